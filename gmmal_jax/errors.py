@@ -1,0 +1,47 @@
+"""The errors that a person sees as one line."""
+
+
+class UserError(Exception):
+    """Input that cannot be used: one line with what, which value and the remedy.
+
+    The command line prints it and exits with code 2.
+
+    Args:
+      what: the file or option, and what is wrong with it.
+      value: the offending value, None where naming it adds nothing.
+      remedy: what to do instead.
+    """
+
+    def __init__(self, what: str, value: object = None, remedy: str = "") -> None:
+        shown = "" if value is None else f": {value!r}"
+        tail = f"; {remedy}" if remedy else ""
+        super().__init__(f"{what}{shown}{tail}")
+
+
+class TrainingDiverged(Exception):
+    """A loss stopped being finite; the last good checkpoint is kept.
+
+    Args:
+      cycle: the active-learning cycle.
+      stage: the phase's name.
+      step: the first step of that phase whose loss is not finite.
+    """
+
+    def __init__(self, cycle: int, stage: str, step: int) -> None:
+        super().__init__(
+            f"loss is not finite in cycle {cycle}, stage {stage}, step {step}; "
+            "the last good checkpoint is kept; lower the learning rate of that stage"
+        )
+        self.cycle, self.stage, self.step = cycle, stage, step
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; its state is saved.
+
+    Args:
+      signum: the signal's number; the exit code is 128 + signum.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum

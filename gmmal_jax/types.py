@@ -1,0 +1,133 @@
+"""The records that cross module borders, and the letters of their axes.
+
+Axes: n pool rows, m chunk rows, b batch, k components, c classes, d latent,
+s shards, t steps, h w ch image height, width, channels.
+
+All are NamedTuples: immutable, and pytrees without registration. None validates
+its fields, because JAX rebuilds them with tracers and placeholders.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+PyTree = Any
+Key = jax.Array
+"""A typed PRNG key (`jax.random.key`)."""
+Metrics = dict[str, jax.Array]
+
+AXIS = "batch"
+"""Name of the one mapped axis: devices that share a global batch."""
+
+
+class ModelState(NamedTuple):
+    """What a network needs to predict: parameters and BatchNorm's running averages."""
+
+    params: PyTree
+    batch_stats: PyTree
+
+
+class Outputs(NamedTuple):
+    """What a network returns.
+
+    Attributes:
+      logits: [b, c], before the softmax.
+      latents: [b, d], globally pooled, post-ReLU, hence >= 0; float32.
+      maps: the four stages' feature maps, [b, h, w, ch] each.
+    """
+
+    logits: jax.Array
+    latents: jax.Array
+    maps: tuple[jax.Array, ...]
+
+
+class Batch(NamedTuple):
+    """Rows of one device's share of a global batch.
+
+    Attributes:
+      images: uint8 [b, h, w, ch].
+      labels: int32 [b], -1 where no label was bought.
+      mask: bool [b], false for padding that no statistic may see.
+    """
+
+    images: jax.Array
+    labels: jax.Array
+    mask: jax.Array
+
+
+class Clock(NamedTuple):
+    """Where a phase stands: int32 scalars, traced, so that no length is compiled in."""
+
+    step: jax.Array
+    num_steps: jax.Array
+
+
+class StepBatch(NamedTuple):
+    """Everything a training step reads beside its state; unused inputs are None.
+
+    Attributes:
+      clock: where the phase stands.
+      labeled: a batch of the labeled set.
+      unlabeled: a batch of the unlabeled pool; labels are all -1.
+      subset: a class-balanced subset of the labeled set; classes that are absent
+        are masked.
+    """
+
+    clock: Clock
+    labeled: Batch | None = None
+    unlabeled: Batch | None = None
+    subset: Batch | None = None
+
+
+class Mixture(NamedTuple):
+    """A Gaussian mixture with diagonal covariances (spherical: equal entries).
+
+    Attributes:
+      weights: [*s, k], mixing weights, sum 1; exactly 0 marks an absent component.
+      means: [*s, k, d].
+      variances: [*s, k, d], > 0 and finite also for absent components.
+    """
+
+    weights: jax.Array
+    means: jax.Array
+    variances: jax.Array
+
+
+class PoolView(NamedTuple):
+    """What a strategy or a mixture refit may know of the pool; host arrays.
+
+    Attributes:
+      ids: uint32 [n], one stable number a row, the address of its random numbers.
+      labeled: bool [n].
+      candidates: bool [n], rows that may be asked this cycle (never labeled ones).
+      labels: int32 [n], -1 wherever no label was bought.
+      columns: name -> [n] or [n, ...] float32, a learner's readout.
+    """
+
+    ids: np.ndarray
+    labeled: np.ndarray
+    candidates: np.ndarray
+    labels: np.ndarray
+    columns: dict[str, np.ndarray]
+
+
+class Query(NamedTuple):
+    """A strategy's answer.
+
+    Attributes:
+      indices: int32 [budget], pool rows, most wanted first.
+      scores: name -> [n] float32, raw; higher = ask first.
+      ranks: name -> [n] float32 in [0, 1] over the candidates.
+      total: [n] float32, what the rows were ordered by.
+    """
+
+    indices: np.ndarray
+    scores: dict[str, np.ndarray]
+    ranks: dict[str, np.ndarray]
+    total: np.ndarray
+
+
+EmbedPool = Callable[[PyTree], PoolView]
+"""state -> the pool as the learner's readout sees it (host function)."""
