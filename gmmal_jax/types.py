@@ -129,5 +129,6 @@ class Query(NamedTuple):
     total: np.ndarray
 
 
-EmbedPool = Callable[[PyTree], PoolView]
-"""state -> the pool as the learner's readout sees it (host function)."""
+EmbedPool = Callable[..., PoolView]
+"""(state, readout=None) -> the pool as the learner's readout, or another function of
+(state, uint8 images), sees it: a host function. Labels that were not bought are -1."""

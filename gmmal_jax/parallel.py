@@ -1,0 +1,156 @@
+"""The only file that knows of several devices: meshes, placement, pmap, dispatch.
+
+State is replicated and has no device axis; a chunk's inputs carry the devices on
+axis 1. That is the form in which pmap neither copies nor recompiles:
+`in_axes=(None, 1), out_axes=None, donate_argnums=0`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gmmal_jax.types import AXIS, Key, Metrics, PyTree, StepBatch
+
+Step = Callable[[Key, PyTree, StepBatch], tuple[PyTree, Metrics]]
+Gather = Callable[[np.ndarray], jax.Array]
+"""int64 [t, devices, b] rows -> uint8 [t, devices, b, h, w, ch], placed for a chunk."""
+
+AUTO_RESIDENT_BYTES = 2 << 30
+"""Image arrays up to this size are kept on the device by placement "auto"."""
+
+
+def make_mesh(num_devices: int | None = None) -> Mesh:
+    """A one-axis mesh over the first devices (None: all local ones)."""
+    devices = jax.local_devices()
+    num = len(devices) if num_devices is None else num_devices
+    return Mesh(np.asarray(devices[:num]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The placement of state: every device holds all of it."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def over_rows(mesh: Mesh) -> NamedSharding:
+    """The placement of an array whose axis 0 is shared out over the devices."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def over_chunk(mesh: Mesh) -> NamedSharding:
+    """The placement of a chunk's inputs: [steps, devices, ...]."""
+    return NamedSharding(mesh, PartitionSpec(None, AXIS))
+
+
+def place_state(mesh: Mesh, state: PyTree) -> PyTree:
+    """Replicate the leaves of a state that are not replicated yet.
+
+    They pass through the host: a device-to-device replica may share its source's
+    buffer, and donating the state would then delete the source.
+    """
+    target = replicated(mesh)
+
+    def place(leaf: jax.Array | np.ndarray) -> jax.Array:
+        if isinstance(leaf, jax.Array) and leaf.sharding == target:
+            return leaf
+        return jax.device_put(np.array(leaf), target)
+
+    return jax.tree.map(place, state)
+
+
+def make_gather(mesh: Mesh, images: np.ndarray, placement: str) -> Gather:
+    """Rows of the images for the steps of a chunk; both forms give equal bits.
+
+    Args:
+      mesh: devices.
+      images: uint8 [n, h, w, ch], on the host (a memory map will do).
+      placement: "resident" keeps all images on every device, "streamed" sends each
+        chunk's rows, "auto" is resident up to `AUTO_RESIDENT_BYTES`.
+    """
+    if placement == "auto":
+        placement = "resident" if images.nbytes <= AUTO_RESIDENT_BYTES else "streamed"
+    target = over_chunk(mesh)
+    if placement == "streamed":
+        return lambda indices: jax.device_put(images[indices], target)
+    resident = jax.device_put(images, replicated(mesh))
+    take = jax.jit(lambda source, rows: source[rows], out_shardings=target)
+    return lambda indices: take(
+        resident, jax.device_put(indices.astype(np.int32), target)
+    )
+
+
+class CompiledStep(NamedTuple):
+    """A training step, ready to run in chunks (see `compile_step`)."""
+
+    run: Callable[..., tuple]
+    mesh: Mesh
+    scanned: bool
+
+
+def compile_step(mesh: Mesh, step: Step, scan_safe: bool = True) -> CompiledStep:
+    """Wrap a step so that a chunk of it is dispatched by `run_chunk`.
+
+    Args:
+      mesh: devices that share each global batch.
+      step: pure; sees its device's share and reduces over `types.AXIS` itself.
+      scan_safe: false if the step differentiates convolutions that are not
+        `models.convolution`'s: inside `scan` XLA's CPU backend runs their gradients
+        10 to 140 times slower, so there each step is dispatched alone.
+    """
+
+    def run(carry: tuple, batches: StepBatch) -> tuple:
+        def body(carry: tuple, batch: StepBatch) -> tuple:
+            key_data, state = carry
+            key = jax.random.wrap_key_data(key_data, impl="threefry2x32")
+            key = jax.random.fold_in(key, batch.clock.step)
+            state, metrics = step(key, state, batch)
+            return (key_data, state), metrics
+
+        return jax.lax.scan(body, carry, batches)
+
+    compiled = jax.pmap(
+        run, axis_name=AXIS, in_axes=(None, 1), out_axes=None, donate_argnums=0
+    )
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    return CompiledStep(compiled, mesh, scanned=scan_safe or not on_cpu)
+
+
+def run_chunk(
+    compiled: CompiledStep, key: Key, state: PyTree, batches: StepBatch
+) -> tuple[PyTree, Metrics]:
+    """Run a chunk of steps: one scan, or one dispatch a step.
+
+    Args:
+      compiled: from `compile_step`.
+      key: of the phase; step s uses fold_in(key, s).
+      state: replicated; donated, so the argument is dead afterwards.
+      batches: leaves [t, devices, ...].
+
+    Returns:
+      The new state and metrics, [t] each.
+    """
+    key_data = jax.device_put(
+        np.asarray(jax.random.key_data(key)), replicated(compiled.mesh)
+    )
+    carry = (key_data, state)
+    if compiled.scanned:
+        carry, metrics = _dispatch(compiled, carry, batches)
+        return carry[1], metrics
+    parts = []
+    for t in range(batches.clock.step.shape[0]):
+        one = jax.tree.map(lambda leaf, t=t: leaf[t : t + 1], batches)
+        carry, metrics = _dispatch(compiled, carry, one)
+        parts.append(metrics)
+    return carry[1], jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def _dispatch(compiled: CompiledStep, carry: tuple, batches: StepBatch) -> tuple:
+    result = compiled.run(carry, batches)
+    devices = compiled.mesh.devices
+    if devices.size > 1 and devices.flat[0].platform == "cpu":
+        # Collectives of virtual CPU devices hang when dispatches queue up.
+        jax.block_until_ready(result)
+    return result
