@@ -1,0 +1,134 @@
+"""Files that are either whole or not there: atomic writes, checksums, a lock."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmal_jax.errors import UserError
+
+LOCK_NAME = ".lock"
+
+
+def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
+    """Write a file so that a crash leaves the old content or the new, never a part.
+
+    Args:
+      path: the file; missing parent folders are made.
+      data: the whole content; text is written as UTF-8.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def checksum(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(body: Any) -> str:
+    """JSON text that carries the SHA-256 of its own body.
+
+    Equal bodies give equal text. A NumPy scalar of lower precision is written with
+    the fewest digits that give it back, so float32 0.1 becomes 0.1. NaN and the
+    infinities are written as Python's json module does.
+
+    Args:
+      body: nested dicts, lists, strings, numbers and NumPy or JAX scalars.
+    """
+    text = _canonical(body)
+    return f'{{"sha256": "{_digest(text)}",\n"body": {text}}}\n'
+
+
+def unseal(text: bytes | str) -> Any:
+    """The body that `seal` wrote.
+
+    Raises:
+      ValueError: the text is damaged.
+    """
+    outer = json.loads(text)
+    if not isinstance(outer, dict) or set(outer) != {"sha256", "body"}:
+        raise ValueError("it is not a sealed file")
+    if _digest(_canonical(outer["body"])) != outer["sha256"]:
+        raise ValueError("its checksum does not match")
+    return outer["body"]
+
+
+@contextlib.contextmanager
+def lock(folder: str | os.PathLike) -> Iterator[None]:
+    """Hold a folder for one process; the kernel lets go of it even on kill -9.
+
+    Args:
+      folder: made if it is missing, so that a place that cannot be written to is
+        found before any work is done.
+
+    Raises:
+      UserError: another process holds the folder, or it cannot be written to.
+    """
+    file = _open_lock(Path(folder))
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "another process works in the folder",
+                str(folder),
+                "wait until it ends or stop it, or choose another folder with --out",
+            ) from None
+        yield
+
+
+def _open_lock(folder: Path) -> Any:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return open(folder / LOCK_NAME, "ab")
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the folder ({error.strerror})",
+            str(folder),
+            "choose another with --out",
+        ) from None
+
+
+def _canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> float | int | bool:
+    scalar = np.asarray(value)[()]
+    if isinstance(scalar, np.floating):
+        return float(str(scalar))
+    if not isinstance(scalar, np.generic):
+        raise TypeError(f"{type(value).__name__} does not go into JSON")
+    return scalar.item()
