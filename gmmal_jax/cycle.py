@@ -1,0 +1,186 @@
+"""One active-learning cycle: train, look at the pool, measure, ask."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax
+
+from gmmal_jax import embed, keys, pool as pools, train
+from gmmal_jax.config import SelectConfig
+from gmmal_jax.methods import Method
+from gmmal_jax.pool import Pool
+from gmmal_jax.strategies import base
+from gmmal_jax.types import PoolView, PyTree, Query
+
+
+class Task(NamedTuple):
+    """What stays the same over the cycles of one seed.
+
+    Attributes:
+      seed: of all streams.
+      method: learner and strategy.
+      trainer: the learner, bound to devices and images.
+      images: uint8 [n, h, w, ch], that `rows` index.
+      rows: int [n], the pool's images.
+      evaluation_images: uint8 [m, h, w, ch], that `evaluation_rows` index.
+      evaluation_rows: int [m].
+      evaluation_labels: int [m].
+      select: how queries are made of scores.
+    """
+
+    seed: int
+    method: Method
+    trainer: train.Trainer
+    images: np.ndarray
+    rows: np.ndarray
+    evaluation_images: np.ndarray
+    evaluation_rows: np.ndarray
+    evaluation_labels: np.ndarray
+    select: SelectConfig
+
+
+class Resumed(NamedTuple):
+    """Training state from a checkpoint."""
+
+    state: PyTree
+    position: train.Position
+    metrics: dict[str, dict[str, float]]
+
+
+class Outcome(NamedTuple):
+    """What a cycle found out.
+
+    Attributes:
+      state: the learner's, trained.
+      view: the pool as that state sees it.
+      results: accuracy and the like on the evaluation part.
+      diagnostics: of training and the state.
+      query: what to label next; None where no budget was given.
+    """
+
+    state: PyTree
+    view: PoolView
+    results: dict[str, float]
+    diagnostics: dict[str, float]
+    query: Query | None
+
+
+def run(
+    task: Task,
+    pool: Pool,
+    cycle: int,
+    budget: int,
+    previous: Any,
+    resumed: Resumed | None,
+    on_chunk: train.OnChunk,
+    on_scoring: Callable[[], None],
+) -> Outcome:
+    """Train on what is labeled, measure, and ask for `budget` rows (section 3.1).
+
+    Args:
+      task: constant over the cycles.
+      pool: what is labeled.
+      cycle: from 0.
+      budget: rows to ask for; 0: none.
+      previous: what the learner carried over from the last cycle.
+      resumed: where a checkpoint of this cycle left off; None: from the start.
+      on_chunk: see `train.run`.
+      on_scoring: called when training is over.
+    """
+    learner, strategy = task.method
+    asked = keys.rng(task.seed, "query", cycle, 0)
+    candidates = pools.draw_candidates(asked, pool, task.select.subset_size)
+
+    def embed_pool(state: PyTree, readout: embed.Readout | None = None) -> PoolView:
+        return _view(task, pool, candidates, state, readout or learner.readout)
+
+    if resumed is None:
+        key = keys.key(task.seed, "network", cycle)
+        resumed = Resumed(task.trainer.init(key, previous), train.Position(), {})
+    state, metrics = train.run(
+        task.trainer, task.seed, cycle, pool, resumed.state, embed_pool, on_chunk,
+        resumed.position, resumed.metrics,
+    )  # fmt: skip
+
+    on_scoring()
+    view = embed_pool(state)
+    results = _evaluate(task, pool, state)
+    diagnostics = _diagnose(task, view, state, metrics)
+    query = None
+    if budget:
+        key, classes = keys.key(task.seed, "query", cycle), task.trainer.num_classes
+        query = base.query(key, strategy, view, budget, classes, task.select)
+    return Outcome(state, view, results, diagnostics, query)
+
+
+def _view(
+    task: Task,
+    pool: Pool,
+    candidates: np.ndarray,
+    state: PyTree,
+    readout: embed.Readout,
+) -> PoolView:
+    columns = embed.embed(task.trainer.mesh, readout, state, task.images, task.rows)
+    return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns)
+
+
+def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float]:
+    # A program of the logits alone: methods that trained alike get equal bits,
+    # whatever else their readouts compute.
+    columns = embed.embed(
+        task.trainer.mesh,
+        task.method.learner.readout,
+        state,
+        task.evaluation_images,
+        task.evaluation_rows,
+        frozenset({"logits"}),
+    )
+    shares = np.bincount(pool.labels[pool.labeled], minlength=task.trainer.num_classes)
+    return {
+        "labeled": int(pool.labeled.sum()),
+        **measure(columns["logits"], task.evaluation_labels),
+        "labeled_class_entropy": class_entropy(shares),
+    }
+
+
+def measure(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy, mean recall over the classes that occur, mean cross-entropy in nats.
+
+    Args:
+      logits: [m, c].
+      labels: int [m].
+    """
+    correct = (logits.argmax(axis=1) == labels).astype(np.float64)
+    recalls = [correct[labels == label].mean() for label in np.unique(labels)]
+    log_p = log_softmax(logits.astype(np.float64), axis=1)
+    return {
+        "accuracy": float(correct.mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "test_loss": float(-log_p[np.arange(len(labels)), labels].mean()),
+    }
+
+
+def class_entropy(counts: np.ndarray) -> float:
+    """Entropy in nats of class shares (Figure 11b)."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _diagnose(
+    task: Task, view: PoolView, state: PyTree, metrics: dict[str, dict[str, float]]
+) -> dict[str, float]:
+    learner = task.method.learner
+    result = {
+        f"{phase}/{name}": value
+        for phase, values in metrics.items()
+        for name, value in values.items()
+    }
+    held_out = embed.embed(
+        task.trainer.mesh,
+        learner.readout,
+        state,
+        task.evaluation_images,
+        task.evaluation_rows,
+    )
+    return result | learner.diagnose(state, view, held_out)

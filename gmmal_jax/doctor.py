@@ -1,0 +1,80 @@
+"""Checks of an installation, for `gmmal doctor` and the first line of a run."""
+
+import importlib.util
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy",
+    "tensorflow-datasets", "scikit-learn", "tyro", "rich", "matplotlib", "pillow",
+)  # fmt: skip
+
+
+def device_line() -> str:
+    """Which devices a run would use."""
+    import jax
+
+    devices = jax.devices()
+    kinds = sorted({device.device_kind for device in devices})
+    cores = f", {os.cpu_count()} cores" if devices[0].platform == "cpu" else ""
+    return f"device: {len(devices)} x {', '.join(kinds)}{cores} (jax {jax.__version__})"
+
+
+def unused_accelerator() -> str | None:
+    """The command that puts an idle GPU or TPU to use; None where nothing is idle."""
+    import jax
+
+    if jax.default_backend() != "cpu" or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return None
+    if Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/version").exists():
+        return "an NVIDIA GPU is here and unused: pip install '.[cuda13]' (or cuda12)"
+    if Path("/dev/accel0").exists() or Path("/dev/vfio/0").exists():
+        return "a TPU may be here and unused: pip install '.[tpu]'"
+    return None
+
+
+def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
+    """Findings, one a line: (is it well, what it says).
+
+    Args:
+      cache_folder: of the compilation cache.
+    """
+    yield True, f"python {platform.python_version()} on {platform.platform()}"
+    for package in PACKAGES:
+        try:
+            yield True, f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield False, f"{package} is missing: pip install {package}"
+    if importlib.util.find_spec("tensorflow"):
+        yield True, "tensorflow is installed; gmmal_jax never imports it"
+    yield True, device_line()
+    remedy = unused_accelerator()
+    if remedy:
+        yield False, remedy
+    yield _computes()
+    yield _writable(cache_folder)
+
+
+def _computes() -> tuple[bool, str]:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    matrix = jnp.asarray(np.linspace(0, 1, 256 * 256).reshape(256, 256), jnp.float32)
+    product = jnp.matmul(matrix, matrix, precision=jax.lax.Precision.HIGHEST)
+    exact = np.asarray(matrix, np.float64) @ np.asarray(matrix, np.float64)
+    error = float(np.max(np.abs(np.asarray(product) - exact) / exact.max()))
+    return error < 1e-5, f"matrix product in float32: relative error {error:.1e}"
+
+
+def _writable(folder: str) -> tuple[bool, str]:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        ok = os.access(folder, os.W_OK)
+    except OSError:
+        ok = False
+    state = "writable" if ok else "not writable: set JAX_COMPILATION_CACHE_DIR"
+    return ok, f"compilation cache {folder}: {state}"

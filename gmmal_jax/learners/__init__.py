@@ -1,0 +1,1 @@
+"""How the networks of one cycle are trained; one file a recipe."""

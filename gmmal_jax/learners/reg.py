@@ -1,0 +1,12 @@
+"""reg: supervised training with the loss on mixture posteriors."""
+
+from gmmal_jax.config import Config
+from gmmal_jax.learners import mixture_loss, task
+from gmmal_jax.learners.base import Learner
+from gmmal_jax.learners.network import Network
+
+
+def make(network: Network, config: Config) -> Learner:
+    """Stage 1 of the paper (section 3.3)."""
+    losses = (mixture_loss.make(network, config.reg, config.gmm),)
+    return task.make(network, losses, config.train)

@@ -1,0 +1,145 @@
+"""Stage 1: cross-entropy plus any auxiliary losses, one SGD (section 4.1, A.1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gmmal_jax.config import TrainConfig
+from gmmal_jax.learners import optimizer
+from gmmal_jax.learners.base import AuxLoss, Inputs, Phase
+from gmmal_jax.learners.network import Network, cross_entropy, global_mean
+from gmmal_jax.types import AXIS, Key, Metrics, ModelState, Outputs, PyTree, StepBatch
+
+
+class SupervisedState(NamedTuple):
+    """What the supervised phase trains.
+
+    Attributes:
+      model: the task network.
+      heads: the auxiliary losses' own parameters, one entry a loss.
+      optimizer: of (network parameters, heads).
+    """
+
+    model: ModelState
+    heads: tuple[PyTree, ...]
+    optimizer: PyTree
+
+
+def init(
+    network: Network, losses: Sequence[AuxLoss], config: TrainConfig, key: Key
+) -> SupervisedState:
+    """Fresh weights; heads draw from `fold_in(key, 2 + position)`."""
+    model = network.init(key)
+    heads = tuple(
+        loss.init(jax.random.fold_in(key, 2 + i)) for i, loss in enumerate(losses)
+    )
+    sgd = optimizer.sgd(config.momentum, config.weight_decay)
+    return SupervisedState(model, heads, sgd.init((model.params, heads)))
+
+
+def num_steps(config: TrainConfig) -> Callable[[int], int]:
+    """Labeled rows -> steps of the phase: given, or epochs of whole batches."""
+    if config.steps is not None:
+        fixed = config.steps
+        return lambda num_labeled: fixed
+    return lambda num_labeled: config.epochs * -(-num_labeled // config.batch_size)
+
+
+def make_phase(
+    network: Network, losses: Sequence[AuxLoss], config: TrainConfig
+) -> Phase:
+    """The supervised phase for any state with `SupervisedState`'s fields."""
+    sgd = optimizer.sgd(config.momentum, config.weight_decay)
+
+    def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
+        model, contexts = state.model, []
+        for i, loss in enumerate(losses):
+            loss_key = jax.random.fold_in(key, 2 + i)
+            context, model = loss.context(loss_key, model, batch)
+            contexts.append(jax.lax.stop_gradient(context))
+        images = network.augmented(jax.random.fold_in(key, 0), batch.labeled)
+
+        def objective(trained: tuple) -> tuple[jax.Array, tuple]:
+            params, heads = trained
+            outputs, stats = network.train(
+                ModelState(params, model.batch_stats), images, batch.labeled.mask
+            )
+            terms = {"cross_entropy": _cross_entropy(outputs, batch)}
+            total = terms["cross_entropy"]
+            for loss, head, context in zip(losses, heads, contexts, strict=True):
+                gated = _gate(loss.gate(batch.clock), outputs)
+                terms[loss.name] = loss.loss(head, context, gated, batch)
+                total = total + loss.weight * terms[loss.name]
+            return total, (outputs, stats, terms | {"loss": total})
+
+        trained = (model.params, state.heads)
+        grads, (outputs, stats, terms) = jax.grad(objective, has_aux=True)(trained)
+        grads, metrics = jax.lax.psum((grads, terms), AXIS)
+        for loss, head, context in zip(losses, state.heads, contexts, strict=True):
+            ratio = _gradient_ratio(loss, head, context, network, model, outputs, batch)
+            metrics[f"{loss.name}/gradient_ratio"] = ratio
+            for name, value in loss.measure(context, outputs, batch).items():
+                metrics[f"{loss.name}/{name}"] = value
+        rate = optimizer.step_decay(
+            batch.clock,
+            config.learning_rate,
+            config.decay_at,
+            config.decay,
+            config.chunk_steps,
+        )
+        (params, heads), moments = optimizer.descend(
+            sgd, grads, state.optimizer, trained, rate
+        )
+        state = state._replace(
+            model=ModelState(params, stats), heads=heads, optimizer=moments
+        )
+        return state, metrics
+
+    return Phase("supervised", step, num_steps(config), _inputs(losses, config))
+
+
+def _inputs(losses: Sequence[AuxLoss], config: TrainConfig) -> Inputs:
+    asked = [Inputs(labeled=config.batch_size), *(loss.inputs for loss in losses)]
+    return Inputs(*(max(sizes) for sizes in zip(*asked, strict=True)))
+
+
+def _cross_entropy(outputs: Outputs, batch: StepBatch) -> jax.Array:
+    labeled = batch.labeled
+    return global_mean(cross_entropy(outputs.logits, labeled.labels), labeled.mask)
+
+
+def _gate(factor: jax.Array, outputs: Outputs) -> Outputs:
+    """The same values; only `factor` of the gradient flows back."""
+
+    def gate(leaf: jax.Array) -> jax.Array:
+        return factor * leaf + (1 - factor) * jax.lax.stop_gradient(leaf)
+
+    return jax.tree.map(gate, outputs)
+
+
+def _gradient_ratio(
+    loss: AuxLoss,
+    head: PyTree,
+    context: Any,
+    network: Network,
+    model: ModelState,
+    outputs: Outputs,
+    batch: StepBatch,
+) -> jax.Array:
+    """Weight * |d loss / d latents| / |d cross-entropy / d latents| on the batch."""
+    kernel, bias = network.head(model)
+
+    def classify(latents: jax.Array) -> jax.Array:
+        logits = latents @ kernel + bias[None, :]
+        return _cross_entropy(outputs._replace(logits=logits), batch)
+
+    def penalize(latents: jax.Array) -> jax.Array:
+        return loss.loss(head, context, outputs._replace(latents=latents), batch)
+
+    pulls = [jax.grad(f)(outputs.latents) for f in (penalize, classify)]
+    ours, theirs = (
+        jnp.sqrt(jax.lax.psum(jnp.sum(jnp.square(pull)), AXIS)) for pull in pulls
+    )
+    return loss.weight * ours / jnp.maximum(theirs, 1e-30)

@@ -1,0 +1,94 @@
+"""What all fits share: which rows count, their moments, and limits on variances."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+Covariance = Literal["diag", "spherical"]
+
+_CONSTANT = 1e-6
+"""A dimension below this share of the mean variance counts as constant."""
+_CONSTANT_FLOOR = 1e-4
+"""Floor of constant dimensions, as a share of the mean variance."""
+_TINY = 1e-20
+"""Smallest variance: its reciprocal is still far from float32's largest number."""
+
+
+class Moments(NamedTuple):
+    """Moments of the rows that count.
+
+    Attributes:
+      num_rows: [], float32.
+      mean: [d]; 0 without rows.
+      variance: [d], biased; 0 without rows.
+    """
+
+    num_rows: jax.Array
+    mean: jax.Array
+    variance: jax.Array
+
+
+def usable_rows(
+    latents: Float[Array, "n d"], mask: Bool[Array, " n"]
+) -> Bool[Array, " n"]:
+    """Rows that are asked for and finite in every dimension."""
+    return mask & jnp.isfinite(latents).all(axis=1)
+
+
+def centred(
+    latents: Float[Array, "n d"], rows: Bool[Array, " n"], centre: Float[Array, " d"]
+) -> Float[Array, "n d"]:
+    """Rows minus a centre; rows that do not count become 0.
+
+    They must not reach a matrix product as they are: 0 * NaN is NaN.
+    """
+    return jnp.where(rows[:, None], latents - centre[None], 0.0)
+
+
+def moments(latents: Float[Array, "n d"], rows: Bool[Array, " n"]) -> Moments:
+    """Count, mean and biased variance of the rows that count, in two passes.
+
+    The second pass also corrects the first one's mean, whose rounding error is
+    larger than the spread of the data where mean / std is large.
+    """
+    num_rows = rows.sum(dtype=jnp.float32)
+    divisor = jnp.maximum(num_rows, 1.0)
+    rough = centred(latents, rows, jnp.zeros(latents.shape[1])).sum(axis=0) / divisor
+    offsets = centred(latents, rows, rough)
+    shift = offsets.sum(axis=0) / divisor
+    variance = (offsets**2).sum(axis=0) / divisor - shift**2
+    return Moments(num_rows, rough + shift, jnp.maximum(variance, 0.0))
+
+
+def constrain(
+    variances: Float[Array, "*k d"], covariance: Covariance
+) -> Float[Array, "*k d"]:
+    """Variances of the asked form: as they are, or their mean over dimensions."""
+    if covariance == "diag":
+        return variances
+    return jnp.broadcast_to(variances.mean(axis=-1, keepdims=True), variances.shape)
+
+
+def floor_of(variance: Float[Array, " d"], share: float) -> Float[Array, " d"]:
+    """Smallest variance a component may have in each dimension.
+
+    Relative, so that it does not depend on the latents' units. A (nearly) constant
+    dimension takes its floor from the mean over dimensions: there it is the same
+    for all components, so it cannot change a responsibility.
+
+    Args:
+      variance: [d], of the data.
+      share: of `variance`.
+
+    Returns:
+      [d], > 0.
+
+    Source: ours (A4).
+    """
+    mean = variance.mean()
+    floor = jnp.where(
+        variance < _CONSTANT * mean, _CONSTANT_FLOOR * mean, share * variance
+    )
+    return jnp.maximum(floor, _TINY)

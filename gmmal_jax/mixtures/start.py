@@ -1,0 +1,155 @@
+"""Where EM starts: k-means++, or the labeled mixture completed with absent classes."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from gmmal_jax.mixtures import gaussian
+from gmmal_jax.mixtures.moments import floor_of, moments, usable_rows
+from gmmal_jax.types import Key, Mixture
+
+_UNLIKELY_SHARE = 0.05
+"""Share of the rows, the least likely ones, where absent classes may start."""
+_FLOOR = 1e-4
+"""Floor of a start's variances; a fit applies its own on top."""
+_BLOCK_ROWS = 1000
+
+
+@partial(jax.jit, static_argnames="num_components")
+def kmeanspp(
+    key: Key,
+    latents: Float[Array, "n d"],
+    mask: Bool[Array, " n"],
+    *,
+    num_components: int,
+) -> Mixture:
+    """Start at rows drawn by k-means++, each as wide as the data, equally likely.
+
+    Args:
+      key: seeds the draws.
+      latents: [n, d].
+      mask: [n], rows that count; non-finite ones never do.
+      num_components: k, static.
+
+    Returns:
+      [k], [k, d], [k, d]; finite also for fewer rows than components.
+
+    Source: Arthur and Vassilvitskii, 2007.
+    """
+    rows = usable_rows(latents, mask)
+    data = moments(latents, rows)
+    variance = jnp.maximum(data.variance, floor_of(data.variance, _FLOOR))
+    shape = (num_components, latents.shape[1])
+    means = _pick(
+        key,
+        latents,
+        rows,
+        wanted=jnp.ones(num_components, bool),
+        default=jnp.broadcast_to(data.mean, shape),
+    )
+    weights = jnp.full(num_components, 1 / num_components)
+    return Mixture(weights, means, jnp.broadcast_to(variance, shape))
+
+
+@jax.jit
+def complete(
+    key: Key, labeled: Mixture, latents: Float[Array, "n d"], mask: Bool[Array, " n"]
+) -> Mixture:
+    """Start from the labeled mixture, with a component for every absent class.
+
+    Components keep their class and its place over refits. Absent classes start at
+    k-means++ picks among the rows that the labeled mixture finds least likely.
+
+    Args:
+      key: seeds the picks.
+      labeled: [k], [k, d], [k, d]; weight 0 marks absent classes.
+      latents: [n, d].
+      mask: [n], rows that count; non-finite ones never do.
+
+    Returns:
+      [k], [k, d], [k, d]: the labeled mixture itself if no class is absent; otherwise
+      absent classes have weight 1/k, the others share the rest in proportion, and
+      the new components have the pooled variance of the present ones (the data's
+      if there are none).
+
+    Source: ours (A5).
+    """
+    present = labeled.weights > 0
+    rows = usable_rows(latents, mask)
+    data = moments(latents, rows)
+    none = ~present.any()
+
+    candidates = _unlikely(labeled, latents, rows) | (rows & none)
+    means = _pick(key, latents, candidates, wanted=~present, default=labeled.means)
+    pooled = (labeled.weights[:, None] * labeled.variances).sum(axis=0)
+    fallback = jnp.maximum(data.variance, floor_of(data.variance, _FLOOR))
+    pooled = jnp.where(none, fallback, pooled)
+    variances = jnp.where(present[:, None], labeled.variances, pooled[None])
+    weights = jnp.where(present, labeled.weights * present.mean(), 1 / present.size)
+    return Mixture(weights, means, variances)
+
+
+def _unlikely(mixture: Mixture, latents: jax.Array, rows: jax.Array) -> jax.Array:
+    """Mark the least likely rows, at least as many as there are components."""
+    num_rows, dims = latents.shape
+    padding = -num_rows % _BLOCK_ROWS
+    blocks = jnp.pad(latents, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, dims)
+    scores = lax.map(lambda block: gaussian.log_likelihood(block, mixture), blocks)
+    scores = jnp.where(rows, scores.reshape(-1)[:num_rows], jnp.inf)
+    order = jnp.argsort(scores)
+    rank = jnp.zeros(num_rows, order.dtype).at[order].set(jnp.arange(num_rows))
+    share = jnp.ceil(_UNLIKELY_SHARE * rows.sum()).astype(rank.dtype)
+    return rows & (rank < jnp.maximum(share, mixture.weights.size))
+
+
+def _pick(
+    key: Key,
+    latents: jax.Array,
+    candidates: jax.Array,
+    *,
+    wanted: jax.Array,
+    default: jax.Array,
+) -> jax.Array:
+    """Draw rows far from those drawn before, for the components that want one.
+
+    Args:
+      key: seeds the draws.
+      latents: [n, d].
+      candidates: [n], rows that may be drawn; all are finite.
+      wanted: [k], components that get a row.
+      default: [k, d], means of the others, and of all if there is no candidate.
+
+    Returns:
+      Means [k, d].
+    """
+
+    def draw(
+        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        key, mean = inputs
+        # Uniform at first, and again once every candidate equals a drawn row.
+        flat = jnp.isinf(nearest) | (jnp.where(candidates, nearest, 0.0).max() == 0)
+        log_odds = jnp.where(flat, 0.0, jnp.log(nearest))
+        log_odds = jnp.where(candidates, log_odds, -jnp.inf)
+        index = jax.random.categorical(key, log_odds)
+        mean = jnp.where(candidates[index], latents[index], mean)
+        distance = ((latents - mean[None]) ** 2).sum(axis=1)
+        return jnp.minimum(nearest, jnp.where(candidates, distance, jnp.inf)), mean
+
+    def keep(
+        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        return nearest, inputs[1]
+
+    def step(
+        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        want, *rest = inputs
+        return lax.cond(want, draw, keep, nearest, tuple(rest))
+
+    nearest = jnp.full(latents.shape[0], jnp.inf)
+    keys = jax.random.split(key, wanted.size)
+    return lax.scan(step, nearest, (wanted, keys, default))[1]

@@ -1,0 +1,1 @@
+"""The networks, in Flax Linen: layers, backbones and critics; no training code."""

@@ -1,0 +1,204 @@
+"""A run's folder and everything that is bound once: data, devices, arms."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from gmmal_jax import config as configs, files, keys, methods, parallel, train
+from gmmal_jax.config import Config
+from gmmal_jax.data import sources, splits
+from gmmal_jax.errors import UserError
+from gmmal_jax.learners import network as networks
+
+CONFIG_FILE = "config.json"
+REFERENCE_FOLDER = "reference"
+
+
+class Arm(NamedTuple):
+    """One method of a run, in its own folder."""
+
+    label: str
+    folder: Path
+    config: Config
+    method: methods.Method
+    trainer: train.Trainer
+
+
+class Run(NamedTuple):
+    """A run, ready to go on.
+
+    Attributes:
+      config: of the first arm.
+      folder: of the run.
+      dataset: loaded.
+      arms: the method and, where asked for, its reference.
+      gather: rows of the training part -> placed images.
+    """
+
+    config: Config
+    folder: Path
+    dataset: sources.Dataset
+    arms: tuple[Arm, ...]
+    gather: parallel.Gather
+
+
+def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
+    """Check everything that can be checked, then write the run's configuration.
+
+    Raises:
+      UserError: unusable options or data, or a folder that holds a run already.
+    """
+    if (folder / CONFIG_FILE).exists():
+        remedy = f"continue it with `gmmal resume {folder}`, or name another --out"
+        raise UserError("--out: holds a run already", str(folder), remedy)
+    run = _prepare(config, folder, num_devices)
+    for arm in run.arms:
+        _write_config(arm, run.dataset)
+    return run
+
+
+def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]]:
+    """Take up a run where its records and checkpoints end.
+
+    Returns:
+      The run and lines about what changed since that may change the last digits.
+
+    Raises:
+      UserError: no run there, or its data is not what it was.
+    """
+    saved = read_config(folder)
+    run = _prepare(configs.from_dict(saved["config"]), folder, num_devices)
+    if saved["data"]["checksum"] != run.dataset.checksum:
+        remedy = "restore the data that the run began with"
+        raise UserError(
+            "data set changed since the run began", run.config.dataset, remedy
+        )
+    now = _environment(run.arms[0].trainer)
+    changed = [
+        f"{name} was {old}, is {now[name]}: results agree to rounding only"
+        for name, old in saved["versions"].items()
+        if now.get(name) != old
+    ]
+    for arm in run.arms:
+        # A kill between the first arm's configuration and the second's.
+        if not (arm.folder / CONFIG_FILE).exists():
+            _write_config(arm, run.dataset)
+    return run, changed
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The contents of a run's config.json.
+
+    Raises:
+      UserError: missing or damaged.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(
+            "no run in folder", str(folder), "name a run's folder"
+        ) from None
+    except ValueError as error:
+        remedy = "restore it, or start a new run"
+        raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
+
+
+def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
+    methods.resolve(config)
+    dataset = sources.load(config.dataset, config.data.dir)
+    for seed in config.seeds:
+        splits.make(config, dataset, seed)
+    mesh = parallel.make_mesh(num_devices)
+    gather = parallel.make_gather(mesh, dataset.train_images, config.data.placement)
+    arms = [_arm(config, folder, dataset, mesh, gather)]
+    if config.reference == "random" and arms[0].label != "random":
+        plain = configs.replace(
+            config,
+            method="random",
+            learn=None,
+            query=None,
+            reference="none",
+            select=configs.SelectConfig(),
+        )
+        other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh, gather)
+        arms.append(other)
+    return Run(config, folder, dataset, tuple(arms), gather)
+
+
+def _arm(
+    config: Config,
+    folder: Path,
+    dataset: sources.Dataset,
+    mesh: jax.sharding.Mesh,
+    gather: parallel.Gather,
+) -> Arm:
+    num_classes = len(dataset.class_names)
+    network = networks.make(
+        config.model,
+        config.width,
+        num_classes,
+        dataset.train_images.shape[1:],
+        dataset.mean,
+        dataset.std,
+        config.data.pad,
+        config.data.flip,
+    )
+    method = methods.make(network, config)
+    trainer = train.make_trainer(
+        method.learner, mesh, gather, config.train.chunk_steps, num_classes
+    )
+    return Arm(methods.label(config), folder, config, method, trainer)
+
+
+def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
+    body = {
+        "label": arm.label,
+        "config": configs.to_dict(arm.config),
+        "streams": keys.STREAMS,
+        "versions": _environment(arm.trainer),
+        "data": {
+            "checksum": dataset.checksum,
+            "train": list(dataset.train_images.shape),
+            "test": list(dataset.test_images.shape),
+            "classes": list(dataset.class_names),
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
+        },
+    }
+    try:
+        arm.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(body, indent=2) + "\n"
+        files.write_atomic(arm.folder / CONFIG_FILE, text)
+    except OSError as error:
+        remedy = "name a folder that can be written to"
+        raise UserError(
+            f"--out: {error.strerror or error}", str(arm.folder), remedy
+        ) from None
+
+
+def _environment(trainer: train.Trainer) -> dict[str, Any]:
+    """What equal bits depend on beside the configuration."""
+    devices = trainer.mesh.devices.flat
+    return {
+        "gmmal_jax": version("gmmal_jax"),
+        "jax": version("jax"),
+        "jaxlib": version("jaxlib"),
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+        "cores": _cores(),
+    }
+
+
+def _cores() -> int:
+    """Cores this process may use: XLA splits its sums by them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

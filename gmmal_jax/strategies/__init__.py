@@ -1,0 +1,1 @@
+"""What is asked next; one file a query strategy."""

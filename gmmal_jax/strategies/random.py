@@ -1,0 +1,22 @@
+"""Random sampling, the reference every strategy is compared with."""
+
+import jax
+
+from gmmal_jax.strategies.base import Strategy
+from gmmal_jax.types import Key, PoolView, PyTree
+
+
+def make() -> Strategy:
+    """Candidates drawn uniformly, without replacement.
+
+    Returns:
+      The strategy; it reads no column.
+    """
+    return Strategy("random", frozenset(), _score)
+
+
+def _score(key: Key, view: PoolView, aux: PyTree) -> dict[str, jax.Array]:
+    """One uniform number a row, addressed by the row's id."""
+    del aux
+    draw = jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i)))
+    return {"random": draw(view.ids)}

@@ -1,0 +1,272 @@
+"""Phases -> compiled chunks: planning, refreshes, the finite-loss check.
+
+No files, clocks or printing: what happens between chunks is the caller's `on_chunk`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from gmmal_jax import keys, parallel
+from gmmal_jax.data import batches
+from gmmal_jax.errors import TrainingDiverged
+from gmmal_jax.learners.base import Learner, Phase
+from gmmal_jax.pool import Pool
+from gmmal_jax.types import Batch, Clock, EmbedPool, Key, PyTree, StepBatch
+
+
+class Position(NamedTuple):
+    """Where training stands: the next step of a phase.
+
+    Attributes:
+      phase: index; the number of phases when all are done.
+      step: steps of the phase that are done.
+    """
+
+    phase: int = 0
+    step: int = 0
+
+
+START = Position()
+
+
+class Progress(NamedTuple):
+    """What the caller sees after each chunk, and once at each phase's end.
+
+    Attributes:
+      position: where training would go on.
+      state: alive until `on_chunk` returns.
+      metrics: phase name -> mean of each metric over the phase's last chunk.
+      name: of the phase that ran.
+      step: steps of it done.
+      num_steps: its length.
+      images: images it put through the network in this chunk.
+    """
+
+    position: Position
+    state: PyTree
+    metrics: dict[str, dict[str, float]]
+    name: str
+    step: int
+    num_steps: int
+    images: int
+
+
+OnChunk = Callable[[Progress], None]
+
+
+class Trainer(NamedTuple):
+    """A learner bound to devices, images and compiled steps; lives as long as a run.
+
+    Attributes:
+      learner: the recipe.
+      mesh: devices.
+      gather: rows -> placed images.
+      steps: one compiled step a phase.
+      init: jitted `learner.init`, replicated.
+      chunk_steps: steps a dispatch.
+      num_classes: c.
+    """
+
+    learner: Learner
+    mesh: Mesh
+    gather: parallel.Gather
+    steps: tuple[parallel.CompiledStep, ...]
+    init: Callable[..., PyTree]
+    chunk_steps: int
+    num_classes: int
+
+
+def make_trainer(
+    learner: Learner,
+    mesh: Mesh,
+    gather: parallel.Gather,
+    chunk_steps: int,
+    num_classes: int,
+) -> Trainer:
+    """Bind a learner; nothing is compiled before it runs."""
+    steps = tuple(
+        parallel.compile_step(mesh, phase.step, phase.scan_safe)
+        for phase in learner.phases
+    )
+    init = jax.jit(learner.init, out_shardings=parallel.replicated(mesh))
+    return Trainer(learner, mesh, gather, steps, init, chunk_steps, num_classes)
+
+
+def run(
+    trainer: Trainer,
+    seed: int,
+    cycle: int,
+    pool: Pool,
+    state: PyTree,
+    embed_pool: EmbedPool,
+    on_chunk: OnChunk,
+    start: Position = START,
+    metrics: dict[str, dict[str, float]] | None = None,
+) -> tuple[PyTree, dict[str, dict[str, float]]]:
+    """Train through all phases from a position on.
+
+    Args:
+      trainer: from `make_trainer`.
+      seed: of the run's streams.
+      cycle: likewise.
+      pool: what is labeled.
+      state: donated.
+      embed_pool: for refreshes.
+      on_chunk: called after each chunk and at each phase's end; may raise to stop.
+      start: where a checkpoint left off.
+      metrics: what that checkpoint had gathered.
+
+    Returns:
+      The state and, by phase name, the mean metrics of each phase's last chunk.
+
+    Raises:
+      TrainingDiverged: a loss that is not finite.
+    """
+    metrics = dict(metrics or {})
+    for index in range(start.phase, len(trainer.learner.phases)):
+        first = start.step if index == start.phase else 0
+        state = _run_phase(
+            trainer,
+            _Address(seed, cycle, index),
+            pool,
+            state,
+            embed_pool,
+            on_chunk,
+            first,
+            metrics,
+        )
+    return state, metrics
+
+
+class _Address(NamedTuple):
+    seed: int
+    cycle: int
+    phase: int
+
+    def key(self, use: str, *more: int) -> Key:
+        return keys.key(self.seed, *self._stream(use), *more)
+
+    def rng(self, use: str, *more: int) -> np.random.Generator:
+        return keys.rng(self.seed, *self._stream(use), *more)
+
+    def _stream(self, use: str) -> tuple:
+        if self.phase == 0 and use != "refresh":
+            return (use, self.cycle)
+        kind = ("order", "augmentation", "refresh").index(use)
+        return ("stage2", self.cycle, self.phase, kind)
+
+
+def _run_phase(
+    trainer: Trainer,
+    address: _Address,
+    pool: Pool,
+    state: PyTree,
+    embed_pool: EmbedPool,
+    on_chunk: OnChunk,
+    first: int,
+    metrics: dict[str, dict[str, float]],
+) -> PyTree:
+    phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
+    num_steps = -(-phase.num_steps(int(pool.labeled.sum())) // chunk) * chunk
+    key = address.key("augmentation")
+    images = chunk * sum(phase.inputs)
+
+    def refresh(step: int, state: PyTree) -> PyTree:
+        if phase.refresh is None:
+            return state
+        state = phase.refresh(address.key("refresh", step), state, embed_pool)
+        return parallel.place_state(trainer.mesh, state)
+
+    planned = _plan(trainer, phase, address, pool, first, num_steps)
+    for step in range(first, num_steps, chunk):
+        if step == 0 or (phase.refresh_every and step % phase.refresh_every == 0):
+            state = refresh(step, state)
+        state, measured = parallel.run_chunk(
+            trainer.steps[address.phase], key, state, planned
+        )
+        done = step + chunk
+        if done < num_steps:
+            # Planned while the devices are busy with the chunk just dispatched.
+            planned = _plan(trainer, phase, address, pool, done, num_steps)
+        metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
+        position = Position(address.phase, done)
+        if done < num_steps:
+            on_chunk(
+                Progress(position, state, metrics, phase.name, done, num_steps, images)
+            )
+    state = refresh(num_steps, state)
+    ended = Position(address.phase + 1, 0)
+    on_chunk(Progress(ended, state, metrics, phase.name, num_steps, num_steps, images))
+    return state
+
+
+def _checked(
+    measured: dict[str, jax.Array], cycle: int, name: str, step: int
+) -> dict[str, float]:
+    host = jax.device_get(measured)
+    bad = np.flatnonzero(~np.isfinite(host["loss"]))
+    if len(bad):
+        raise TrainingDiverged(cycle, name, step + int(bad[0]))
+    return {k: float(np.mean(v, dtype=np.float64)) for k, v in host.items()}
+
+
+def _plan(
+    trainer: Trainer,
+    phase: Phase,
+    address: _Address,
+    pool: Pool,
+    first: int,
+    num_steps: int,
+) -> StepBatch:
+    """The inputs of the chunk that starts at step `first`: leaves [t, devices, ...]."""
+    chunk, devices = trainer.chunk_steps, trainer.mesh.devices.size
+    target = parallel.over_chunk(trainer.mesh)
+
+    def place(array: np.ndarray) -> jax.Array:
+        return jax.device_put(array, target)
+
+    def scalar(values: np.ndarray) -> jax.Array:
+        return place(np.repeat(values.astype(np.int32)[:, None], devices, axis=1))
+
+    def batch(indices: np.ndarray, mask: np.ndarray) -> Batch:
+        rows = batches.share(indices, mask, devices)
+        labels = np.where(rows.mask, pool.labels[rows.indices], -1).astype(np.int32)
+        return Batch(trainer.gather(rows.indices), place(labels), place(rows.mask))
+
+    def epochs(members: np.ndarray, place_in_step: int, size: int) -> Batch | None:
+        if not size:
+            return None
+        indices = batches.epoch_rows(
+            members,
+            lambda epoch: address.rng("order", place_in_step, epoch),
+            first,
+            chunk,
+            size,
+        )
+        return batch(indices, np.ones(indices.shape, bool))
+
+    subset = None
+    if phase.inputs.subset:
+        subset = batch(
+            *batches.balanced_rows(
+                pool.labels,
+                trainer.num_classes,
+                lambda step: address.rng("order", 2, step),
+                first,
+                chunk,
+                phase.inputs.subset,
+            )
+        )
+    clock = Clock(
+        scalar(np.arange(first, first + chunk)), scalar(np.full(chunk, num_steps))
+    )
+    return StepBatch(
+        clock=clock,
+        labeled=epochs(np.flatnonzero(pool.labeled), 0, phase.inputs.labeled),
+        unlabeled=epochs(np.flatnonzero(~pool.labeled), 1, phase.inputs.unlabeled),
+        subset=subset,
+    )

@@ -1,0 +1,63 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmmal_jax.data import augment
+
+
+def images(seed=0, num=16):
+    generator = np.random.default_rng(seed)
+    return jnp.asarray(generator.integers(1, 255, (num, 6, 5, 3), np.uint8))
+
+
+def test_normalize_by_hand():
+    scaled = augment.normalize(images(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    expected = (np.asarray(images(), np.float64) / 255 - [0.5, 0.4, 0.3]) / [
+        0.2, 0.3, 0.4,
+    ]  # fmt: skip
+    np.testing.assert_allclose(np.asarray(scaled), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_crop_is_a_window_of_the_padded_image():
+    out = augment.crop_and_flip(
+        jax.random.key(0), jnp.arange(16), images(), pad=2, flip=True
+    )
+    assert out.shape == images().shape and out.dtype == jnp.uint8
+    padded = np.pad(np.asarray(images()), ((0, 0), (2, 2), (2, 2), (0, 0)))
+    places = set()
+    for image, source in zip(np.asarray(out), padded, strict=True):
+        found = [
+            (dy, dx, mirrored)
+            for dy in range(5)
+            for dx in range(5)
+            for mirrored in (False, True)
+            if np.array_equal(
+                image[:, ::-1] if mirrored else image,
+                source[dy : dy + 6, dx : dx + 5],
+            )
+        ]
+        assert len(found) == 1
+        places.add(found[0])
+    assert len(places) > 8
+    assert {mirrored for _, _, mirrored in places} == {True, False}
+
+
+def test_augmentation_follows_the_global_position():
+    key = jax.random.key(1)
+    whole = augment.crop_and_flip(key, jnp.arange(16), images(), pad=2, flip=True)
+    part = augment.crop_and_flip(
+        key, jnp.arange(8, 16), images()[8:], pad=2, flip=True
+    )
+    np.testing.assert_array_equal(np.asarray(whole)[8:], np.asarray(part))
+
+
+def test_nothing_asked_nothing_done():
+    same = augment.crop_and_flip(
+        jax.random.key(0), jnp.arange(16), images(), pad=0, flip=False
+    )
+    np.testing.assert_array_equal(np.asarray(same), np.asarray(images()))
+    constant = jnp.full((4, 6, 6, 1), 9, jnp.uint8)
+    out = augment.crop_and_flip(
+        jax.random.key(0), jnp.arange(4), constant, pad=1, flip=True
+    )
+    assert (np.asarray(out)[:, 1:-1, 1:-1] == 9).all()

@@ -1,0 +1,162 @@
+"""Class statistics: float64 agreement, masks, absent classes, devices, shards."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from mixture_cases import KINDS, assert_finite, features, floor64
+
+from gmmal_jax.mixtures import classwise
+
+C, N, D = 5, 64, 6
+STATIC = ("num_classes", "covariance", "variance_floor", "shrinkage", "weights")
+fit = partial(jax.jit(classwise.fit, static_argnames=STATIC), num_classes=C)
+fit_shards = partial(
+    jax.jit(classwise.fit_shards, static_argnames=(*STATIC, "average")), num_classes=C
+)
+EVERY = np.ones(N, bool)
+
+
+def equal(a, b, rtol=1e-5, atol=1e-6):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
+
+
+def reference(latents, labels, shrinkage):
+    latents = np.float64(latents)
+    present = [c for c in range(C) if (labels == c).any()]
+    within = sum((labels == c).sum() * latents[labels == c].var(0) for c in present)
+    pooled = within / len(latents)
+    means, variances, weights = [], [], []
+    for c in range(C):
+        own = latents[labels == c]
+        if c in present:
+            variance = (len(own) * own.var(0) + shrinkage * pooled) / (
+                len(own) + shrinkage
+            )
+        else:
+            own, variance = latents, latents.var(0)
+        means.append(own.mean(0))
+        variances.append(np.maximum(variance, floor64(latents)))
+        weights.append((labels == c).mean())
+    return np.array(weights), np.array(means), np.array(variances)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 10.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_float64(kind, shrinkage):
+    latents, labels = features(kind, N, D, C)
+    labels[labels == 2] = 1
+    weights, means, variances = fit(latents, labels, EVERY, shrinkage=shrinkage)
+    expected = reference(latents, labels, shrinkage)
+    np.testing.assert_allclose(weights, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(means, expected[1], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(variances, expected[2], rtol=3e-5)
+    assert weights[2] == 0
+
+
+def test_uniform_weights_are_equal_over_the_classes_that_exist():
+    latents, labels = features("plain", N, D, C)
+    labels[labels == 2] = 1
+    values = fit(latents, labels, EVERY, weights="uniform")
+    np.testing.assert_allclose(values.weights, [0.25, 0.25, 0, 0.25, 0.25])
+
+
+def test_spherical_variances_are_the_mean_over_dimensions():
+    latents, labels = features("plain", N, D, C)
+    plain = fit(latents, labels, EVERY)
+    round_ = fit(latents, labels, EVERY, covariance="spherical")
+    expected = np.broadcast_to(plain.variances.mean(1, keepdims=True), (C, D))
+    np.testing.assert_allclose(round_.variances, expected, rtol=1e-5)
+    equal(plain[:2], round_[:2])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**16), st.sampled_from([0.0, -1e9, np.nan, np.inf]))
+def test_rows_that_do_not_count_have_no_influence(seed, junk):
+    rng = np.random.default_rng(seed)
+    latents, labels = features("plain", N, D, C, seed)
+    mask, known = rng.random(N) < 0.6, rng.random(N) < 0.6
+    labels = np.where(known, labels, -1).astype(np.int32)
+    spoilt = np.where((mask & known)[:, None], latents, np.float32(junk))
+    relabeled = np.where(mask, labels, rng.integers(-1, C, N)).astype(np.int32)
+    expected = fit(latents, labels, mask)
+    equal(fit(spoilt, relabeled, mask), expected, rtol=0, atol=0)
+    order = rng.permutation(N)
+    equal(fit(latents[order], labels[order], mask[order]), expected)
+
+
+def test_non_finite_rows_are_dropped():
+    latents, labels = features("plain", N, D, C)
+    mask = np.arange(N) > 1
+    expected = fit(latents, labels, mask)
+    latents[0, 0], latents[1, 2] = np.nan, -np.inf
+    equal(fit(latents, labels, EVERY), expected, atol=0)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 10.0])
+def test_degenerate_sets_are_finite(shrinkage):
+    latents, _ = features("plain", N, D, C)
+    distinct = np.where(np.arange(N) < C, np.arange(N), -1).astype(np.int32)
+    one_class = np.zeros(N, np.int32)
+    nothing = np.full(N, -1, np.int32)
+    flat = np.full_like(latents, 3.7)
+    for x, labels in (
+        (latents, distinct),
+        (latents, one_class),
+        (latents, nothing),
+        (flat, distinct),
+        (flat, one_class),
+    ):
+        values = fit(x, labels, EVERY, shrinkage=shrinkage)
+        assert_finite(values)
+        np.testing.assert_allclose(values.weights.sum(), float((labels >= 0).any()))
+    values = fit(latents, distinct, EVERY, shrinkage=shrinkage)
+    np.testing.assert_allclose(values.means, latents[:C], rtol=1e-5)
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_devices_that_share_the_rows_agree_with_one(devices):
+    latents, labels = features("offset", N, D, C)
+    labels[labels == 2] = -1
+    mask = np.arange(N) < 50
+    per_device = partial(classwise.fit, num_classes=C, axis_name="batch")
+    split = jax.tree.map(
+        lambda x: x.reshape(devices, -1, *x.shape[1:]), (latents, labels, mask)
+    )
+    together = jax.pmap(per_device, axis_name="batch", out_axes=None)(*split)
+    equal(together, fit(latents, labels, mask), rtol=1e-5)
+
+
+def test_average_by_count_has_the_exact_means():
+    latents, labels = features("plain", N, D, C)
+    shards = jax.tree.map(lambda x: x.reshape(4, 16, *x.shape[1:]), (latents, labels))
+    mask = np.ones((4, 16), bool)
+    mask[3] = False
+    kept = mask.reshape(-1)
+    sharded = fit_shards(*shards, mask, average="count")
+    exact = fit(latents, labels, kept)
+    equal(sharded[:2], exact[:2])
+    assert_finite(sharded)
+
+
+@pytest.mark.parametrize("average", ["count", "equal"])
+def test_average_of_equal_shards_is_the_shard(average):
+    latents, labels = features("plain", N, D, C)
+    labels[labels == 2] = 1
+    shards = jax.tree.map(lambda x: np.stack([x] * 3), (latents, labels))
+    mask = np.stack([EVERY, EVERY, ~EVERY])
+    values = fit_shards(*shards, mask, average=average, shrinkage=0.0)
+    equal(values, fit(latents, labels, EVERY, shrinkage=0.0))
+
+
+def test_average_of_empty_shards_is_finite():
+    latents = jnp.zeros((2, 4, D))
+    labels = jnp.full((2, 4), -1)
+    for average in ("count", "equal"):
+        values = fit_shards(latents, labels, labels > 0, average=average)
+        assert_finite(values)
+        assert values.weights.sum() == 0

@@ -1,0 +1,162 @@
+"""The learner's two fits: every option, known answers, no second compilation."""
+
+import itertools
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from mixture_cases import assert_finite, log_likelihood64
+
+from gmmal_jax.config import MixtureConfig
+from gmmal_jax.mixtures import refit
+
+N, D, K = 240, 6, 4
+
+
+def problem(seed=0):
+    """Separated classes, a quarter of the rows labeled."""
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(0, K, N).astype(np.int32)
+    means = 10 * np.eye(K)[:, [0, 1, 2, 3, 0, 1]]
+    latents = (means[classes] + rng.normal(size=(N, D))).astype(np.float32)
+    labeled = rng.random(N) < 0.25
+    return latents, classes, labeled, np.where(labeled, classes, -1).astype(np.int32)
+
+
+def run(config, seed=0, previous=None, absent=None):
+    latents, classes, labeled, labels = problem(seed)
+    if absent is not None:
+        labels[labels == absent] = -1
+    first = refit.fit_labeled(latents, labels, labeled, K, config)
+    key = jax.random.key(seed)
+    mixture, info = refit.fit_pool(key, latents, ~labeled, first, config, previous)
+    return first, mixture, info, (latents, classes, labeled)
+
+
+OPTIONS = [
+    MixtureConfig(init=init, mode=mode, shard_size=60, average=average, em_iters=4)
+    for init, mode, average in itertools.product(
+        ("labeled", "kmeans++"), ("sharded", "exact"), ("count", "equal")
+    )
+    if (mode, average) != ("exact", "equal")
+]
+
+
+@pytest.mark.parametrize(
+    "config", OPTIONS, ids=lambda c: f"{c.init}-{c.mode}-{c.average}"
+)
+def test_separated_classes_are_found(config):
+    _, mixture, info, (latents, classes, labeled) = run(config)
+    assert_finite(mixture)
+    assert info.live == K and info.rows_dropped == 0 and info.rho < 500
+    rows, kinds = latents[~labeled], classes[~labeled]
+    means = np.stack([rows[kinds == k].mean(0) for k in range(K)])
+    distances = np.linalg.norm(np.asarray(mixture.means)[:, None] - means, axis=2)
+    nearest = distances.argmin(1)
+    if config.init == "labeled":
+        np.testing.assert_array_equal(nearest, np.arange(K))
+    np.testing.assert_array_equal(np.sort(nearest), np.arange(K))
+    assert distances.min(1).max() < 0.3
+    shares = np.array([(kinds == k).mean() for k in nearest])
+    np.testing.assert_allclose(mixture.weights, shares, atol=1e-3)
+
+
+def test_exact_fit_reports_its_log_likelihood():
+    config = MixtureConfig(mode="exact", em_iters=4)
+    _, mixture, info, (latents, _, labeled) = run(config)
+    value = log_likelihood64(latents[~labeled], mixture).mean()
+    np.testing.assert_allclose(info.log_likelihood, value, rtol=1e-4)
+    assert all(isinstance(entry, float) for entry in info)
+
+
+def test_one_shard_is_exact():
+    sharded = run(MixtureConfig(shard_size=N, em_iters=4))
+    exact = run(MixtureConfig(mode="exact", em_iters=4))
+    for a, b in zip(sharded[1], exact[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(sharded[2], exact[2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["sharded", "exact"])
+def test_absent_class_gets_a_component(mode):
+    config = MixtureConfig(mode=mode, shard_size=60, em_iters=4)
+    first, mixture, info, (latents, classes, labeled) = run(config, absent=1)
+    assert first.weights[1] == 0 and mixture.weights[1] > 0.1
+    assert info.live == K
+    own = latents[~labeled & (classes == 1)].mean(0)
+    np.testing.assert_allclose(mixture.means[1], own, atol=0.3)
+
+
+def test_previous_fit_is_the_start():
+    config = MixtureConfig(init="previous", mode="exact", em_iters=4)
+    first, mixture, *_ = run(config)
+    turned = jax.tree.map(lambda x: jnp.roll(x, 1, 0), mixture)
+    _, again, *_ = run(config, previous=turned)
+    np.testing.assert_allclose(again.means, turned.means, atol=0.05)
+
+
+@pytest.mark.parametrize("average", ["count", "equal"])
+def test_sharded_class_statistics(average):
+    latents, _, labeled, labels = problem()
+    exact = refit.fit_labeled(latents, labels, labeled, K, MixtureConfig())
+    config = MixtureConfig(labeled_mode="sharded", shard_size=30, average=average)
+    sharded = refit.fit_labeled(latents, labels, labeled, K, config)
+    again = refit.fit_labeled(latents, labels, labeled, K, config)
+    np.testing.assert_allclose(sharded.means, exact.means, atol=0.2)
+    np.testing.assert_allclose(sharded.weights, exact.weights, atol=0.02)
+    for a, b in zip(sharded, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_spherical_and_uniform_options_are_read():
+    config = MixtureConfig(
+        covariance="spherical", labeled_weights="uniform", mode="exact", em_iters=4
+    )
+    first, mixture, *_ = run(config)
+    np.testing.assert_allclose(first.weights, 1 / K)
+    for values in (first, mixture):
+        spread = values.variances.max(1) - values.variances.min(1)
+        np.testing.assert_allclose(spread, 0, atol=1e-6)
+
+
+def test_non_finite_rows_are_reported():
+    latents, _, labeled, labels = problem()
+    latents[np.flatnonzero(~labeled)[:3], 0] = np.nan
+    config = MixtureConfig(shard_size=60, em_iters=4)
+    first = refit.fit_labeled(latents, labels, labeled, K, config)
+    mixture, info = refit.fit_pool(jax.random.key(0), latents, ~labeled, first, config)
+    assert_finite(mixture)
+    assert info.rows_dropped == 3
+
+
+@pytest.mark.parametrize("rows", [2, 0])
+def test_almost_empty_pool(rows):
+    latents, _, labeled, labels = problem()
+    config = MixtureConfig(shard_size=60, em_iters=4)
+    first = refit.fit_labeled(latents, labels, labeled, K, config)
+    mask = np.arange(N) < rows
+    mixture, info = refit.fit_pool(jax.random.key(0), latents, mask, first, config)
+    assert_finite(mixture)
+    np.testing.assert_allclose(mixture.weights.sum(), 1, rtol=1e-5)
+    assert np.isfinite(info).all()
+
+
+def test_other_masks_compile_nothing():
+    config = MixtureConfig(shard_size=60, em_iters=4, labeled_mode="sharded")
+    run(config)
+    events = []
+
+    def listen(name, *_, **__):
+        events.extend([name] if "backend_compile" in name else [])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        jnp.zeros(17) + 1  # the listener hears a compilation
+        heard = len(events)
+        for seed in (1, 2):
+            run(config, seed=seed, absent=seed)
+        assert heard > 0 and len(events) == heard
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
