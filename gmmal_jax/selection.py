@@ -21,6 +21,7 @@ Pick = Literal["centroid", "score"]
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 _LLOYD_STEPS = 20
+_Moving = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 @jax.jit
@@ -79,8 +80,8 @@ def top_k(
     ties = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i)))(ids)
     rows = jnp.arange(total.shape[0], dtype=jnp.int32)
     # The id itself settles the rare pair whose random numbers collide.
-    *_, order = jax.lax.sort((~mask, -total, ties, ids, rows), num_keys=4)
-    return order[:k]
+    keys = (~jnp.asarray(mask), -total, ties, jnp.asarray(ids))
+    return jax.lax.sort((*keys, rows), num_keys=len(keys))[-1][:k]
 
 
 def quotas(
@@ -133,6 +134,7 @@ class Clustering(NamedTuple):
     distances: jax.Array
 
 
+@functools.partial(jax.jit, static_argnames=("max_clusters", "num_iters"))
 def kmeans(
     key: Key,
     points: Float[Array, "m d"],
@@ -162,6 +164,7 @@ def kmeans(
     return lloyd(points, mask, start, num_clusters, num_iters=num_iters)
 
 
+@functools.partial(jax.jit, static_argnames="max_clusters")
 def kmeans_start(
     key: Key,
     points: Float[Array, "m d"],
@@ -204,6 +207,7 @@ def kmeans_start(
     return jax.lax.fori_loop(0, num_clusters, add, (centroids, distances))[0]
 
 
+@functools.partial(jax.jit, static_argnames="num_iters")
 def lloyd(
     points: Float[Array, "m d"],
     mask: Bool[Array, " m"],
@@ -245,11 +249,11 @@ def lloyd(
         counts = jnp.sum(members, axis=1, keepdims=True)
         return jnp.where(counts > 0, sums / jnp.maximum(counts, 1.0), centroids)
 
-    def moving(carry: tuple[jax.Array, ...]) -> jax.Array:
+    def moving(carry: _Moving) -> jax.Array:
         step, _, _, changed = carry
         return (step < num_iters) & changed
 
-    def move(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def move(carry: _Moving) -> _Moving:
         step, centroids, before, _ = carry
         centroids = update(centroids, before)
         after = assign(centroids)

@@ -103,7 +103,8 @@ def log_joint(latents: Float[Array, "n d"], mixture: Mixture) -> Float[Array, "n
     mean = (mixture.weights[:, None] * mixture.means).sum(axis=0)
     spread = mixture.variances + (mixture.means - mean[None]) ** 2
     variance = (mixture.weights[:, None] * spread).sum(axis=0)
-    centre = precision_centre(mixture, mean, jnp.sqrt(variance))
+    # The origin cancels out of the result, so it has no derivative to propagate.
+    centre = lax.stop_gradient(precision_centre(mixture, mean, jnp.sqrt(variance)))
 
     present = mixture.weights > 0
     log_weights = jnp.log(jnp.where(present, mixture.weights, 1.0))

@@ -64,7 +64,10 @@ def log_joint64(latents, values):
 
 
 def log_likelihood64(latents, values):
-    joint = log_joint64(latents, values)
+    return evidence64(log_joint64(latents, values))
+
+
+def evidence64(joint):
     peak = joint.max(1, keepdims=True)
     return peak[:, 0] + np.log(np.exp(joint - peak).sum(1))
 
@@ -78,9 +81,10 @@ def em64(latents, start, num_iters, share=1e-4):
     history = []
     for _ in range(num_iters):
         values = Mixture(weights, means, variances)
-        evidence = log_likelihood64(latents, values)
+        joint = log_joint64(latents, values)
+        evidence = evidence64(joint)
         history.append(evidence.mean())
-        gamma = np.exp(log_joint64(latents, values) - evidence[:, None])
+        gamma = np.exp(joint - evidence[:, None])
         counts = gamma.sum(0)
         live = (counts > 1e-3)[:, None]
         divisor = np.where(live, counts[:, None], 1)

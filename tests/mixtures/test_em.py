@@ -19,7 +19,7 @@ from mixture_cases import (
 )
 from sklearn.mixture import GaussianMixture
 
-from gmmal_jax.mixtures import classwise, em
+from gmmal_jax.mixtures import classwise, em, merge
 
 N, D, K = 600, 40, 10
 EVERY = np.ones(N, bool)
@@ -52,7 +52,7 @@ def test_agrees_with_float64(kind):
     start = random_start(latents, K)
     fitted, info = em.fit(latents, EVERY, start)
     expected, history = em64(latents, start, 10)
-    assert relative(info.log_likelihood, history) < 2e-6
+    np.testing.assert_allclose(info.log_likelihood, history, atol=3e-6 * D)
     value = log_likelihood64(latents, fitted).mean()
     assert relative(value, log_likelihood64(latents, expected).mean()) < 1e-6
     assert int(info.live) == K and float(info.rho) < 500
@@ -61,16 +61,20 @@ def test_agrees_with_float64(kind):
 def test_agrees_with_float64_with_many_components():
     latents, _ = features("plain", 2000, 32, 100)
     start = random_start(latents, 100)
-    fitted, _ = em.fit(latents, np.ones(2000, bool), start)
-    expected, _ = em64(latents, start, 10)
+    fitted, _ = em.fit(latents, np.ones(2000, bool), start, num_iters=5)
+    expected, _ = em64(latents, start, 5)
     value = log_likelihood64(latents, fitted).mean()
     assert relative(value, log_likelihood64(latents, expected).mean()) < 2e-5
 
 
 @pytest.mark.filterwarnings("ignore")  # scikit-learn warns that it did not converge
 def test_agrees_with_scikit_learn():
-    latents, _ = features("plain", N, D, K)
-    start = as64(random_start(latents, K))
+    rng = np.random.default_rng(0)
+    patterns = 0.6 * rng.normal(size=(K, D))
+    latents = patterns[np.arange(N) % K] + rng.normal(size=(N, D))
+    latents = latents.astype(np.float32)
+    variances = np.broadcast_to(latents.var(0), (K, D))
+    start = as64(mixture(np.full(K, 1 / K), patterns, variances))
     peer = GaussianMixture(
         K,
         covariance_type="diag",
@@ -99,7 +103,8 @@ def test_log_likelihood_never_falls():
 def test_separated_blobs_give_class_statistics_after_one_iteration():
     latents, labels = blobs()
     every = np.ones(len(latents), bool)
-    start = classwise.fit(latents, labels, every, num_classes=3, shrinkage=0.0)
+    rows = (jnp.asarray(x) for x in (latents, labels, every))
+    start = classwise.fit(*rows, num_classes=3, shrinkage=0.0)
     fitted, _ = em.fit(latents, every, start, num_iters=1)
     equal(fitted, start)
 
@@ -117,13 +122,12 @@ def test_one_component_is_mean_and_biased_variance():
     )
 
 
-@pytest.mark.parametrize("block_rows", [100, 256])
-def test_blocks_give_the_same(block_rows):
+def test_blocks_give_the_same():
     latents, _ = features("offset", N, D, K)
     mask = np.arange(N) % 7 > 0
     start = random_start(latents, K)
     whole, whole_info = em.fit(latents, mask, start)
-    blocks, blocks_info = em.fit(latents, mask, start, block_rows=block_rows)
+    blocks, blocks_info = em.fit(latents, mask, start, block_rows=256)
     assert relative(blocks_info.log_likelihood, whole_info.log_likelihood) < 1e-5
     rows = latents[mask]
     value = log_likelihood64(rows, whole).mean()
@@ -229,6 +233,16 @@ def test_shards_are_independent_fits(group_size):
     assert info.counts[2].sum() == 0
 
 
+@pytest.mark.parametrize("average", ["count", "equal"])
+def test_equal_shards_merge_to_the_exact_fit(average):
+    latents, start = small()
+    every = np.ones(len(latents), bool)
+    exact, _ = em.fit(latents, every, start, num_iters=3)
+    stack, mask = np.stack([latents] * 3), np.stack([every, every, ~every])
+    shards, info = em.fit_shards(stack, mask, start, num_iters=3)
+    equal(merge.merge(shards, info.counts, start, average=average), exact)
+
+
 deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
@@ -238,8 +252,9 @@ def test_every_row_is_dealt_once_and_evenly(seed, share):
     mask = np.random.default_rng(seed).random(53) < share
     indices, filled = deal(jax.random.key(seed), mask, shard_size=10)
     assert indices.shape == filled.shape == (6, 9)
+    indices, filled = np.asarray(indices), np.asarray(filled)
     np.testing.assert_array_equal(np.sort(indices[filled]), np.flatnonzero(mask))
-    sizes = np.asarray(filled.sum(1))
+    sizes = filled.sum(1)
     used = max(-(-mask.sum() // 9), 1)
     assert sizes[:used].max() - sizes[:used].min() <= 1 and sizes[used:].sum() == 0
 

@@ -72,7 +72,8 @@ def test_absent_classes_start_at_unlikely_rows():
     latents, _ = blobs()
     values = labeled([0.5, 0.0, 0.5, 0.0])
     got = complete(values, latents, np.ones(N, bool))
-    np.testing.assert_array_equal(np.sort(nearest(got.means)), np.arange(K))
+    assert set(nearest(got.means[1::2])) <= {1, 3}
+    assert (got.means[1] != got.means[3]).any()
     np.testing.assert_array_equal(got.means[::2], values.means[::2])
     np.testing.assert_allclose(got.weights, 0.25)
     np.testing.assert_allclose(got.variances[:, 0], [1, 2, 3, 2])

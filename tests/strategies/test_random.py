@@ -1,0 +1,33 @@
+import jax
+import numpy as np
+from strategy_cases import NUM_CLASSES, NUM_ROWS, restrict, view
+
+from gmmal_jax.config import SelectConfig
+from gmmal_jax.strategies import base, random
+
+
+def query(key, pool, budget):
+    return base.query(key, random.make(), pool, budget, NUM_CLASSES, SelectConfig())
+
+
+def test_needs_no_column():
+    found = query(jax.random.key(0), restrict(view(), []), 5)
+    assert len(found.indices) == 5
+
+
+def test_every_candidate_is_drawn_equally_often():
+    pool, draws, budget = view(), 400, 6
+    counts = np.zeros(NUM_ROWS)
+    for key in jax.random.split(jax.random.key(0), draws):
+        counts[query(key, pool, budget).indices] += 1
+    assert np.all(counts[~pool.candidates] == 0)
+    share = budget / pool.candidates.sum()
+    error = np.sqrt(draws * share * (1 - share))
+    assert np.all(np.abs(counts[pool.candidates] - draws * share) < 4 * error)
+
+
+def test_a_row_keeps_its_number_while_others_are_labeled():
+    key = jax.random.key(0)
+    early, late = query(key, view(4), 5), query(key, view(20), 5)
+    assert set(view(4).ids) == set(view(20).ids)
+    np.testing.assert_array_equal(early.scores["random"], late.scores["random"])

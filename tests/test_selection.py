@@ -1,0 +1,358 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from sklearn.cluster import KMeans
+
+from gmmal_jax import selection
+
+KEY = jax.random.key(0)
+NUM_ROWS, NUM_CLASSES, BUDGET = 24, 3, 7
+DIVERSITIES = ["none", "balance", "kmeans", "balance_kmeans"]
+
+
+def ids(n=NUM_ROWS):
+    return np.arange(n, dtype=np.uint32) * 17 + 5
+
+
+def pool(seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "total": rng.normal(size=NUM_ROWS).astype(np.float32),
+        "mask": np.ones(NUM_ROWS, bool),
+        "ids": ids(),
+        "latents": rng.gamma(1.0, size=(NUM_ROWS, 4)).astype(np.float32),
+        "pseudo_labels": rng.integers(NUM_CLASSES, size=NUM_ROWS),
+        "labeled_counts": np.array([4, 1, 2]),
+    }
+
+
+def choose(rows, diversity, key=KEY, **changes):
+    options = {"candidate_factor": 3, "quota": "uniform", "pick": "centroid"}
+    rows = rows | {"num_classes": NUM_CLASSES, "budget": BUDGET} | options | changes
+    total, mask = rows.pop("total"), rows.pop("mask")
+    return selection.choose(key, total, mask, diversity=diversity, **rows)
+
+
+class TestRank:
+    def test_known_answer(self):
+        found = selection.rank(np.float32([3, 1, 2, 2]), np.ones(4, bool))
+        np.testing.assert_array_equal(found, [1, 0, 0.5, 0.5])
+
+    @settings(deadline=None, max_examples=40)
+    @given(
+        hnp.arrays(np.float32, 6, elements=st.sampled_from([-1e9, -0.0, 0, 1, 2, 1e9])),
+        hnp.arrays(bool, 6),
+    )
+    def test_equals_scipy(self, values, mask):
+        expected = np.zeros(6)
+        if mask.sum() > 1:
+            ranks = stats.rankdata(values[mask].astype(np.float64))
+            expected[mask] = (ranks - 1) / (mask.sum() - 1)
+        found = selection.rank(values, mask)
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_one_row_and_no_row(self):
+        values = np.float32([5, 1, 2, 2])
+        for mask in ([True, False, False, False], [False] * 4):
+            np.testing.assert_array_equal(selection.rank(values, np.array(mask)), 0)
+
+    def test_rows_that_are_not_finite_share_the_lowest_rank(self):
+        values = np.float32([np.nan, 7, np.inf, -np.inf, -7, np.nan])
+        mask = np.array([True] * 5 + [False])
+        found = selection.rank(values, mask)
+        np.testing.assert_array_equal(found, [0.25, 1, 0.25, 0.25, 0.75, 0])
+
+
+class TestTopK:
+    def test_best_first_within_the_mask(self):
+        total = np.float32([1, 9, 3, 4, 5])
+        mask = np.array([True, False, True, True, True])
+        found = selection.top_k(KEY, total, mask, 3, ids=ids(5))
+        np.testing.assert_array_equal(found, [4, 3, 2])
+        assert found.dtype == jnp.int32
+
+    def test_not_finite_comes_after_finite_and_before_masked(self):
+        total = np.float32([np.nan, 9, np.inf, -5])
+        mask = np.array([True, False, True, True])
+        found = selection.top_k(KEY, total, mask, 4, ids=ids(4))
+        assert found[0] == 3 and found[3] == 1
+
+    def test_permuting_rows_permutes_ties(self):
+        order = np.random.default_rng(0).permutation(20)
+        total, mask = np.zeros(20, np.float32), np.arange(20) % 3 > 0
+        found = selection.top_k(KEY, total, mask, 8, ids=ids(20))
+        moved = selection.top_k(KEY, total, mask[order], 8, ids=ids(20)[order])
+        np.testing.assert_array_equal(order[moved], found)
+
+    def test_ties_are_uniform_over_keys(self):
+        keys = jax.random.split(KEY, 400)
+        first = jax.vmap(
+            lambda key: selection.top_k(
+                key, jnp.zeros(4), jnp.ones(4, bool), 1, ids=jnp.asarray(ids(4))
+            )
+        )(keys)
+        counts = np.bincount(np.asarray(first)[:, 0], minlength=4)
+        # Four standard deviations of a binomial(400, 1/4).
+        assert np.all(np.abs(counts - 100) < 4 * np.sqrt(400 * 0.25 * 0.75))
+
+
+class TestQuotas:
+    def quotas(self, candidates, labeled, budget, mode):
+        found = selection.quotas(np.array(candidates), np.array(labeled), budget, mode)
+        assert found.dtype == np.int32
+        return found.tolist()
+
+    def test_uniform(self):
+        assert self.quotas([9, 9, 9], [5, 0, 1], 6, "uniform") == [2, 2, 2]
+
+    def test_a_remainder_goes_to_the_class_with_fewest_labels(self):
+        assert self.quotas([9, 9, 9], [5, 0, 1], 7, "uniform") == [2, 3, 2]
+        assert self.quotas([9, 9, 9], [5, 0, 1], 8, "uniform") == [2, 3, 3]
+
+    def test_complement_makes_the_labeled_set_equal(self):
+        assert self.quotas([9, 9, 9], [5, 0, 1], 9, "complement") == [0, 5, 4]
+
+    def test_complement_is_proportional_to_what_is_lacking(self):
+        # Each class should hold 4 then: 0, 4 and 3 are lacking, 5 are bought.
+        assert self.quotas([9, 9, 9], [6, 0, 1], 5, "complement") == [0, 3, 2]
+        assert self.quotas([9, 9], [0, 100], 4, "complement") == [4, 0]
+
+    def test_no_more_than_the_candidates(self):
+        assert self.quotas([1, 9, 0], [0, 0, 0], 6, "uniform") == [1, 2, 0]
+
+    @settings(deadline=None, max_examples=100)
+    @given(
+        st.lists(st.integers(0, 10**6), min_size=1, max_size=6),
+        st.integers(1, 10**6),
+        st.sampled_from(["uniform", "complement"]),
+    )
+    def test_sum_to_the_budget_and_stay_near_the_share(self, labeled, budget, mode):
+        labeled = np.array(labeled)
+        plenty = np.full(len(labeled), budget)
+        found = selection.quotas(plenty, labeled, budget, mode)
+        assert found.sum() == budget and found.min() >= 0
+        if mode == "uniform":
+            assert found.max() - found.min() <= 1
+        else:
+            above = labeled > (labeled.sum() + budget) / len(labeled)
+            assert np.all(found[above] == 0)
+
+
+class TestKMeans:
+    def blobs(self, m=40, d=3):
+        rng = np.random.default_rng(3)
+        centres = 3 * rng.normal(size=(4, d))
+        noise = rng.normal(size=(m, d))
+        return (centres[np.arange(m) % 4] + noise).astype(np.float32)
+
+    def test_equals_scikit_learn_from_the_same_start(self):
+        points, mask = self.blobs(), np.arange(40) < 33
+        start = selection.kmeans_start(KEY, points, mask, 4, max_clusters=6)
+        found = selection.lloyd(points, mask, start, 4, num_iters=20)
+        reference = KMeans(4, init=np.asarray(start)[:4], n_init=1, max_iter=20, tol=0)
+        reference.fit(points[mask].astype(np.float64))
+        inertia = found.distances[mask].sum()
+        np.testing.assert_allclose(inertia, reference.inertia_, rtol=1e-5)
+        np.testing.assert_array_equal(found.assignments[mask], reference.labels_)
+        np.testing.assert_allclose(
+            found.centroids[:4], reference.cluster_centers_, rtol=1e-4, atol=1e-5
+        )
+
+    def test_kmeans_is_the_start_then_lloyd(self):
+        points, mask = self.blobs(), np.arange(40) < 33
+        start = selection.kmeans_start(KEY, points, mask, 4, max_clusters=6)
+        expected = selection.lloyd(points, mask, start, 4)
+        found = selection.kmeans(KEY, points, mask, 4, max_clusters=6)
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+    def test_start_draws_distinct_masked_in_points(self):
+        points, mask = self.blobs(), np.arange(40) % 2 == 0
+        start = selection.kmeans_start(KEY, points, mask, 6, max_clusters=6)
+        same = (points[None] == np.asarray(start)[:, None]).all(axis=2)
+        drawn = np.argmax(same, axis=1)
+        assert same.any(axis=1).all()
+        assert len(set(drawn)) == 6 and mask[drawn].all()
+
+    def test_start_draws_by_squared_distance(self):
+        # From 0 the others lie at squared distances 1 and 9; from 1 at 1 and 4; from 3
+        # at 9 and 4. The pair left out follows from the first two draws.
+        points = np.float32([[0], [1], [3]])
+        draw = jax.vmap(
+            lambda key: selection.kmeans_start(
+                key, points, jnp.ones(3, bool), 2, max_clusters=2
+            )
+        )
+        starts = np.asarray(draw(jax.random.split(KEY, 2000)))[:, :, 0]
+        pairs = np.array([set(row) == {0.0, 3.0} for row in starts])
+        expected = (9 / 10 + 9 / 13) / 3
+        error = np.sqrt(expected * (1 - expected) / 2000)
+        assert abs(pairs.mean() - expected) < 4 * error
+
+    def test_masked_rows_have_no_influence(self):
+        points, mask = self.blobs(), np.arange(40) < 33
+        other = np.where(mask[:, None], points, np.float32(np.nan))
+        found = selection.kmeans(KEY, points, mask, 4, max_clusters=6)
+        again = selection.kmeans(KEY, other, mask, 4, max_clusters=6)
+        jax.tree.map(np.testing.assert_array_equal, found, again)
+        assert np.all(np.asarray(found.assignments)[~mask] == -1)
+
+    def test_fewer_points_than_clusters_and_none(self):
+        points = self.blobs()
+        for count in (2, 0):
+            mask = np.arange(40) < count
+            found = selection.kmeans(KEY, points, mask, 6, max_clusters=6)
+            used = np.asarray(found.assignments)[mask]
+            assert len(set(used)) == count
+            assert np.all(np.isfinite(found.centroids))
+
+
+def valid(found, mask, budget=BUDGET):
+    assert isinstance(found, np.ndarray) and found.dtype == np.int32
+    assert found.shape == (budget,)
+    assert len(set(found.tolist())) == budget
+    assert np.asarray(mask)[found].all()
+
+
+class TestChoose:
+    @pytest.mark.parametrize("diversity", DIVERSITIES)
+    @pytest.mark.parametrize("quota", ["uniform", "complement"])
+    @pytest.mark.parametrize("pick", ["centroid", "score"])
+    def test_distinct_masked_in_and_best_first(self, diversity, quota, pick):
+        rows = pool()
+        rows["mask"][::3] = False
+        found = choose(rows, diversity, quota=quota, pick=pick)
+        valid(found, rows["mask"])
+        assert np.all(np.diff(rows["total"][found]) <= 0)
+        again = choose(rows, diversity, quota=quota, pick=pick)
+        np.testing.assert_array_equal(found, again)
+
+    @pytest.mark.parametrize("diversity", DIVERSITIES)
+    @pytest.mark.parametrize("quota", ["uniform", "complement"])
+    def test_awkward_pools(self, diversity, quota):
+        exhausted = pool()
+        exhausted["mask"] = np.arange(NUM_ROWS) < BUDGET
+        one_class = pool() | {"pseudo_labels": np.full(NUM_ROWS, 2)}
+        equal = pool() | {"total": np.zeros(NUM_ROWS, np.float32)}
+        broken = pool() | {"total": np.full(NUM_ROWS, np.nan, np.float32)}
+        coincide = pool() | {"latents": np.ones((NUM_ROWS, 4), np.float32)}
+        dead = pool() | {"latents": np.zeros((NUM_ROWS, 4), np.float32)}
+        lost = pool() | {"latents": np.full((NUM_ROWS, 4), np.nan, np.float32)}
+        for rows in (exhausted, one_class, equal, broken, coincide, dead, lost):
+            valid(choose(rows, diversity, quota=quota), rows["mask"])
+
+    @pytest.mark.parametrize("diversity", DIVERSITIES)
+    def test_permuting_rows_permutes_the_pick(self, diversity):
+        rows = pool() | {"total": np.zeros(NUM_ROWS, np.float32)}
+        order = np.random.default_rng(1).permutation(NUM_ROWS)
+        per_row = ("total", "mask", "ids", "latents", "pseudo_labels")
+        moved = rows | {name: rows[name][order] for name in per_row}
+        found = choose(rows, diversity)
+        np.testing.assert_array_equal(order[choose(moved, diversity)], found)
+
+    def test_none_takes_the_best(self):
+        rows = pool()
+        expected = np.argsort(-rows["total"])[:BUDGET]
+        np.testing.assert_array_equal(choose(rows, "none"), expected)
+
+    def test_balance_takes_the_best_of_each_class(self):
+        rows = pool()
+        found = choose(rows, "balance")
+        # 7 = 2 + 3 + 2: class 1 has fewest labels.
+        for label, seats in enumerate([2, 3, 2]):
+            members = np.flatnonzero(rows["pseudo_labels"] == label)
+            best = members[np.argsort(-rows["total"][members])][:seats]
+            assert set(best) <= set(found)
+
+    @pytest.mark.parametrize("diversity", ["balance", "balance_kmeans"])
+    def test_surplus_goes_to_the_best_of_all(self, diversity):
+        rows = pool()
+        labels = np.zeros(NUM_ROWS, int)
+        labels[:10], labels[10] = 1, 2
+        found = choose(rows | {"pseudo_labels": labels}, diversity)
+        counts = np.bincount(labels[found], minlength=3)
+        assert counts[2] == 1 and counts[0] >= 2 and counts[1] >= 3
+        free = np.setdiff1d(np.arange(NUM_ROWS), found)
+        assert rows["total"][found].max() >= rows["total"][free].max()
+
+    @pytest.mark.parametrize("pick", ["centroid", "score"])
+    def test_kmeans_takes_one_row_of_each_direction(self, pick):
+        # Eight bundles of three rows; lengths differ, so only directions tell them.
+        rng = np.random.default_rng(2)
+        bundle = np.arange(NUM_ROWS) % 8
+        latents = np.eye(8)[bundle] + 0.01 * rng.random((NUM_ROWS, 8))
+        latents = (latents * rng.uniform(1, 50, (NUM_ROWS, 1))).astype(np.float32)
+        rows = pool() | {"latents": latents}
+        found = choose(rows, "kmeans", budget=8, pick=pick)
+        assert sorted(bundle[found]) == list(range(8))
+        if pick == "score":
+            for i in range(8):
+                members = np.flatnonzero(bundle == i)
+                assert members[np.argmax(rows["total"][members])] in found
+
+    def test_centroid_pick_is_the_middle_row(self):
+        angles = np.deg2rad([0, 10, 25, 60, 75, 85])
+        latents = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        found = selection.choose(
+            KEY,
+            np.float32([1, 2, 3, 4, 5, 6]),
+            np.ones(6, bool),
+            ids=ids(6),
+            latents=latents.astype(np.float32),
+            pseudo_labels=None,
+            labeled_counts=None,
+            num_classes=2,
+            budget=2,
+            diversity="kmeans",
+            candidate_factor=3,
+            quota="uniform",
+            pick="centroid",
+        )
+        np.testing.assert_array_equal(found, [4, 1])
+
+    def test_only_the_best_are_clustered(self):
+        rows = pool()
+        found = choose(rows, "kmeans", candidate_factor=2)
+        best = np.argsort(-rows["total"])[: 2 * BUDGET]
+        assert set(found) <= set(best)
+
+    def test_masked_rows_have_no_influence(self):
+        rows = pool()
+        rows["mask"] = np.arange(NUM_ROWS) % 2 == 0
+        other = pool(seed=5)
+        mixed = dict(rows)
+        for name in ("total", "latents", "pseudo_labels"):
+            keep = rows["mask"].reshape(-1, *[1] * (rows[name].ndim - 1))
+            mixed[name] = np.where(keep, rows[name], other[name])
+        for diversity in DIVERSITIES:
+            np.testing.assert_array_equal(
+                choose(rows, diversity), choose(mixed, diversity)
+            )
+
+    def test_nothing_compiles_again(self):
+        settings = list(itertools.product(DIVERSITIES, ["uniform", "complement"]))
+        for diversity, quota in settings:
+            choose(pool(), diversity, quota=quota)
+        rows = pool(seed=7)
+        rows["mask"] = np.arange(NUM_ROWS) > 11
+        rows["labeled_counts"] = np.array([0, 30, 3])
+        rows["pseudo_labels"] = np.minimum(rows["pseudo_labels"], 1)
+        with jax.no_tracing():
+            for diversity, quota in settings:
+                valid(choose(rows, diversity, quota=quota), rows["mask"])
+
+    def test_refuses_what_cannot_work(self):
+        rows = pool()
+        rows["mask"] = np.arange(NUM_ROWS) < BUDGET - 1
+        with pytest.raises(ValueError, match="6 may be chosen"):
+            choose(rows, "none")
+        with pytest.raises(ValueError, match="latents"):
+            choose(pool() | {"latents": None}, "kmeans")
+        with pytest.raises(ValueError, match="pseudo-labels"):
+            choose(pool() | {"pseudo_labels": None}, "balance")
