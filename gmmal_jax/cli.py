@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 training diverged or a check failed, 2 unusable input, 130
 """
 
 import argparse
+import io
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,30 @@ def parse_run(args: Sequence[str]) -> Config:
         base = preset(named.parse_known_args(rest)[0].dataset)
     if not {"-h", "--help"} & set(rest):
         _refuse_unknown(rest)
-    return tyro.cli(
-        Config,
-        args=rest,
-        default=base,
-        prog="gmmal run",
-        description="Choose labels cycle by cycle. --config FILE starts from a saved "
-        "configuration; options win over it. Defaults shown: the data set's preset.",
-    )
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            return tyro.cli(
+                Config,
+                args=rest,
+                default=base,
+                prog="gmmal run",
+                description="Choose labels cycle by cycle. --config FILE starts from a "
+                "saved configuration; options win over it. Defaults shown: the data "
+                "set's preset.",
+            )
+    except SystemExit as exit_:
+        if not exit_.code:
+            raise
+        raise UserError(_first_paragraph(told.getvalue())) from None
+
+
+def _first_paragraph(page: str) -> str:
+    """What tyro's page of help says is wrong, as one line."""
+    lines = [line.strip(" │╭╮╰╯─\n") for line in page.splitlines()]
+    ruled = [i for i, line in enumerate(lines) if not line.strip("-")]
+    inside = lines[ruled[0] + 1 : ruled[1]] if len(ruled) > 1 else lines
+    return " ".join(line for line in inside if line) + "; see gmmal run --help"
 
 
 def _read_config(path: Path) -> Config:

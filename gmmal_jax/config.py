@@ -7,7 +7,7 @@ README's table of the paper's contradictions.
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gmmal_jax.errors import UserError
 
@@ -311,7 +311,7 @@ def from_dict(values: dict) -> Config:
     return _build(Config, values, "")
 
 
-def _build(cls: type, values: dict, prefix: str) -> Config:
+def _build(cls: Any, values: dict, prefix: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     kwargs = {}
     for name, value in values.items():

@@ -54,14 +54,14 @@ class Outcome(NamedTuple):
     Attributes:
       state: the learner's, trained.
       view: the pool as that state sees it.
-      results: accuracy and the like on the evaluation part.
+      results: labels, accuracy and the like on the evaluation part.
       diagnostics: of training and the state.
       query: what to label next; None where no budget was given.
     """
 
     state: PyTree
     view: PoolView
-    results: dict[str, float]
+    results: dict[str, float | int]
     diagnostics: dict[str, float]
     query: Query | None
 
@@ -125,7 +125,7 @@ def _view(
     return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns)
 
 
-def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float]:
+def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:
     # A program of the logits alone: methods that trained alike get equal bits,
     # whatever else their readouts compute.
     columns = embed.embed(

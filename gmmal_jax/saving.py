@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -16,6 +16,7 @@ Stop = Callable[[], int | None]
 """Asked after every chunk; a signal's number ends the run, saved."""
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Where a run tells how it goes; all methods return at once."""
 

@@ -173,13 +173,18 @@ def _run_phase(
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
     num_steps = -(-phase.num_steps(int(pool.labeled.sum())) // chunk) * chunk
     key = address.key("augmentation")
-    images = chunk * sum(phase.inputs)
 
     def refresh(step: int, state: PyTree) -> PyTree:
         if phase.refresh is None:
             return state
         state = phase.refresh(address.key("refresh", step), state, embed_pool)
         return parallel.place_state(trainer.mesh, state)
+
+    def tell(position: Position, step: int) -> None:
+        gathered, images = dict(metrics), chunk * sum(phase.inputs)
+        on_chunk(
+            Progress(position, state, gathered, phase.name, step, num_steps, images)
+        )
 
     planned = _plan(trainer, phase, address, pool, first, num_steps)
     for step in range(first, num_steps, chunk):
@@ -193,14 +198,10 @@ def _run_phase(
             # Planned while the devices are busy with the chunk just dispatched.
             planned = _plan(trainer, phase, address, pool, done, num_steps)
         metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
-        position = Position(address.phase, done)
         if done < num_steps:
-            on_chunk(
-                Progress(position, state, metrics, phase.name, done, num_steps, images)
-            )
+            tell(Position(address.phase, done), done)
     state = refresh(num_steps, state)
-    ended = Position(address.phase + 1, 0)
-    on_chunk(Progress(ended, state, metrics, phase.name, num_steps, num_steps, images))
+    tell(Position(address.phase + 1, 0), num_steps)
     return state
 
 

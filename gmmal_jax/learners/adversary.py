@@ -159,8 +159,10 @@ def refit_mixtures(adversary: Adversary) -> Any:
         labeled = refit.fit_labeled(
             latents, view.labels, view.labeled, network.num_classes, config.gmm
         )
+        # Before the first fit the state holds a placeholder, which EM cannot part.
+        previous = critic.unlabeled if float(critic.live) else None
         unlabeled, info = refit.fit_pool(
-            key, latents, ~view.labeled, labeled, config.gmm, critic.unlabeled
+            key, latents, ~view.labeled, labeled, config.gmm, previous
         )
         center, scale = column_scale(latents, labeled, unlabeled, config.da.input_norm)
         critic = critic._replace(

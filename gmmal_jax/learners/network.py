@@ -86,8 +86,7 @@ def make(
         mask = jnp.ones(images.shape[0], bool)
         return resnet.apply(model, state, images, mask, train=train, axis_name=None)[0]
 
-    shapes = jax.eval_shape(init, jax.random.key(0))
-    latent_size = resnet.head(shapes)[0].shape[0]
+    kernel = jax.eval_shape(lambda key: resnet.head(init(key))[0], jax.random.key(0))
     return Network(
         init=init,
         augmented=augmented,
@@ -97,7 +96,7 @@ def make(
         normalized=normalized,
         head=resnet.head,
         num_classes=num_classes,
-        latent_size=latent_size,
+        latent_size=kernel.shape[0],
     )
 
 

@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _TINY = 2
-"""Largest map, in or out, for which one matrix product beats the CPU's kernel."""
+"""Largest map for which one matrix product beats the CPU's kernel (up to 50 times)."""
 _LARGE = 256
-"""Pixels of an output map from which the image-wise kernel gradient is faster."""
+"""Pixels of a map from which the image-wise kernel gradient is faster."""
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
@@ -42,23 +42,18 @@ def conv2d(
     kh, kw = kernel.shape[:2]
     padding = ((kh // 2, kh // 2), (kw // 2, kw // 2))
     if jax.default_backend() != "cpu":
-        return _convolve(x, kernel, padding, stride=stride)
+        return _convolve(x, kernel, padding, stride)
     kernel, padding = _drop_unreached(x, kernel, padding, stride)
-    if kernel.shape[:2] == (1, 1) or max(x.shape[1:3]) <= _TINY:
+    tiny = max(x.shape[1:3]) <= _TINY
+    # Strided: the gradient by x would convolve an image that is mostly zeros.
+    if stride > 1 or tiny or kernel.shape[:2] == (1, 1):
         return _multiply_patches(x, kernel, padding, stride)
-    return _canonical(x, kernel, padding, stride)
+    return _canonical(x, kernel, padding)
 
 
-def _convolve(
-    x: Array, kernel: Array, padding: Padding, *, stride: int = 1, dilation: int = 1
-) -> Array:
+def _convolve(x: Array, kernel: Array, padding: Padding, stride: int = 1) -> Array:
     return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        padding,
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=_LAYOUT,
+        x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT
     )
 
 
@@ -92,103 +87,67 @@ def _patches(
 
 def _multiply_patches(x: Array, kernel: Array, padding: Padding, stride: int) -> Array:
     """The convolution as one matrix product; autodiff gives products again."""
-    patches = jnp.concatenate(_patches(x, kernel.shape[:2], padding, stride), axis=-1)
-    return patches @ kernel.reshape(-1, kernel.shape[-1])
+    kh, kw, c, o = kernel.shape
+    patches = jnp.concatenate(_patches(x, (kh, kw), padding, stride), axis=-1)
+    return patches @ kernel.reshape(kh * kw * c, o)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _canonical(x: Array, kernel: Array, padding: Padding, stride: int) -> Array:
-    return _convolve(x, kernel, padding, stride=stride)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _canonical(x: Array, kernel: Array, padding: Padding) -> Array:
+    return _convolve(x, kernel, padding)
 
 
 def _canonical_fwd(
-    x: Array, kernel: Array, padding: Padding, stride: int
+    x: Array, kernel: Array, padding: Padding
 ) -> tuple[Array, tuple[Array, Array]]:
-    return _canonical(x, kernel, padding, stride), (x, kernel)
+    return _canonical(x, kernel, padding), (x, kernel)
 
 
 def _canonical_bwd(
-    padding: Padding, stride: int, residuals: tuple[Array, Array], g: Array
+    padding: Padding, residuals: tuple[Array, Array], g: Array
 ) -> tuple[Array, Array]:
     x, kernel = residuals
     large = g.shape[1] * g.shape[2] >= _LARGE
     kernel_gradient = _kernel_gradient_by_image if large else _kernel_gradient
-    taps = kernel.shape[:2]
     return (
-        _input_gradient(g, kernel, x.shape[1:3], padding, stride),
-        kernel_gradient(x, g, taps, padding, stride),
+        _input_gradient(g, kernel, padding),
+        kernel_gradient(x, g, padding),
     )
 
 
 _canonical.defvjp(_canonical_fwd, _canonical_bwd)
 
 
-def _input_gradient(
-    g: Array, kernel: Array, size: tuple[int, int], padding: Padding, stride: int
-) -> Array:
-    """Correlate g, spread to stride 1, with the kernel turned by half a circle."""
+def _input_gradient(g: Array, kernel: Array, padding: Padding) -> Array:
+    """Correlate g with the kernel turned by half a circle."""
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    spread = _spread(g, stride)
-    back = [
-        (tap - 1 - low, length + low - have)
-        for tap, (low, _), length, have in zip(
-            kernel.shape[:2], padding, size, spread.shape[1:3], strict=True
-        )
-    ]
-    return _convolve(spread, turned, (back[0], back[1]))
+    (top, bottom), (left, right) = padding
+    high, wide = kernel.shape[0] - 1, kernel.shape[1] - 1
+    back = ((high - top, high - bottom), (wide - left, wide - right))
+    return _convolve(g, turned, back)
 
 
-def _spread(g: Array, stride: int) -> Array:
-    """Put stride - 1 zeros between g's pixels: [n, (oh - 1) stride + 1, ..., o].
-
-    `lax.pad` with interior padding says the same, but XLA would fold it into the
-    convolution as a dilation, for which the fast kernel has no form.
-    """
-    if stride == 1:
-        return g
-    n, h, w, o = g.shape
-    gap = (0, stride - 1)
-    spaced = jnp.pad(
-        g[:, :, None, :, None, :], ((0, 0), (0, 0), gap, (0, 0), gap, (0, 0))
-    ).reshape(n, h * stride, w * stride, o)
-    return spaced[:, : (h - 1) * stride + 1, : (w - 1) * stride + 1]
-
-
-def _kernel_gradient(
-    x: Array, g: Array, taps: tuple[int, int], padding: Padding, stride: int
-) -> Array:
+def _kernel_gradient(x: Array, g: Array, padding: Padding) -> Array:
     """Correlate x with g over the images: the batch becomes the summed channel."""
-    reach = [
-        (low, max(0, (length - 1) * stride + tap - size - low))
-        for tap, (low, _), size, length in zip(
-            taps, padding, x.shape[1:3], g.shape[1:3], strict=True
-        )
-    ]
-    gradient = _convolve(
-        x.transpose(3, 1, 2, 0),
-        g.transpose(1, 2, 0, 3),
-        (reach[0], reach[1]),
-        dilation=stride,
-    )
-    # The stride may leave rows of x that no window starts at.
-    return gradient[:, : taps[0], : taps[1]].transpose(1, 2, 0, 3)
+    gradient = _convolve(x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3), padding)
+    return gradient.transpose(1, 2, 0, 3)
 
 
-def _kernel_gradient_by_image(
-    x: Array, g: Array, taps: tuple[int, int], padding: Padding, stride: int
-) -> Array:
+def _kernel_gradient_by_image(x: Array, g: Array, padding: Padding) -> Array:
     """The same as a sum of one matrix product per image, whose patches fit the cache.
 
     Patches are channel-major, which is what makes the product fast.
     """
     c, o = x.shape[-1], g.shape[-1]
+    margins = zip(x.shape[1:3], padding, g.shape[1:3], strict=True)
+    kh, kw = (size + sum(pads) - out + 1 for size, pads, out in margins)
     images = x.transpose(0, 3, 1, 2)
 
     def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
         image, g_image = pair
-        patches = _patches(image[..., None], taps, padding, stride)
-        rows = jnp.stack(patches).reshape(taps[0] * taps[1] * c, -1)
+        patches = _patches(image[..., None], (kh, kw), padding, stride=1)
+        rows = jnp.stack(patches).reshape(kh * kw * c, -1)
         return total + rows @ g_image.reshape(-1, o), None
 
-    zeros = jnp.zeros((taps[0] * taps[1] * c, o), x.dtype)
-    return lax.scan(add, zeros, (images, g))[0].reshape(*taps, c, o)
+    zeros = jnp.zeros((kh * kw * c, o), x.dtype)
+    return lax.scan(add, zeros, (images, g))[0].reshape(kh, kw, c, o)

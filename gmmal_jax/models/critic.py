@@ -1,5 +1,7 @@
 """The critic (discriminator): three linear layers on latents and mixture columns."""
 
+from typing import Literal
+
 import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
@@ -17,7 +19,7 @@ class Critic(nn.Module):
     """
 
     hidden: tuple[int, ...]
-    output: str
+    output: Literal["sigmoid", "linear"]
 
     @nn.compact
     def __call__(self, h: Float[Array, "b f"]) -> Float[Array, " b"]:

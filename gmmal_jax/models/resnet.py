@@ -176,15 +176,14 @@ def apply(
       axis_name: mapped axis that shares the batch, None without one.
 
     Returns:
-      Outputs and running averages, new ones if `train`.
+      Outputs and running averages: new ones if `train`, else the state's own.
     """
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    if not train:
-        return model.apply(variables, images, mask, False, None), state.batch_stats
+    mutable = ["batch_stats"] if train else []
     outputs, updated = model.apply(
-        variables, images, mask, True, axis_name, mutable=["batch_stats"]
+        variables, images, mask, train, axis_name, mutable=mutable
     )
-    return outputs, updated["batch_stats"]
+    return outputs, updated["batch_stats"] if train else state.batch_stats
 
 
 def head(state: ModelState) -> tuple[jax.Array, jax.Array]:

@@ -45,9 +45,7 @@ def test_every_crop_is_a_window_of_the_padded_image():
 def test_augmentation_follows_the_global_position():
     key = jax.random.key(1)
     whole = augment.crop_and_flip(key, jnp.arange(16), images(), pad=2, flip=True)
-    part = augment.crop_and_flip(
-        key, jnp.arange(8, 16), images()[8:], pad=2, flip=True
-    )
+    part = augment.crop_and_flip(key, jnp.arange(8, 16), images()[8:], pad=2, flip=True)
     np.testing.assert_array_equal(np.asarray(whole)[8:], np.asarray(part))
 
 

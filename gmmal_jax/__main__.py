@@ -1,0 +1,7 @@
+"""`python -m gmmal_jax` is `gmmal`."""
+
+import sys
+
+from gmmal_jax.cli import main
+
+sys.exit(main())

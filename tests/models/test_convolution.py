@@ -1,0 +1,145 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from gmmal_jax.models.convolution import conv2d
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+CASES = [
+    # height, width, channels in and out, kernel, stride
+    (8, 8, 3, 4, 3, 1),
+    (8, 8, 3, 4, 3, 2),
+    (4, 4, 3, 4, 3, 1),
+    (4, 4, 3, 4, 3, 2),
+    (2, 2, 3, 4, 3, 1),
+    (2, 2, 3, 4, 3, 2),
+    (1, 1, 3, 4, 3, 1),
+    (1, 1, 3, 4, 3, 2),
+    (7, 5, 3, 4, 3, 1),
+    (7, 5, 3, 4, 3, 2),
+    (8, 8, 3, 4, 1, 1),
+    (7, 5, 3, 4, 1, 2),
+    (1, 1, 3, 4, 1, 2),
+    (2, 5, 3, 4, 3, 1),
+    (6, 6, 3, 4, 5, 1),
+    (16, 16, 3, 4, 3, 1),
+    (17, 16, 1, 4, 3, 1),
+    (16, 17, 1, 4, 5, 1),
+]
+EVEN = (5, 5, 3, 4, 2, 1)
+"""Its map grows, so XLA swaps the operands of the kernel's gradient; no network's."""
+
+
+def stock(x, kernel, stride):
+    pads = [(size // 2, size // 2) for size in kernel.shape[:2]]
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), pads, dimension_numbers=LAYOUT
+    )
+
+
+def inputs(case, batch=3):
+    h, w, c, o, size, stride = case
+    generator = np.random.default_rng(0)
+
+    def draw(shape):
+        return jnp.asarray(generator.normal(size=shape), jnp.float32)
+
+    x, kernel = draw((batch, h, w, c)), draw((size, size, c, o))
+    return x, kernel, draw(jax.eval_shape(lambda: stock(x, kernel, stride)).shape)
+
+
+def value_and_gradients(convolve, stride):
+    def run(x, kernel, g):
+        y, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, stride), x, kernel)
+        return y, *pull(g)
+
+    return run
+
+
+def assert_close(got, expected):
+    for name, a, b in zip(("y", "dx", "dkernel"), got, expected, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype, name
+        error = np.linalg.norm(a - b) / np.linalg.norm(b)
+        assert error < 2e-6, (name, error)
+
+
+@pytest.mark.parametrize("case", [*CASES, EVEN], ids=str)
+def test_equals_the_stock_convolution(case):
+    arguments = inputs(case)
+    expected = jax.jit(value_and_gradients(stock, case[-1]))(*arguments)
+    assert_close(jax.jit(value_and_gradients(conv2d, case[-1]))(*arguments), expected)
+
+
+def test_equals_the_stock_convolution_inside_scan():
+    chosen = [CASES[i] for i in (0, 1, 5, 9, 15)]
+    arguments = [inputs(case) for case in chosen]
+
+    @jax.jit
+    def scanned(arguments):
+        def body(carry, _):
+            results = [
+                value_and_gradients(conv2d, case[-1])(*args)
+                for case, args in zip(chosen, carry, strict=True)
+            ]
+            return carry, results
+
+        return lax.scan(body, arguments, None, length=2)[1]
+
+    for case, args, got in zip(chosen, arguments, scanned(arguments), strict=True):
+        expected = value_and_gradients(stock, case[-1])(*args)
+        for step in range(2):
+            assert_close([leaf[step] for leaf in got], expected)
+
+
+def convolutions_in_scan(convolve, case):
+    """The compiled program's convolutions when gradients are taken in a loop."""
+    arguments = inputs(case)
+
+    def body(carry, _):
+        y, dx, dkernel = value_and_gradients(convolve, case[-1])(*carry)
+        return (carry[0] + dx, carry[1] + dkernel, carry[2] + y), None
+
+    program = jax.jit(lambda carry: lax.scan(body, carry, None, length=3)[0])
+    text = program.lower(arguments).compile().as_text()
+    return re.findall(r"^.* convolution\(.*$", text, re.MULTILINE)
+
+
+def is_fast(line):
+    return "dim_labels=b01f_01io->b01f" in line and "lhs_dilate" not in line
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_loops_hold_only_convolutions_that_the_cpu_runs_fast(case):
+    assert all(map(is_fast, convolutions_in_scan(conv2d, case)))
+
+
+def test_the_stock_gradient_is_what_this_module_avoids():
+    """If this fails, XLA has changed and the module may have lost its reason."""
+    lines = convolutions_in_scan(stock, CASES[1])
+    assert lines and not all(map(is_fast, lines))
+
+
+@pytest.mark.parametrize("case", [CASES[1], CASES[4], CASES[11]], ids=str)
+def test_accelerators_get_the_stock_convolution(case, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    x, kernel, _ = inputs(case)
+    got = jax.make_jaxpr(lambda x, kernel: conv2d(x, kernel, case[-1]))(x, kernel)
+    assert [equation.primitive.name for equation in got.eqns] == [
+        "conv_general_dilated"
+    ]
+    assert_close([conv2d(x, kernel, case[-1])] * 3, [stock(x, kernel, case[-1])] * 3)
+
+
+def test_many_kernels_at_once():
+    """Under vmap, as ensembles use it."""
+    case = CASES[0]
+    x, kernel, g = inputs(case)
+    kernels = jnp.stack([kernel, 2 * kernel])
+    run = jax.vmap(value_and_gradients(conv2d, 1), in_axes=(None, 0, None))
+    for i, factor in enumerate((1, 2)):
+        expected = value_and_gradients(stock, 1)(x, factor * kernel, g)
+        assert_close([leaf[i] for leaf in run(x, kernels, g)], expected)

@@ -1,0 +1,187 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gmmal_jax.models.normalization import BatchNorm
+from gmmal_jax.types import AXIS
+
+CHANNELS = 3
+
+
+def data(rows=10, seed=0, mean=0.5, std=2.0):
+    generator = np.random.default_rng(seed)
+    x = mean + std * generator.normal(size=(rows, 4, 5, CHANNELS))
+    return x.astype(np.float32)
+
+
+def variables(seed=1):
+    generator = np.random.default_rng(seed)
+
+    def draw(low, high):
+        return jnp.asarray(generator.uniform(low, high, CHANNELS), jnp.float32)
+
+    return {
+        "params": {"scale": draw(0.5, 2), "bias": draw(-1, 1)},
+        "batch_stats": {"mean": draw(-1, 1), "var": draw(0.5, 2)},
+    }
+
+
+def train(variables, x, mask, axis_name=None):
+    y, updated = BatchNorm(True, axis_name).apply(
+        variables, jnp.asarray(x), jnp.asarray(mask), mutable=["batch_stats"]
+    )
+    return y, updated["batch_stats"]
+
+
+def plain(params, x, mask):
+    """The textbook formula, for autodiff; masked rows are left as zeros."""
+    keep = mask[:, None, None, None].astype(x.dtype)
+    count = keep.sum() * x.shape[1] * x.shape[2]
+
+    def row(values):
+        return values[None, None, None]
+
+    mean = (x * keep).sum((0, 1, 2)) / count
+    variance = (jnp.square(x - row(mean)) * keep).sum((0, 1, 2)) / count
+    normalized = (x - row(mean)) / jnp.sqrt(row(variance) + 1e-5)
+    return (normalized * row(params["scale"]) + row(params["bias"])) * keep
+
+
+def loss(y, weights, mask):
+    """A nonlinear scalar of the rows that count."""
+    return jnp.sum(jnp.where(mask[:, None, None, None], weights * jnp.sin(y), 0.0))
+
+
+def test_forward_equals_float64():
+    x, mask = data(), np.arange(10) < 7
+    state = variables()
+    y, stats = jax.jit(train)(state, x, mask)
+    kept = x[:7].astype(np.float64).reshape(-1, CHANNELS)
+    mean, variance = kept.mean(0), kept.var(0)
+    expected = (x[:7] - mean) / np.sqrt(variance + 1e-5)
+    params = jax.tree.map(np.asarray, state["params"])
+    expected = expected * params["scale"] + params["bias"]
+    np.testing.assert_allclose(y[:7], expected, rtol=1e-5, atol=2e-6)
+    old = state["batch_stats"]
+    np.testing.assert_allclose(stats["mean"], 0.9 * old["mean"] + 0.1 * mean, rtol=1e-5)
+    unbiased = kept.var(0, ddof=1)
+    np.testing.assert_allclose(
+        stats["var"], 0.9 * old["var"] + 0.1 * unbiased, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kept", [10, 7, 1])
+def test_gradients_equal_those_of_the_formula(kept):
+    x, mask = jnp.asarray(data()), jnp.arange(10) < kept
+    state, weights = variables(), jnp.asarray(data(seed=2))
+
+    def ours(params, x):
+        y, _ = train(state | {"params": params}, x, mask)
+        return loss(y, weights, mask)
+
+    def theirs(params, x):
+        return loss(plain(params, x, mask), weights, mask)
+
+    got = jax.jit(jax.grad(ours, argnums=(0, 1)))(state["params"], x)
+    expected = jax.jit(jax.grad(theirs, argnums=(0, 1)))(state["params"], x)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+    assert not np.any(got[1][kept:])
+
+
+@pytest.mark.parametrize("filler", [0.0, 1e6, np.nan])
+def test_masked_rows_have_no_influence(filler):
+    """Not even where a caller forgets to leave them out of the loss."""
+    x, state = data(), variables()
+    x[7:] = filler
+
+    def run(x, mask):
+        def scalar(params):
+            y, stats = train(state | {"params": params}, x, mask)
+            return jnp.sum(jnp.square(y)), (y, stats)
+
+        gradients, (y, stats) = jax.grad(scalar, has_aux=True)(state["params"])
+        return y[:7], stats, gradients
+
+    got, expected = run(x, np.arange(10) < 7), run(x[:7], np.ones(7, bool))
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_eight_devices_with_padding_equal_one():
+    rows, state = 10, variables()
+    x, weights = data(16), data(16, seed=2)
+    mask = np.arange(16) < rows
+
+    def gradients(x, weights, mask, axis_name):
+        def scalar(params, x):
+            y, stats = train(state | {"params": params}, x, mask, axis_name)
+            return loss(y, weights, mask), (y, stats)
+
+        return jax.grad(scalar, argnums=(0, 1), has_aux=True)(state["params"], x)
+
+    def device(x, weights, mask):
+        (d_params, d_x), (y, stats) = gradients(x, weights, mask, AXIS)
+        return (jax.lax.psum(d_params, AXIS), stats), (y, d_x)
+
+    def share(values):
+        return values.reshape(8, 2, *values.shape[1:])
+
+    (d_params, stats), (y, d_x) = jax.pmap(device, axis_name=AXIS, out_axes=(None, 0))(
+        share(x), share(weights), share(mask)
+    )
+    got = (
+        d_params,
+        stats,
+        y.reshape(x.shape)[:rows],
+        d_x.reshape(x.shape)[:rows],
+    )
+    one = jax.jit(gradients, static_argnums=3)
+    (d_params, d_x), (y, stats) = one(x[:rows], weights[:rows], mask[:rows], None)
+    expected = (d_params, stats, y, d_x)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 1e4])
+def test_constant_inputs_stay_finite(value):
+    x, mask = jnp.full((4, 2, 2, CHANNELS), value), jnp.ones(4, bool)
+    y, stats = train(variables(), x, mask)
+    gradient = jax.grad(lambda x: train(variables(), x, mask)[0][0].sum())(x)
+    for leaf in jax.tree.leaves((y, stats, gradient)):
+        assert np.all(np.isfinite(leaf))
+    bias = np.broadcast_to(variables()["params"]["bias"], y.shape)
+    np.testing.assert_allclose(y, bias, atol=1e-5)
+
+
+def test_large_means_do_not_cancel():
+    """Running averages start at 0 and 1, so they tell nothing of the data yet."""
+    x = data(rows=64, mean=100.0, std=1.0)
+    state = {
+        "params": {"scale": jnp.ones(CHANNELS), "bias": jnp.zeros(CHANNELS)},
+        "batch_stats": {"mean": jnp.zeros(CHANNELS), "var": jnp.ones(CHANNELS)},
+    }
+    y, stats = train(state, x, np.ones(64, bool))
+    pixels = x.astype(np.float64).reshape(-1, CHANNELS)
+    expected = (x - pixels.mean(0)) / np.sqrt(pixels.var(0) + 1e-5)
+    np.testing.assert_allclose(y, expected, atol=5e-5)
+    np.testing.assert_allclose(
+        stats["var"], 0.9 + 0.1 * pixels.var(0, ddof=1), rtol=1e-6
+    )
+
+
+def test_no_rows_at_all_stay_finite():
+    y, stats = train(variables(), data(), np.zeros(10, bool))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((y, stats)))
+
+
+def test_prediction_uses_running_averages():
+    x, state = data(), variables()
+    y = BatchNorm(False, None).apply(state, jnp.asarray(x), jnp.zeros(10, bool))
+    stats, params = (
+        jax.tree.map(np.asarray, state[name]) for name in ("batch_stats", "params")
+    )
+    expected = (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5)
+    expected = expected * params["scale"] + params["bias"]
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=2e-6)

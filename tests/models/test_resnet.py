@@ -1,0 +1,157 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gmmal_jax.models import resnet
+from gmmal_jax.types import AXIS
+
+
+def state_of(model, image_shape, seed=0):
+    init = jax.jit(resnet.init, static_argnums=(0, 2))
+    return init(model, jax.random.key(seed), image_shape)
+
+
+def images_of(rows):
+    return jnp.asarray(np.random.default_rng(0).normal(size=(rows, 8, 8, 1)), "float32")
+
+
+def shapes_of(model, image_shape, batch=2):
+    """State and outputs without compiling anything."""
+
+    def run(key):
+        state = resnet.init(model, key, image_shape)
+        images, mask = jnp.zeros((batch, *image_shape)), jnp.ones(batch, bool)
+        return state, resnet.apply(
+            model, state, images, mask, train=True, axis_name=None
+        )
+
+    return jax.eval_shape(run, jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "image_shape", "sizes", "channels"),
+    [
+        ("resnet18", (32, 32, 3), (32, 16, 8, 4), (64, 128, 256, 512)),
+        ("resnet18", (28, 28, 1), (28, 14, 7, 4), (64, 128, 256, 512)),
+        ("resnet18", (64, 64, 3), (64, 32, 16, 8), (64, 128, 256, 512)),
+        ("resnet50", (32, 32, 3), (32, 16, 8, 4), (256, 512, 1024, 2048)),
+        ("small", (8, 8, 1), (8, 4, 2, 1), (64, 128, 256, 512)),
+    ],
+)
+def test_shapes(name, image_shape, sizes, channels):
+    model = resnet.make(name, num_classes=10, width=64)
+    state, (outputs, batch_stats) = shapes_of(model, image_shape)
+    expected = [(2, s, s, c) for s, c in zip(sizes, channels, strict=True)]
+    assert [stage.shape for stage in outputs.maps] == expected
+    assert outputs.latents.shape == (2, channels[-1])
+    assert outputs.latents.dtype == jnp.float32
+    assert outputs.logits.shape == (2, 10)
+    assert jax.tree.structure(batch_stats) == jax.tree.structure(state.batch_stats)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("resnet18", 11_173_962), ("resnet50", 23_520_842)]
+)
+def test_parameter_counts(name, count):
+    model = resnet.make(name, num_classes=10, width=64)
+    state, _ = shapes_of(model, (32, 32, 3))
+    assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)) == count
+
+
+def test_fresh_weights():
+    state = state_of(resnet.make("small", 3, 4), (8, 8, 1))
+    kernel, bias = resnet.head(state)
+    assert kernel.shape == (32, 3) and bias.shape == (3,)
+    stem = state.params["Convolution_0"]["kernel"]
+    block = state.params["Block_3"]["Convolution_1"]["kernel"]
+    for drawn, fan_in in ((kernel, 32), (bias, 32), (stem, 9), (block, 9 * 32)):
+        bound = 1 / math.sqrt(fan_in)
+        assert np.abs(drawn).max() <= bound
+        assert np.std(drawn) > 0
+    # The standard error of the variance of 9216 uniform draws is below 1 %.
+    np.testing.assert_allclose(np.var(block), 1 / (3 * 9 * 32), rtol=0.05)
+    flat = [np.ravel(leaf) for leaf in (kernel, stem, block)]
+    assert len({float(leaf[0] * math.sqrt(leaf.size)) for leaf in flat}) == 3
+    for leaf in jax.tree.leaves(state.batch_stats) + [
+        state.params["BatchNorm_0"]["scale"],
+        state.params["BatchNorm_0"]["bias"],
+    ]:
+        assert np.all(leaf == leaf[0]) and leaf[0] in (0, 1)
+
+
+def test_fresh_weights_follow_the_key():
+    model = resnet.make("small", 3, 2)
+    one, same, other = (state_of(model, (8, 8, 1), seed) for seed in (0, 0, 1))
+    assert np.all(resnet.head(one)[0] == resnet.head(same)[0])
+    assert np.all(resnet.head(one)[0] != resnet.head(other)[0])
+
+
+def test_prediction_needs_no_axis_and_no_mask():
+    model = resnet.make("small", 3, 2)
+    state = state_of(model, (8, 8, 1))
+    images = images_of(4)
+    predict = jax.jit(
+        functools.partial(resnet.apply, model, train=False, axis_name=None)
+    )
+    outputs, batch_stats = predict(state, images, jnp.ones(4, bool))
+    masked, _ = predict(state, images, jnp.zeros(4, bool))
+    assert np.all(outputs.latents >= 0) and np.any(outputs.latents > 0)
+    np.testing.assert_array_equal(outputs.logits, masked.logits)
+    jax.tree.map(np.testing.assert_array_equal, batch_stats, state.batch_stats)
+    kernel, bias = resnet.head(state)
+    np.testing.assert_allclose(
+        outputs.logits, outputs.latents @ kernel + bias[None], rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        outputs.latents, outputs.maps[-1].mean((1, 2)), rtol=1e-6
+    )
+
+
+def test_eight_devices_with_padding_equal_one():
+    """100 images as 104 rows on 8 devices: the last has four rows of padding."""
+    model, rows, padded = resnet.make("small", num_classes=3, width=2), 100, 104
+    state = state_of(model, (8, 8, 1))
+    images = images_of(padded)
+    labels = jnp.arange(padded) % 3
+    mask = jnp.arange(padded) < rows
+
+    def gradients(images, labels, mask, axis_name):
+        def loss(params):
+            outputs, batch_stats = resnet.apply(
+                model,
+                state._replace(params=params),
+                images,
+                mask,
+                train=True,
+                axis_name=axis_name,
+            )
+            log_p = jax.nn.log_softmax(outputs.logits)
+            picked = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+            return -jnp.sum(jnp.where(mask, picked, 0.0)) / rows, batch_stats
+
+        (value, batch_stats), d_params = jax.value_and_grad(loss, has_aux=True)(
+            state.params
+        )
+        if axis_name is not None:
+            value, d_params = jax.lax.psum((value, d_params), axis_name)
+        return value, batch_stats, d_params
+
+    def share(values):
+        return values.reshape(8, padded // 8, *values.shape[1:])
+
+    many = jax.pmap(
+        functools.partial(gradients, axis_name=AXIS), axis_name=AXIS, out_axes=None
+    )(share(images), share(labels), share(mask))
+    one = jax.jit(functools.partial(gradients, axis_name=None))(
+        images[:rows], labels[:rows], mask[:rows]
+    )
+    assert np.isfinite(one[0])
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(many), jax.tree.leaves(one), strict=True
+    ):
+        error = np.linalg.norm(a - b) / np.linalg.norm(b)
+        assert error < 1e-5, (jax.tree_util.keystr(path), error)
