@@ -126,7 +126,7 @@ def _query_rows(bound: _Seed, outcome: cycles.Outcome) -> list[dict[str, Any]]:
     pseudo = outcome.view.columns["logits"].argmax(axis=1)
     rows = []
     for rank, (index, label) in enumerate(zip(query.indices, answers, strict=True)):
-        row = {
+        row: dict[str, Any] = {
             "rank": rank,
             "index": int(index),
             "id": int(bound.pool.ids[index]),

@@ -92,6 +92,13 @@ def init(adversary: Adversary, key: Key) -> CriticState:
     )
 
 
+def judge(adversary: Adversary, params: PyTree, inputs: jax.Array) -> jax.Array:
+    """The critic's values [b] for inputs [b, f]."""
+    values = adversary.critic.apply(params, inputs)
+    assert isinstance(values, jax.Array)
+    return values
+
+
 def mixture_columns(
     latents: jax.Array, labeled: Mixture, unlabeled: Mixture
 ) -> jax.Array:
@@ -199,7 +206,7 @@ def gradient_penalty(
     between = mix[:, None] * labeled + (1 - mix[:, None]) * unlabeled
 
     def total(points: jax.Array) -> jax.Array:
-        return jnp.sum(adversary.critic.apply(params, points))
+        return jnp.sum(judge(adversary, params, points))
 
     slopes = jax.grad(total)(between)
     # The root's derivative is infinite at 0.
@@ -239,7 +246,7 @@ def critic_step(
 
     def objective(params: PyTree) -> tuple[jax.Array, Metrics]:
         means = [
-            global_mean(adversary.critic.apply(params, h), mask)
+            global_mean(judge(adversary, params, h), mask)
             for h, mask in zip(inputs, masks, strict=True)
         ]
         slopes = gradient_penalty(adversary, params, inputs[0], inputs[1], mix)
@@ -272,7 +279,7 @@ def columns(
     """The columns of `GIVES` for latents [b, d]."""
     inputs = critic_inputs(adversary, state, latents)
     return {
-        "critic": adversary.critic.apply(state.params, inputs),
+        "critic": judge(adversary, state.params, inputs),
         "log_likelihood_labeled": gaussian.log_likelihood(latents, state.labeled),
         "log_likelihood_unlabeled": gaussian.log_likelihood(latents, state.unlabeled),
     }

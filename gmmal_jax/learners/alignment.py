@@ -10,6 +10,7 @@ from gmmal_jax.learners.adversary import (
     Adversary,
     critic_inputs,
     critic_step,
+    judge,
     refit_mixtures,
 )
 from gmmal_jax.learners.base import Inputs, Phase
@@ -66,10 +67,9 @@ def align_phase(adversary: Adversary) -> Phase:
             network.augmented(jax.random.fold_in(key, 1), unlabeled),
         )
 
-        def judge(latents: jax.Array, mask: jax.Array) -> jax.Array:
+        def mean_value(latents: jax.Array, mask: jax.Array) -> jax.Array:
             inputs = critic_inputs(adversary, state.critic, latents)
-            values = adversary.critic.apply(state.critic.params, inputs)
-            return global_mean(values, mask)
+            return global_mean(judge(adversary, state.critic.params, inputs), mask)
 
         def objective(params: PyTree) -> tuple[jax.Array, tuple]:
             model = ModelState(params, state.model.batch_stats)
@@ -77,7 +77,7 @@ def align_phase(adversary: Adversary) -> Phase:
             ce = global_mean(
                 cross_entropy(outputs.logits, labeled.labels), labeled.mask
             )
-            distance = judge(z_u, masks[1]) - judge(outputs.latents, masks[0])
+            distance = mean_value(z_u, masks[1]) - mean_value(outputs.latents, masks[0])
             loss = ce + da.beta * distance
             terms = {"loss": loss, "cross_entropy": ce, "distance": distance}
             return loss, (stats, (outputs.latents, z_u), terms)

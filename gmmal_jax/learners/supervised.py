@@ -54,17 +54,19 @@ def make_phase(
     sgd = optimizer.sgd(config.momentum, config.weight_decay)
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
+        labeled = batch.labeled
+        assert labeled is not None
         model, contexts = state.model, []
         for i, loss in enumerate(losses):
             loss_key = jax.random.fold_in(key, 2 + i)
             context, model = loss.context(loss_key, model, batch)
             contexts.append(jax.lax.stop_gradient(context))
-        images = network.augmented(jax.random.fold_in(key, 0), batch.labeled)
+        images = network.augmented(jax.random.fold_in(key, 0), labeled)
 
         def objective(trained: tuple) -> tuple[jax.Array, tuple]:
             params, heads = trained
             outputs, stats = network.train(
-                ModelState(params, model.batch_stats), images, batch.labeled.mask
+                ModelState(params, model.batch_stats), images, labeled.mask
             )
             terms = {"cross_entropy": _cross_entropy(outputs, batch)}
             total = terms["cross_entropy"]
@@ -107,6 +109,7 @@ def _inputs(losses: Sequence[AuxLoss], config: TrainConfig) -> Inputs:
 
 def _cross_entropy(outputs: Outputs, batch: StepBatch) -> jax.Array:
     labeled = batch.labeled
+    assert labeled is not None
     return global_mean(cross_entropy(outputs.logits, labeled.labels), labeled.mask)
 
 

@@ -96,6 +96,7 @@ def test_masked_rows_have_no_influence(filler):
     x, state = data(), variables()
     x[7:] = filler
 
+    @jax.jit
     def run(x, mask):
         def scalar(params):
             y, stats = train(state | {"params": params}, x, mask)
@@ -147,11 +148,17 @@ def test_eight_devices_with_padding_equal_one():
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e4])
 def test_constant_inputs_stay_finite(value):
     x, mask = jnp.full((4, 2, 2, CHANNELS), value), jnp.ones(4, bool)
-    y, stats = train(variables(), x, mask)
-    gradient = jax.grad(lambda x: train(variables(), x, mask)[0][0].sum())(x)
+    state = variables()
+
+    @jax.jit
+    def run(x):
+        gradient = jax.grad(lambda x: train(state, x, mask)[0][0].sum())(x)
+        return *train(state, x, mask), gradient
+
+    y, stats, gradient = run(x)
     for leaf in jax.tree.leaves((y, stats, gradient)):
         assert np.all(np.isfinite(leaf))
-    bias = np.broadcast_to(variables()["params"]["bias"], y.shape)
+    bias = np.broadcast_to(state["params"]["bias"], y.shape)
     np.testing.assert_allclose(y, bias, atol=1e-5)
 
 

@@ -1,0 +1,114 @@
+"""One checkpoint on 1, 2 and 8 devices: the same gradients, parameters, scores."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gmmal_jax import checkpoint, keys, parallel, pool, setup, train
+from gmmal_jax.data import splits
+from gmmal_jax.strategies import base
+from gmmal_jax.types import PoolView
+
+DEVICES = (1, 2, 8)
+CONFIG = tiny.config(
+    **{"train.chunk_steps": 1, "train.steps": 10, "da.steps": 10, "da.refit_every": 10}
+)  # batches of 10 and subsets of 20: padded and masked on 8 devices
+
+
+@functools.cache
+def world(num_devices):
+    """The gmm method on digits, its pool and its images, on so many devices."""
+    run = setup._prepare(CONFIG, setup.Path("unused"), num_devices)
+    split = splits.make(CONFIG, run.dataset, 0)
+    labels = run.dataset.train_labels[split.pool]
+    rows = split.initial
+    arm = run.arms[0]
+    gather = functools.partial(lambda g, rows, i: g(rows[i]), run.gather, split.pool)
+    trainer = arm.trainer._replace(gather=gather)
+    labeled = pool.label(pool.make(split.pool), rows, labels[rows], 0)
+    return arm, trainer, labeled, run.dataset.train_images, split.pool
+
+
+def view(trainer, labeled, images, rows, state):
+    from gmmal_jax import embed
+
+    columns = embed.embed(trainer.mesh, trainer.learner.readout, state, images, rows)
+    mask = labeled.labeled
+    return PoolView(labeled.ids, mask, ~mask, labeled.labels, columns)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A checkpoint of one device, mixtures fitted; where it lies, and its form."""
+    arm, trainer, labeled, images, rows = world(1)
+    state = trainer.init(keys.key(0, "network", 0), None)
+    embed_pool = functools.partial(view, trainer, labeled, images, rows)
+    refresh = trainer.learner.phases[1].refresh
+    state = refresh(keys.key(0, "stage2"), state, lambda s, _: embed_pool(s))
+    folder = tmp_path_factory.mktemp("saved")
+    checkpoint.save(folder, "step-0", state, {})
+    return folder, jax.eval_shape(lambda tree: tree, state)
+
+
+def restore(saved, trainer):
+    state = checkpoint.restore_latest_good(*saved).state
+    return parallel.place_state(trainer.mesh, state)
+
+
+def steps(saved, num_devices, phase):
+    """States after one and after ten steps of a phase."""
+    _, trainer, labeled, _, _ = world(num_devices)
+    state, kept = restore(saved, trainer), []
+    address = train._Address(0, 0, phase)
+    key = address.key("augmentation")
+    for step in range(10):
+        batch = train._plan(
+            trainer, trainer.learner.phases[phase], address, labeled, step, 10
+        )
+        state, _ = parallel.run_chunk(trainer.steps[phase], key, state, batch)
+        if step in (0, 9):
+            kept.append(jax.tree.map(np.array, state))
+    return kept
+
+
+def distance(tree, other):
+    """Largest relative distance of two trees' leaves."""
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True)
+    return max(
+        np.linalg.norm(a - b) / max(np.linalg.norm(a), 1e-30)
+        for a, b in pairs
+        if np.linalg.norm(a) > 0
+    )
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_gradients_and_parameters_agree(saved, phase):
+    reference = steps(saved, 1, phase)
+    momentum = "optimizer" if phase == 0 else "align_optimizer"
+    for num_devices in DEVICES[1:]:
+        after = steps(saved, num_devices, phase)
+        # After one step momentum is the gradient (plus the equal weight decay).
+        one, ten = reference, after
+        assert distance(getattr(one[0], momentum), getattr(ten[0], momentum)) < 1e-5
+        if phase == 1:
+            assert distance(one[0].critic.moments.mu, ten[0].critic.moments.mu) < 1e-5
+        assert distance(one[1].model.params, ten[1].model.params) < 1e-3
+
+
+def test_scores_agree(saved):
+    found = []
+    for num_devices in DEVICES:
+        arm, trainer, labeled, images, rows = world(num_devices)
+        seen = view(trainer, labeled, images, rows, restore(saved, trainer))
+        query = base.query(
+            keys.key(0, "query", 0), arm.method.strategy, seen, 20, 10, CONFIG.select
+        )
+        found.append((seen.columns, query.scores))
+    for columns, scores in found[1:]:
+        for name, values in (columns | scores).items():
+            reference = (found[0][0] | found[0][1])[name]
+            scale = np.abs(reference).max()
+            np.testing.assert_allclose(values, reference, rtol=1e-5, atol=1e-5 * scale)
