@@ -97,6 +97,9 @@ class RegConfig:
     """Weight of the loss (Table 4)."""
     subset_size: int = 1000
     """Images of the class-balanced subset, shared equally by all classes."""
+    variance_floor: float = 1e-2
+    """A4: floor of the subset's variances, as a share of their mean over dimensions.
+    The loss pulls as 1 / variance: without it one nearly dead feature blows up."""
     batch_norm: Literal["batch", "batch_update", "eval"] = "batch"
     """A11: statistics of the subset's forward pass; only batch_update lets it move
     the running averages (plain PyTorch would)."""
@@ -106,6 +109,12 @@ class RegConfig:
         _require(self.alpha >= 0, "reg.alpha", self.alpha, "use 0 or more")
         _require(
             self.subset_size >= 1, "reg.subset-size", self.subset_size, "use 1 or more"
+        )
+        _require(
+            self.variance_floor >= 0,
+            "reg.variance-floor",
+            self.variance_floor,
+            "use 0 or more",
         )
 
 

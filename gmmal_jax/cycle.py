@@ -6,12 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from gmmal_jax import embed, keys, pool as pools, train
+from gmmal_jax import keys, pool as pools, train
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.embed import Readout
 from gmmal_jax.methods import Method
 from gmmal_jax.pool import Pool
 from gmmal_jax.strategies import base
 from gmmal_jax.types import PoolView, PyTree, Query
+
+PLAIN = frozenset({"logits", "latents"})
+"""What an evaluation reads out: a task network's own columns."""
 
 
 class Task(NamedTuple):
@@ -92,7 +96,7 @@ def run(
     asked = keys.rng(task.seed, "query", cycle, 0)
     candidates = pools.draw_candidates(asked, pool, task.select.subset_size)
 
-    def embed_pool(state: PyTree, readout: embed.Readout | None = None) -> PoolView:
+    def embed_pool(state: PyTree, readout: Readout | None = None) -> PoolView:
         return _view(task, pool, candidates, state, readout or learner.readout)
 
     if resumed is None:
@@ -119,23 +123,17 @@ def _view(
     pool: Pool,
     candidates: np.ndarray,
     state: PyTree,
-    readout: embed.Readout,
+    readout: Readout,
 ) -> PoolView:
-    columns = embed.embed(task.trainer.mesh, readout, state, task.images, task.rows)
+    columns = task.trainer.embed(readout, state, task.images, task.rows)
     return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns)
 
 
 def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:
-    # A program of the logits alone: methods that trained alike get equal bits,
+    # A program of these columns alone: methods that trained alike get equal bits,
     # whatever else their readouts compute.
-    columns = embed.embed(
-        task.trainer.mesh,
-        task.method.learner.readout,
-        state,
-        task.evaluation_images,
-        task.evaluation_rows,
-        frozenset({"logits"}),
-    )
+    learner = task.method.learner
+    columns = _held_out(task, state, None if learner.gives == PLAIN else PLAIN)
     shares = np.bincount(pool.labels[pool.labeled], minlength=task.trainer.num_classes)
     return {
         "labeled": int(pool.labeled.sum()),
@@ -176,11 +174,13 @@ def _diagnose(
         for phase, values in metrics.items()
         for name, value in values.items()
     }
-    held_out = embed.embed(
-        task.trainer.mesh,
-        learner.readout,
-        state,
-        task.evaluation_images,
-        task.evaluation_rows,
-    )
+    held_out = _held_out(task, state, None)
     return result | learner.diagnose(state, view, held_out)
+
+
+def _held_out(
+    task: Task, state: PyTree, columns: frozenset[str] | None
+) -> dict[str, np.ndarray]:
+    images, rows = task.evaluation_images, task.evaluation_rows
+    readout = task.method.learner.readout
+    return task.trainer.embed(readout, state, images, rows, columns)

@@ -1,7 +1,6 @@
 """One jitted pass over images in chunks of one shape: readouts, logits."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import jax
 import numpy as np
@@ -17,50 +16,64 @@ CHUNK_ROWS = 500
 """Images a dispatch (rounded up to the devices): one shape for pool and test part."""
 
 
-@cache
-def _compiled(readout: Readout, columns: frozenset[str] | None) -> Callable:
+class Embedder:
+    """Compiled readouts on some devices; each compiles once.
+
+    Args:
+      mesh: devices that share each chunk's rows.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self._programs: dict[tuple, Callable] = {}
+        devices = mesh.devices.size
+        self._size = -(-CHUNK_ROWS // devices) * devices
+
+    def __call__(
+        self,
+        readout: Readout,
+        state: PyTree,
+        images: np.ndarray,
+        rows: np.ndarray | None = None,
+        columns: frozenset[str] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Read out columns of many images.
+
+        Args:
+          readout: pure; the same function object compiles once.
+          state: replicated.
+          images: uint8 [n, h, w, ch], on the host.
+          rows: int [m], which images; None: all.
+          columns: names to compute; None: all of the readout's. Fewer columns make
+            a smaller program, so what is not asked costs nothing.
+
+        Returns:
+          name -> host array [m, ...], float32.
+        """
+        run = self._programs.get((readout, columns))
+        if run is None:
+            run = self._programs[readout, columns] = _jitted(readout, columns)
+        num = len(images) if rows is None else len(rows)
+        parts: list[dict[str, np.ndarray]] = []
+        pending = None
+        for chunk in _chunks(images, rows, self._size):
+            placed = jax.device_put(chunk, parallel.over_rows(self.mesh))
+            result = run(state, placed)
+            # One chunk stays in flight while the one before is fetched.
+            if pending is not None:
+                parts.append(jax.device_get(pending))
+            pending = result
+        parts.append(jax.device_get(pending))
+        names = parts[0]
+        return {name: np.concatenate([p[name] for p in parts])[:num] for name in names}
+
+
+def _jitted(readout: Readout, columns: frozenset[str] | None) -> Callable:
     def run(state: PyTree, images: jax.Array) -> dict[str, jax.Array]:
         result = readout(state, images)
         return {k: v for k, v in result.items() if columns is None or k in columns}
 
     return jax.jit(run)
-
-
-def embed(
-    mesh: Mesh,
-    readout: Readout,
-    state: PyTree,
-    images: np.ndarray,
-    rows: np.ndarray | None = None,
-    columns: frozenset[str] | None = None,
-) -> dict[str, np.ndarray]:
-    """Read out columns of many images.
-
-    Args:
-      mesh: devices that share each chunk's rows.
-      readout: pure; the same function object compiles once.
-      state: replicated.
-      images: uint8 [n, h, w, ch], on the host.
-      rows: int [m], which images; None: all.
-      columns: names to compute; None: all of the readout's. Fewer columns make a
-        smaller program, so what is not asked costs nothing.
-
-    Returns:
-      name -> host array [m, ...], float32.
-    """
-    run = _compiled(readout, columns)
-    num = len(images) if rows is None else len(rows)
-    size = -(-CHUNK_ROWS // mesh.devices.size) * mesh.devices.size
-    parts: list[dict[str, np.ndarray]] = []
-    pending = None
-    for chunk in _chunks(images, rows, size):
-        result = run(state, jax.device_put(chunk, parallel.over_rows(mesh)))
-        # One chunk stays in flight while the one before is fetched.
-        if pending is not None:
-            parts.append(jax.device_get(pending))
-        pending = result
-    parts.append(jax.device_get(pending))
-    return {name: np.concatenate([p[name] for p in parts])[:num] for name in parts[0]}
 
 
 def _chunks(

@@ -22,7 +22,8 @@ DIGITS: Changes = {
     "reg.subset_size": (100, "10 a class, as many as the paper has for 100 classes"),
     "da.steps": (300, _TWO_CORES),
     "da.batch_size": (50, _TWO_CORES),
-    "da.refit_every": (100, "as many refits an iteration matter in a shorter stage"),
+    "da.hidden": ((128, 128), "as wide as the small network's latents; paper: 512"),
+    "da.refit_every": (100, "a stage of 300 steps would see one refit of 500"),
 }
 
 _CIFAR100: Changes = {

@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from gmmal_jax import keys, parallel
 from gmmal_jax.data import batches
+from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import TrainingDiverged
 from gmmal_jax.learners.base import Learner, Phase
 from gmmal_jax.pool import Pool
@@ -67,6 +68,7 @@ class Trainer(NamedTuple):
       gather: rows -> placed images.
       steps: one compiled step a phase.
       init: jitted `learner.init`, replicated.
+      embed: compiled readouts.
       chunk_steps: steps a dispatch.
       num_classes: c.
     """
@@ -76,6 +78,7 @@ class Trainer(NamedTuple):
     gather: parallel.Gather
     steps: tuple[parallel.CompiledStep, ...]
     init: Callable[..., PyTree]
+    embed: Embedder
     chunk_steps: int
     num_classes: int
 
@@ -93,7 +96,9 @@ def make_trainer(
         for phase in learner.phases
     )
     init = jax.jit(learner.init, out_shardings=parallel.replicated(mesh))
-    return Trainer(learner, mesh, gather, steps, init, chunk_steps, num_classes)
+    return Trainer(
+        learner, mesh, gather, steps, init, Embedder(mesh), chunk_steps, num_classes
+    )
 
 
 def run(

@@ -48,6 +48,7 @@ PINNED = {
         "train.steps": 300, "train.batch_size": 20, "train.learning_rate": 0.1,
         "reg.subset_size": 100, "reg.alpha": 1e-4, "da.steps": 300,
         "da.refit_every": 100, "da.batch_size": 50, "data.pad": 1, "data.flip": False,
+        "da.hidden": (128, 128),
     },
     "cifar10": {
         "model": "resnet18", "width": 64, "cycles": 10, "initial": 1000,

@@ -33,9 +33,7 @@ def world(num_devices):
 
 
 def view(trainer, labeled, images, rows, state):
-    from gmmal_jax import embed
-
-    columns = embed.embed(trainer.mesh, trainer.learner.readout, state, images, rows)
+    columns = trainer.embed(trainer.learner.readout, state, images, rows)
     mask = labeled.labeled
     return PoolView(labeled.ids, mask, ~mask, labeled.labels, columns)
 

@@ -1,11 +1,9 @@
-"""Random crops and flips: one image, one key; uint8 in, normalized float32 out."""
+"""Random crops and flips by a row's own bits; uint8 in, normalized float32 out."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
-
-from gmmal_jax.types import Key
+from jaxtyping import Array, Float, UInt8, UInt32
 
 
 def normalize(
@@ -22,8 +20,7 @@ def normalize(
 
 
 def crop_and_flip(
-    key: Key,
-    positions: Int[Array, " b"],
+    bits: UInt32[Array, "b 2"],
     images: UInt8[Array, "b h w ch"],
     *,
     pad: int,
@@ -32,27 +29,22 @@ def crop_and_flip(
     """Zero-pad, crop back at a random place, mirror half of the images.
 
     Args:
-      key: of this step and input.
-      positions: [b], places in the global batch, so that a row's augmentation does
-        not depend on the number of devices.
+      bits: [b, 2], random, a row's own.
       images: [b, h, w, ch]; padding is black because it happens in pixel space.
       pad: pixels on each side, static; 0: no crop.
       flip: static.
 
     Source: section A.1 (TA-VAAL's protocol).
     """
-    if pad == 0 and not flip:
-        return images
-    row_keys = jax.vmap(lambda position: jax.random.fold_in(key, position))(positions)
-    bits = jax.vmap(lambda row_key: jax.random.bits(row_key, (3,)))(row_keys)
     if pad:
         width = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-        offsets = (bits[:, :2] % (2 * pad + 1)).astype(jnp.int32)
+        halves = jnp.stack([bits[:, 0] >> 16, bits[:, 0] & 0xFFFF], axis=1)
+        offsets = (halves % (2 * pad + 1)).astype(jnp.int32)
         images = jax.vmap(_crop, in_axes=(0, 0, None))(
             jnp.pad(images, width), offsets, images.shape[1:]
         )
     if flip:
-        mirrored = (bits[:, 2] & 1).astype(bool).reshape(-1, 1, 1, 1)
+        mirrored = (bits[:, 1] & 1).astype(bool).reshape(-1, 1, 1, 1)
         images = jnp.where(mirrored, images[:, :, ::-1], images)
     return images
 

@@ -9,7 +9,7 @@ import optax
 
 from gmmal_jax.config import AlignConfig, Config
 from gmmal_jax.learners import optimizer
-from gmmal_jax.learners.network import Network, global_mean
+from gmmal_jax.learners.network import Network, global_mean, own_rows
 from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.types import (
@@ -240,9 +240,7 @@ def critic_step(
     inputs = [
         jax.lax.stop_gradient(critic_inputs(adversary, state, z)) for z in latents
     ]
-    share = inputs[0].shape[0]
-    positions = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
-    mix = jax.vmap(lambda p: jax.random.uniform(jax.random.fold_in(key, p)))(positions)
+    mix = own_rows(lambda num: jax.random.uniform(key, (num,)), masks[0])
 
     def objective(params: PyTree) -> tuple[jax.Array, Metrics]:
         means = [

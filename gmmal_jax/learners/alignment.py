@@ -33,20 +33,19 @@ def _forward_both(
     images: tuple[jax.Array, jax.Array],
     masks: tuple[jax.Array, jax.Array],
 ) -> tuple[Outputs, jax.Array, PyTree]:
-    """Labeled outputs, unlabeled latents, running averages, in training mode."""
-    network = adversary.network
-    if adversary.da.batch_norm == "joint":
-        both, stats = network.train(
-            model, jnp.concatenate(images), jnp.concatenate(masks)
-        )
-        cut = images[0].shape[0]
-        labeled = jax.tree.map(lambda leaf: leaf[:cut], both)
-        return labeled, both.latents[cut:], stats
-    labeled, stats = network.train(model, images[0], masks[0])
-    unlabeled, stats = network.train(
-        ModelState(model.params, stats), images[1], masks[1]
+    """Labeled outputs, unlabeled latents, running averages, in training mode.
+
+    One pass over both sets; apart or joint is BatchNorm's matter (A21).
+    """
+    both, stats = adversary.network.train(
+        model,
+        jnp.concatenate(images),
+        jnp.concatenate(masks),
+        groups=1 if adversary.da.batch_norm == "joint" else 2,
     )
-    return labeled, unlabeled.latents, stats
+    cut = images[0].shape[0]
+    labeled = jax.tree.map(lambda leaf: leaf[:cut], both)
+    return labeled, both.latents[cut:], stats
 
 
 def align_phase(adversary: Adversary) -> Phase:

@@ -52,6 +52,7 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
             variance_floor=gmm.variance_floor,
             shrinkage=gmm.shrinkage,
             weights="uniform",
+            mean_floor=reg.variance_floor,
             axis_name=AXIS,
         )
         return mixture, model

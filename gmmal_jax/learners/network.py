@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from gmmal_jax.data import augment
 from gmmal_jax.models import resnet
@@ -18,8 +18,8 @@ class Network(NamedTuple):
     Attributes:
       init: key -> ModelState; draws from `fold_in(key, 0)`.
       augmented: (key, batch) -> float32 images [b, h, w, ch] of this device's rows.
-      train: (state, images, mask) -> (Outputs, running averages): batch statistics
-        over the global batch.
+      train: (state, images, mask, groups=1) -> (Outputs, running averages): batch
+        statistics over the global batch; `groups` as in `BatchNorm`.
       predict: (state, float32 images) -> Outputs by the running averages.
       chunk_statistics: as `predict`, by the statistics of the images at hand.
       normalized: uint8 images -> float32 images, not augmented.
@@ -30,7 +30,7 @@ class Network(NamedTuple):
 
     init: Callable[[Key], ModelState]
     augmented: Callable[[Key, Batch], jax.Array]
-    train: Callable[[ModelState, jax.Array, jax.Array], tuple[Outputs, PyTree]]
+    train: Callable[..., tuple[Outputs, PyTree]]
     predict: Callable[[ModelState, jax.Array], Outputs]
     chunk_statistics: Callable[[ModelState, jax.Array], Outputs]
     normalized: Callable[[jax.Array], jax.Array]
@@ -67,20 +67,20 @@ def make(
         return augment.normalize(images, mean, std)
 
     def augmented(key: Key, batch: Batch) -> jax.Array:
-        share = batch.labels.shape[0]
-        positions = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
-        cropped = augment.crop_and_flip(
-            key, positions, batch.images, pad=pad, flip=flip
-        )
-        return normalized(cropped)
+        if not pad and not flip:
+            return normalized(batch.images)
+        bits = own_rows(lambda num: jax.random.bits(key, (num, 2)), batch.mask)
+        return normalized(augment.crop_and_flip(bits, batch.images, pad=pad, flip=flip))
 
     def init(key: Key) -> ModelState:
         return resnet.init(model, jax.random.fold_in(key, 0), image_shape)
 
     def train(
-        state: ModelState, images: jax.Array, mask: jax.Array
+        state: ModelState, images: jax.Array, mask: jax.Array, groups: int = 1
     ) -> tuple[Outputs, PyTree]:
-        return resnet.apply(model, state, images, mask, train=True, axis_name=AXIS)
+        return resnet.apply(
+            model, state, images, mask, train=True, axis_name=AXIS, groups=groups
+        )
 
     def forward(state: ModelState, images: jax.Array, train: bool) -> Outputs:
         mask = jnp.ones(images.shape[0], bool)
@@ -98,6 +98,24 @@ def make(
         num_classes=num_classes,
         latent_size=kernel.shape[0],
     )
+
+
+def own_rows(
+    draw: Callable[[int], jax.Array], mask: Bool[Array, " b"]
+) -> Shaped[Array, "b ..."]:
+    """This device's share of random rows drawn for the global batch.
+
+    A row's numbers depend on its place in the global batch, not on how many devices
+    share it (JAX's threefry counts by index). One draw for all rows: a key a row
+    takes XLA seconds to compile.
+
+    Args:
+      draw: number of rows -> [rows, ...].
+      mask: of this device's rows.
+    """
+    share = mask.shape[0]
+    drawn = draw(share * jax.lax.axis_size(AXIS))
+    return jax.lax.dynamic_slice_in_dim(drawn, jax.lax.axis_index(AXIS) * share, share)
 
 
 def global_mean(

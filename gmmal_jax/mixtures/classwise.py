@@ -117,6 +117,7 @@ def to_mixture(
     variance_floor: float = 1e-4,
     shrinkage: float = 10.0,
     weights: Literal["frequency", "uniform"] = "frequency",
+    mean_floor: float = 0.0,
 ) -> Mixture:
     """The mixture with these class statistics.
 
@@ -129,6 +130,7 @@ def to_mixture(
       variance_floor: share of the data's total variance in each dimension.
       shrinkage: pseudo-count nu; 0 leaves the classes' own variances.
       weights: class frequencies, or equal for all classes that exist.
+      mean_floor: share of the total variance's mean over dimensions.
 
     Returns:
       [c], [c, d], [c, d]. Absent classes have weight exactly 0 and the mean and
@@ -153,7 +155,7 @@ def to_mixture(
         shares = classes.counts / num_rows
     else:
         shares = present / jnp.maximum(present.sum(), 1).astype(jnp.float32)
-    floor = floor_of(variance, variance_floor)
+    floor = floor_of(variance, variance_floor, mean_floor)
     return Mixture(shares, means, jnp.maximum(variances, floor[None]))
 
 
@@ -167,6 +169,7 @@ def fit(
     variance_floor: float = 1e-4,
     shrinkage: float = 10.0,
     weights: Literal["frequency", "uniform"] = "frequency",
+    mean_floor: float = 0.0,
     axis_name: str | None = None,
 ) -> Mixture:
     """Fit one component to each class of labeled rows.
@@ -181,6 +184,7 @@ def fit(
       variance_floor: share of the data's total variance in each dimension.
       shrinkage: pseudo-count that pulls variances to the pooled one; 0: paper.
       weights: class frequencies, or equal for all classes that exist.
+      mean_floor: share of the total variance's mean over dimensions.
       axis_name: mapped axis over whose devices the rows are spread; the result is
         then that of all rows, on every device.
 
@@ -198,6 +202,7 @@ def fit(
         variance_floor=variance_floor,
         shrinkage=shrinkage,
         weights=weights,
+        mean_floor=mean_floor,
     )
 
 

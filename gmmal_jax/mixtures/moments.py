@@ -71,7 +71,9 @@ def constrain(
     return jnp.broadcast_to(variances.mean(axis=-1, keepdims=True), variances.shape)
 
 
-def floor_of(variance: Float[Array, " d"], share: float) -> Float[Array, " d"]:
+def floor_of(
+    variance: Float[Array, " d"], share: float, mean_share: float = 0.0
+) -> Float[Array, " d"]:
     """Smallest variance a component may have in each dimension.
 
     Relative, so that it does not depend on the latents' units. A (nearly) constant
@@ -81,6 +83,8 @@ def floor_of(variance: Float[Array, " d"], share: float) -> Float[Array, " d"]:
     Args:
       variance: [d], of the data.
       share: of `variance`.
+      mean_share: of the variance's mean over dimensions: a floor common to all, which
+        bounds gradients of the log-densities.
 
     Returns:
       [d], > 0.
@@ -91,4 +95,4 @@ def floor_of(variance: Float[Array, " d"], share: float) -> Float[Array, " d"]:
     floor = jnp.where(
         variance < _CONSTANT * mean, _CONSTANT_FLOOR * mean, share * variance
     )
-    return jnp.maximum(floor, _TINY)
+    return jnp.maximum(floor, jnp.maximum(mean_share * mean, _TINY))

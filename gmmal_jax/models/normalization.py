@@ -24,10 +24,14 @@ class BatchNorm(nn.Module):
     Attributes:
       train: batch statistics (and new running averages), or the running averages.
       axis_name: mapped axis that shares the batch; None: the batch is all here.
+      groups: equal consecutive parts of the rows, each normalized by its own
+        statistics; the running averages see them in order, as so many forward passes
+        would, at the price of one.
     """
 
     train: bool
     axis_name: str | None
+    groups: int = 1
 
     @nn.compact
     def __call__(
@@ -42,13 +46,16 @@ class BatchNorm(nn.Module):
         if not self.train:
             factor = lax.rsqrt(variance.value + EPSILON) * scale
             return x * _row(factor) + _row(bias - mean.value * factor)
-        y, batch_mean, batch_variance, count = _normalize(
-            x, scale, bias, mask, self.axis_name
-        )
-        unbiased = batch_variance * count / jnp.maximum(count - 1, 1)
-        mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * batch_mean
-        variance.value = MOMENTUM * variance.value + (1 - MOMENTUM) * unbiased
-        return y
+        shape = (self.groups, x.shape[0] // self.groups)
+        y, means, variances, counts = jax.vmap(
+            lambda rows, keep: _normalize(rows, scale, bias, keep, self.axis_name)
+        )(x.reshape(*shape, *x.shape[1:]), mask.reshape(shape))
+        for group in range(self.groups):
+            count = counts[group]
+            unbiased = variances[group] * count / jnp.maximum(count - 1, 1)
+            mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * means[group]
+            variance.value = MOMENTUM * variance.value + (1 - MOMENTUM) * unbiased
+        return y.reshape(x.shape)
 
 
 def _row(values: jax.Array) -> jax.Array:

@@ -44,6 +44,7 @@ class Block(nn.Module):
     bottleneck: bool
     train: bool
     axis_name: str | None
+    groups: int
 
     @nn.compact
     def __call__(
@@ -53,7 +54,7 @@ class Block(nn.Module):
 
         def normalized(y: jax.Array, features: int, size: int, stride: int) -> Array:
             y = Convolution(features, size, stride)(y)
-            return BatchNorm(self.train, self.axis_name)(y, mask)
+            return BatchNorm(self.train, self.axis_name, self.groups)(y, mask)
 
         out = self.features * (EXPANSION if self.bottleneck else 1)
         if self.bottleneck:
@@ -92,16 +93,18 @@ class ResNet(nn.Module):
         mask: Bool[Array, " b"],
         train: bool,
         axis_name: str | None,
+        groups: int = 1,
     ) -> Outputs:
         """Logits [b, c], latents [b, d], four maps [b, h_i, w_i, d_i]."""
+        how = (train, axis_name, groups)
         x = Convolution(self.width, 3)(x)
-        x = nn.relu(BatchNorm(train, axis_name)(x, mask))
+        x = nn.relu(BatchNorm(*how)(x, mask))
         maps = []
         for stage, blocks in enumerate(self.stage_sizes):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
                 features = self.width * 2**stage
-                x = Block(features, stride, self.bottleneck, train, axis_name)(x, mask)
+                x = Block(features, stride, self.bottleneck, *how)(x, mask)
             maps.append(x)
         latents = x.mean(axis=(1, 2)).astype(jnp.float32)
         head = nn.Dense(
@@ -164,6 +167,7 @@ def apply(
     *,
     train: bool,
     axis_name: str | None,
+    groups: int = 1,
 ) -> tuple[Outputs, PyTree]:
     """Forward pass.
 
@@ -174,6 +178,7 @@ def apply(
       mask: rows that batch statistics see.
       train: normalize by the batch's statistics, else by the running averages.
       axis_name: mapped axis that shares the batch, None without one.
+      groups: see `BatchNorm`.
 
     Returns:
       Outputs and running averages: new ones if `train`, else the state's own.
@@ -181,7 +186,7 @@ def apply(
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     mutable = ["batch_stats"] if train else []
     outputs, updated = model.apply(
-        variables, images, mask, train, axis_name, mutable=mutable
+        variables, images, mask, train, axis_name, groups, mutable=mutable
     )
     return outputs, updated["batch_stats"] if train else state.batch_stats
 

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,10 @@ def images(seed=0, num=16):
     return jnp.asarray(generator.integers(1, 255, (num, 6, 5, 3), np.uint8))
 
 
+def bits(num=16):
+    return jax.random.bits(jax.random.key(0), (num, 2))
+
+
 def test_normalize_by_hand():
     scaled = augment.normalize(images(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     expected = (np.asarray(images(), np.float64) / 255 - [0.5, 0.4, 0.3]) / [
@@ -19,9 +25,7 @@ def test_normalize_by_hand():
 
 
 def test_every_crop_is_a_window_of_the_padded_image():
-    out = augment.crop_and_flip(
-        jax.random.key(0), jnp.arange(16), images(), pad=2, flip=True
-    )
+    out = augment.crop_and_flip(bits(), images(), pad=2, flip=True)
     assert out.shape == images().shape and out.dtype == jnp.uint8
     padded = np.pad(np.asarray(images()), ((0, 0), (2, 2), (2, 2), (0, 0)))
     places = set()
@@ -42,20 +46,23 @@ def test_every_crop_is_a_window_of_the_padded_image():
     assert {mirrored for _, _, mirrored in places} == {True, False}
 
 
-def test_augmentation_follows_the_global_position():
-    key = jax.random.key(1)
-    whole = augment.crop_and_flip(key, jnp.arange(16), images(), pad=2, flip=True)
-    part = augment.crop_and_flip(key, jnp.arange(8, 16), images()[8:], pad=2, flip=True)
+def test_a_row_is_augmented_by_its_own_bits():
+    whole = augment.crop_and_flip(bits(), images(), pad=2, flip=True)
+    part = augment.crop_and_flip(bits()[8:], images()[8:], pad=2, flip=True)
     np.testing.assert_array_equal(np.asarray(whole)[8:], np.asarray(part))
 
 
 def test_nothing_asked_nothing_done():
-    same = augment.crop_and_flip(
-        jax.random.key(0), jnp.arange(16), images(), pad=0, flip=False
-    )
+    same = augment.crop_and_flip(bits(), images(), pad=0, flip=False)
     np.testing.assert_array_equal(np.asarray(same), np.asarray(images()))
-    constant = jnp.full((4, 6, 6, 1), 9, jnp.uint8)
-    out = augment.crop_and_flip(
-        jax.random.key(0), jnp.arange(4), constant, pad=1, flip=True
-    )
+    constant = jnp.full((16, 6, 6, 1), 9, jnp.uint8)
+    out = augment.crop_and_flip(bits(), constant, pad=1, flip=True)
     assert (np.asarray(out)[:, 1:-1, 1:-1] == 9).all()
+
+
+def test_bits_of_a_place_do_not_depend_on_the_padding():
+    """What lets 8 devices, with padded batches, augment as one does."""
+    draw = functools.partial(jax.random.bits, jax.random.key(0))
+    np.testing.assert_array_equal(
+        np.asarray(draw((104, 2)))[:100], np.asarray(draw((100, 2)))
+    )
