@@ -26,10 +26,10 @@ OPTIONS = [
 VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 # stage -> (module, function, call that dies, before or after its work)
 STAGES = {
-    "stage 1": ("gmmal_jax.parallel", "run_chunk", 3, "after"),
-    "stage 2": ("gmmal_jax.parallel", "run_chunk", 7, "after"),
+    "stage 1": ("gmmal_jax.parallel", "run_chunk", 6, "after"),
+    "stage 2": ("gmmal_jax.parallel", "run_chunk", 10, "after"),
     "mixture refit": ("gmmal_jax.mixtures.em", "fit_shards", 2, "after"),
-    "scoring": ("gmmal_jax.selection", "choose", 1, "after"),
+    "scoring": ("gmmal_jax.selection", "choose", 2, "after"),
     "checkpoint write": ("gmmal_jax.files", "sync", 20, "before"),
     "record write": ("gmmal_jax.records", "write", 3, "before"),
     "tables": ("gmmal_jax.records", "write_views", 2, "before"),

@@ -34,7 +34,7 @@ class Display:
     """A `run.Reporter` for terminals, files and pipes.
 
     Args:
-      arms: label -> number of phases, the method first.
+      arms: label -> number of phases, in the order they run.
       seeds: of the run.
       cycles: of the run.
     """
@@ -44,7 +44,8 @@ class Display:
     ) -> None:
         self.console = rich.console.Console(highlight=False, soft_wrap=True)
         self.arms, self.total = arms, len(arms) * len(seeds) * cycles
-        self.rows: dict[tuple[int, int], dict[str, Record]] = {}
+        self.rows: dict[tuple[int, int, str], Record] = {}
+        self.width = max(6, *map(len, arms))
         self.last_chunk = self.last_line = time.monotonic()
         self.live: Progress | None = None
         self.finished = 0
@@ -62,8 +63,7 @@ class Display:
             )
             self.task = self.live.add_task("", total=self.total)
             self.live.start()
-        header = f"{'seed':>4} {'cycle':>5} {'labeled':>7} "
-        self._print(header + " ".join(f"{self._wide(arm)}" for arm in self.arms))
+        self._print(f"seed  cycle  labeled  {'method':<{self.width}}  accuracy")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,19 +96,16 @@ class Display:
         self._tell(detail, 1.0, time.monotonic())
 
     def row(self, arm: str, record: Record) -> None:
-        """Print a table row when all arms have finished a cycle."""
+        """Print a table row: a cycle of a method is done."""
         self.finished += 1
-        place = (record.seed, record.cycle)
-        arms = self.rows.setdefault(place, {})
-        arms[arm] = record
+        self.rows[record.seed, record.cycle, arm] = record
         if self.live is not None:
             self.live.update(self.task, completed=self.finished)
-        if len(arms) == len(self.arms):
-            labeled = record.results["labeled"]
-            shown = [f"{100 * arms[a].results['accuracy']:.1f} %" for a in self.arms]
-            widths = [len(self._wide(a)) for a in self.arms]
-            cells = " ".join(s.rjust(w) for s, w in zip(shown, widths, strict=True))
-            self._print(f"{record.seed:>4} {record.cycle:>5} {labeled:>7} {cells}")
+        labeled, accuracy = record.results["labeled"], record.results["accuracy"]
+        self._print(
+            f"{record.seed:>4}  {record.cycle:>5}  {labeled:>7}  "
+            f"{arm:<{self.width}}  {100 * accuracy:>6.1f} %"
+        )
 
     def _tell(self, detail: str, share: float, now: float) -> None:
         if self.live is not None:
@@ -118,9 +115,6 @@ class Display:
             self.last_line = now
             done = (self.finished + min(share, 1.0)) / self.total
             self._print(f"  {done:.0%} · {detail}")
-
-    def _wide(self, arm: str) -> str:
-        return arm.rjust(max(8, len(arm)))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False)
@@ -135,10 +129,10 @@ def summary(display: Display, folder: Path, figure: Path, seeds: tuple) -> list[
       figure: the learning curve.
       seeds: of the run.
     """
-    last = max(cycle for _, cycle in display.rows)
+    last = max(cycle for _, cycle, _ in display.rows)
     lines = []
     for arm in display.arms:
-        records = [display.rows[(seed, last)][arm] for seed in seeds]
+        records = [display.rows[seed, last, arm] for seed in seeds]
         mean = sum(r.results["accuracy"] for r in records) / len(records)
         labeled = records[0].results["labeled"]
         lines.append(f"{arm}: {100 * mean:.1f} % with {labeled} labels")

@@ -33,10 +33,11 @@ class Run(NamedTuple):
     """A run, ready to go on.
 
     Attributes:
-      config: of the first arm.
+      config: of the method (a reference has its own).
       folder: of the run.
       dataset: loaded.
-      arms: the method and, where asked for, its reference.
+      arms: the reference, where asked for, then the method: the quick one first, so
+        that a person sees something soon.
       gather: rows of the training part -> placed images.
     """
 
@@ -117,7 +118,7 @@ def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     mesh = parallel.make_mesh(num_devices)
     gather = parallel.make_gather(mesh, dataset.train_images, config.data.placement)
     arms = [_arm(config, folder, dataset, mesh, gather)]
-    if config.reference == "random" and arms[0].label != "random":
+    if config.reference == "random" and methods.label(config) != "random":
         plain = configs.replace(
             config,
             method="random",
@@ -127,7 +128,7 @@ def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
             select=configs.SelectConfig(),
         )
         other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh, gather)
-        arms.append(other)
+        arms.insert(0, other)
     return Run(config, folder, dataset, tuple(arms), gather)
 
 

@@ -4,9 +4,10 @@ No files, clocks or printing: what happens between chunks is the caller's `on_ch
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -95,9 +96,22 @@ def make_trainer(
         parallel.compile_step(mesh, phase.step, phase.scan_safe)
         for phase in learner.phases
     )
-    init = jax.jit(learner.init, out_shardings=parallel.replicated(mesh))
+
+    def init(key: Key, previous: Any) -> PyTree:
+        # A weakly typed leaf would turn strong in the first refresh or checkpoint,
+        # and every program that reads it would compile again.
+        state = learner.init(key, previous)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), state)
+
     return Trainer(
-        learner, mesh, gather, steps, init, Embedder(mesh), chunk_steps, num_classes
+        learner=learner,
+        mesh=mesh,
+        gather=gather,
+        steps=steps,
+        init=jax.jit(init, out_shardings=parallel.replicated(mesh)),
+        embed=Embedder(mesh),
+        chunk_steps=chunk_steps,
+        num_classes=num_classes,
     )
 
 

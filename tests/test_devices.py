@@ -25,7 +25,7 @@ def world(num_devices):
     split = splits.make(CONFIG, run.dataset, 0)
     labels = run.dataset.train_labels[split.pool]
     rows = split.initial
-    arm = run.arms[0]
+    arm = run.arms[-1]
     gather = functools.partial(lambda g, rows, i: g(rows[i]), run.gather, split.pool)
     trainer = arm.trainer._replace(gather=gather)
     labeled = pool.label(pool.make(split.pool), rows, labels[rows], 0)

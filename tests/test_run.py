@@ -73,7 +73,7 @@ def whole(tmp_path_factory):
 def test_each_stage_compiles_once_in_a_run(whole):
     """After each arm's first cycle nothing is compiled any more."""
     _, _, compiled = whole
-    second = compiled.index(("random", 0)) + 1
+    second = compiled.index(("gmm", 0)) + 1
     later = [entry for entry in compiled[second:] if not isinstance(entry, tuple)]
     assert not later
     assert len([e for e in compiled[:second] if not isinstance(e, tuple)]) > 5
@@ -95,7 +95,7 @@ def test_files_of_a_run(whole):
     assert (folder / "initial.csv").read_bytes() == (
         folder / "reference" / "initial.csv"
     ).read_bytes()
-    assert report.rows == [(a, 0, c) for c in range(3) for a in ("gmm", "random")]
+    assert report.rows == [(a, 0, c) for c in range(3) for a in ("random", "gmm")]
     names = {"likelihood_ratio", "critic", "entropy"}
     query = rows(folder, "queries")[0]
     assert names <= set(query) and {f"rank_{n}" for n in names} <= set(query)
@@ -132,13 +132,13 @@ def killed_at(monkeypatch, module, name, call):
 @pytest.mark.parametrize(
     ("module", "name", "call"),
     [
-        ("gmmal_jax.parallel", "run_chunk", 2),  # stage 1
-        ("gmmal_jax.parallel", "run_chunk", 4),  # stage 2
+        ("gmmal_jax.parallel", "run_chunk", 4),  # stage 1
+        ("gmmal_jax.parallel", "run_chunk", 6),  # stage 2
         ("gmmal_jax.mixtures.refit", "fit_pool", 3),  # a refit, the last of cycle 0
-        ("gmmal_jax.strategies.base", "query", 1),  # scoring
+        ("gmmal_jax.strategies.base", "query", 2),  # scoring
         ("gmmal_jax.records", "write", 2),  # after the query, before its record
         ("gmmal_jax.records", "write_views", 3),  # record written, tables stale
-        ("gmmal_jax.checkpoint", "_commit", 3),  # within a checkpoint
+        ("gmmal_jax.checkpoint", "_commit", 4),  # within a checkpoint
     ],
 )
 def test_killed_and_resumed_equals_whole(
@@ -158,7 +158,7 @@ def test_killed_and_resumed_equals_whole(
 
 
 def test_a_signal_saves_and_resumes(whole, tmp_path):
-    folder, answers = tmp_path / "run", [None, None, None, signal.SIGTERM]
+    folder, answers = tmp_path / "run", [None] * 4 + [signal.SIGTERM]
     with pytest.raises(Interrupted) as stopped:
         execute(folder, tiny.config(), stop=lambda: answers.pop(0))
     assert stopped.value.signum == signal.SIGTERM
@@ -169,7 +169,7 @@ def test_a_signal_saves_and_resumes(whole, tmp_path):
 
 def test_a_damaged_checkpoint_falls_back(whole, tmp_path):
     folder = tmp_path / "run"
-    answers = [None, None, None, signal.SIGINT]
+    answers = [None] * 4 + [signal.SIGINT]
     config = tiny.config(**{"checkpoint.every_seconds": 0.0})
     with pytest.raises(Interrupted):
         execute(folder, config, stop=lambda: answers.pop(0))
@@ -242,7 +242,7 @@ def test_config_round_trip(whole):
 
 
 def test_checkpoints_of_a_running_cycle_are_few(tmp_path):
-    folder, answers = tmp_path / "run", [None] * 3 + [signal.SIGINT]
+    folder, answers = tmp_path / "run", [None] * 4 + [signal.SIGINT]
     config = tiny.config(**{"checkpoint.every_seconds": 0.0, "checkpoint.keep": 1})
     with pytest.raises(Interrupted):
         execute(folder, config, stop=lambda: answers.pop(0))
