@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 OPTIONS = [
-    "--width", "4", "--cycles", "3", "--train.steps", "40", "--train.chunk-steps",
+    "--width", "4", "--cycles", "2", "--train.steps", "40", "--train.chunk-steps",
     "10", "--da.steps", "40", "--da.refit-every", "20", "--da.hidden", "32",
     "--checkpoint.every-seconds", "0",
 ]  # fmt: skip

@@ -162,7 +162,7 @@ def test_a_person_runs_interrupts_resumes_and_reports(tmp_path):
     process = start("run", "--out", folder, *TINY, "--train.steps", "2000")
     lines = [process.stdout.readline()]
     assert lines[0].startswith("device:") and time.monotonic() - began < 30
-    while not lines[-1].lstrip().startswith("0% · gmm"):
+    while "· supervised" not in lines[-1]:
         lines.append(process.stdout.readline())
         assert lines[-1], "".join(lines)
     process.send_signal(signal.SIGINT)
