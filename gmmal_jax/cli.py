@@ -177,7 +177,11 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
 
     _use_cache()
     with files.lock(folder):
-        prepared = prepare()
+        try:
+            prepared = prepare()
+        except UserError:
+            files.remove_if_only_locked(folder)
+            raise
         print(f"folder: {folder}", flush=True)
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}

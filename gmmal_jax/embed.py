@@ -79,9 +79,11 @@ def _jitted(readout: Readout, columns: frozenset[str] | None) -> Callable:
 def _chunks(
     images: np.ndarray, rows: np.ndarray | None, size: int
 ) -> Iterator[np.ndarray]:
+    """Chunks of one size; the last one repeats rows instead of padding with zeros.
+
+    A readout that normalizes by the chunk's own statistics must see images only.
+    """
     num = len(images) if rows is None else len(rows)
     for start in range(0, num, size):
-        stop = min(start + size, num)
-        chunk = images[start:stop] if rows is None else images[rows[start:stop]]
-        padding = ((0, size - len(chunk)), *((0, 0),) * (images.ndim - 1))
-        yield np.pad(chunk, padding)
+        places = np.resize(np.arange(start, min(start + size, num)), size)
+        yield images[places if rows is None else rows[places]]

@@ -105,6 +105,14 @@ def lock(folder: str | os.PathLike) -> Iterator[None]:
         yield
 
 
+def remove_if_only_locked(folder: str | os.PathLike) -> None:
+    """Remove a folder that holds nothing but the lock that a refused run left."""
+    folder = Path(folder)
+    if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+        (folder / LOCK_NAME).unlink()
+        folder.rmdir()
+
+
 def _open_lock(folder: Path) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,17 @@ def make_trainer(
     chunk_steps: int,
     num_classes: int,
 ) -> Trainer:
-    """Bind a learner; nothing is compiled before it runs."""
+    """Bind a learner; nothing is compiled before it runs.
+
+    Raises:
+      ValueError: a phase wants to refresh within a chunk.
+    """
+    for phase in learner.phases:
+        if phase.refresh_every % chunk_steps:
+            raise ValueError(
+                f"{phase.name}: refresh_every {phase.refresh_every} is no multiple of "
+                f"chunk_steps {chunk_steps}"
+            )
     steps = tuple(
         parallel.compile_step(mesh, phase.step, phase.scan_safe)
         for phase in learner.phases

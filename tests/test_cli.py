@@ -112,7 +112,7 @@ def test_bad_options_are_one_line_and_exit_2(args, message, capsys, tmp_path):
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1 and captured.err.startswith("gmmal: ")
-    assert not (out / "config.json").exists()
+    assert not out.exists()
 
 
 def test_unknown_verbs_and_missing_runs(capsys, tmp_path):

@@ -219,7 +219,7 @@ def test_equal_seeds_start_alike_whatever_the_method(whole, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    config = tiny.config(**{"train.learning_rate": 1e38, "reference": "none"})
+    config = tiny.config(**{"train.learning_rate": 1e38, "method": "random"})
     with pytest.raises(TrainingDiverged, match="cycle 0, stage supervised, step"):
         execute(tmp_path / "run", config)
     assert not records.load(tmp_path / "run")

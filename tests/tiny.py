@@ -8,7 +8,7 @@ from gmmal_jax import config as configs, cycle as cycles, parallel, pool, train
 from gmmal_jax.data import augment
 from gmmal_jax.learners.network import Network
 from gmmal_jax.presets import preset
-from gmmal_jax.types import ModelState, Outputs, PoolView
+from gmmal_jax.types import AXIS, ModelState, Outputs, PoolView
 
 CLASSES, SIZE, LATENT = 3, 6, 5
 
@@ -64,7 +64,7 @@ def network():
     return Network(
         init=init,
         augmented=lambda key, batch: normalized(batch.images),
-        train=lambda state, images, mask: (
+        train=lambda state, images, mask, groups=1: (
             predict(state, images),
             {"steps": state.batch_stats["steps"] + 1},
         ),
@@ -75,6 +75,14 @@ def network():
         num_classes=CLASSES,
         latent_size=LATENT,
     )
+
+
+def on_one_device(function):
+    """Run a function that reduces over the devices' axis, on one device."""
+    mapped = jax.pmap(
+        lambda _, args: function(*args), AXIS, in_axes=(0, None), out_axes=None
+    )
+    return lambda *args: mapped(jnp.zeros(1), args)
 
 
 def world(learner, strategy=None, num_devices=1, num_labeled=12, chunk=2):

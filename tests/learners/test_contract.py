@@ -314,5 +314,12 @@ def test_two_devices_train_as_one(make):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=2e-4)
 
 
+def test_refreshes_fall_on_chunks():
+    learner = committee()
+    phase = learner.phases[0]._replace(refresh_every=3)
+    with pytest.raises(ValueError, match="no multiple"):
+        tiny.world(learner._replace(phases=(phase,)))
+
+
 def test_supervised_state_names_are_the_contract_of_its_phase():
     assert supervised.SupervisedState._fields == ("model", "heads", "optimizer")

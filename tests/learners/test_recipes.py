@@ -1,0 +1,93 @@
+"""ce, reg, reg_da: what they share, bit for bit, and what Reg adds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tiny
+
+from gmmal_jax import config as configs, cycle as cycles
+from gmmal_jax.learners import ce, mixture_loss, optimizer, reg, reg_da
+from gmmal_jax.strategies import random
+from gmmal_jax.types import Batch, Clock, Mixture, Outputs, StepBatch
+
+
+def config(alpha=1e-4):
+    return tiny.config(
+        **{"reg.alpha": alpha, "reg.subset_size": 12, "train.weight_decay": 1e-3}
+    )
+
+
+def trained(make, settings):
+    task, pool = tiny.world(make(tiny.network(), settings), random.make())
+    chunks = []
+    cycles.run(task, pool, 0, 5, None, None, lambda c: keep(chunks, c), lambda: None)
+    return chunks
+
+
+def keep(chunks, chunk):
+    state = jax.tree.map(np.array, chunk.state.model.params)
+    chunks.append((chunk.name, state, chunk.metrics))
+
+
+def test_alpha_zero_is_plain_training_bit_for_bit():
+    plain = trained(ce.make, config())
+    zero = trained(reg.make, config(alpha=0.0))
+    pulled = trained(reg.make, config(alpha=0.1))
+    for one, other in zip(
+        jax.tree.leaves(plain[-1][1]), jax.tree.leaves(zero[-1][1]), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    differs = jax.tree.map(lambda a, b: np.any(a != b), plain[-1][1], pulled[-1][1])
+    assert any(jax.tree.leaves(differs))
+    ratios = [m["supervised"]["reg/gradient_ratio"] for _, _, m in pulled]
+    assert max(ratios) > 0
+
+
+def test_stage_1_of_reg_da_is_reg():
+    alone = trained(reg.make, config())
+    with_da = trained(reg_da.make, config())
+    assert [name for name, *_ in with_da] == ["supervised"] * 2 + ["alignment"] * 2
+    for one, other in zip(
+        jax.tree.leaves(alone[1][1]), jax.tree.leaves(with_da[1][1]), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_the_mixture_loss_by_hand():
+    """z = 0.5 between N(0, 1) and N(2, 1), y = 0: 0.313262, gradient 0.537883."""
+    network = tiny.network()._replace(num_classes=2)
+    made = mixture_loss.make(network, configs.RegConfig(), configs.MixtureConfig())
+    mixture = Mixture(jnp.full(2, 0.5), jnp.asarray([[0.0], [2.0]]), jnp.ones((2, 1)))
+    rows = Batch(
+        jnp.zeros((1, 1, 1, 1), jnp.uint8), jnp.zeros(1, int), jnp.ones(1, bool)
+    )
+    batch = StepBatch(Clock(jnp.zeros((), int), jnp.ones((), int)), rows)
+
+    def value(z):
+        return made.loss(None, mixture, Outputs(jnp.zeros((1, 2)), z, ()), batch)
+
+    run = tiny.on_one_device(jax.value_and_grad(value))
+    loss, gradient = run(jnp.asarray([[0.5]]))
+    np.testing.assert_allclose(np.asarray(loss).item(), 0.313262, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(gradient).item(), 0.537883, rtol=1e-5)
+
+
+def test_sgd_is_pytorchs():
+    """Decay before momentum: v = 0.9 v + (g + wd p), p -= lr v, by hand."""
+    sgd = optimizer.sgd(0.9, 0.1)
+    params, state = jnp.asarray([2.0]), sgd.init(jnp.asarray([2.0]))
+    for gradient, expected in ((1.0, 1.4), (0.5, 0.54)):
+        params, state = optimizer.descend(
+            sgd, jnp.asarray([gradient]), state, params, jnp.asarray(0.5)
+        )
+        np.testing.assert_allclose(np.asarray(params), [expected], rtol=1e-6)
+
+
+def test_the_rate_drops_on_a_chunks_boundary():
+    def rate(step, num_steps, chunk=50):
+        clock = Clock(jnp.asarray(step), jnp.asarray(num_steps))
+        return float(optimizer.step_decay(clock, 0.1, 0.8, 0.1, chunk))
+
+    assert np.isclose(rate(1599, 2000), 0.1) and np.isclose(rate(1600, 2000), 0.01)
+    assert np.isclose(rate(7999, 10_000), 0.1) and np.isclose(rate(8000, 10_000), 0.01)
+    assert np.isclose(rate(249, 300), 0.1) and np.isclose(rate(250, 300), 0.01)
