@@ -3,18 +3,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from test_report import FIVE, write_run
+from test_report import compared as compared  # its fixture
 
-from gmmal_jax import figures, report
+from gmmal_jax import figures
 from gmmal_jax.errors import UserError
-
-
-@pytest.fixture
-def compared(tmp_path):
-    folder = write_run(tmp_path / "run", "gmm", FIVE)
-    lower = {seed: [a - 0.02, b - 0.04] for seed, (a, b) in FIVE.items()}
-    write_run(folder / "reference", "random", lower)
-    return report.load_run(folder)
 
 
 def assert_drawn(paths, min_colors):

@@ -8,11 +8,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from gmmal_jax.learners.adversary import Adversary, CriticState
+from gmmal_jax.learners.mixture_loss import SATURATED
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.types import Mixture, PoolView
-
-SATURATED = 0.999
-"""A posterior above this counts as saturated."""
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
