@@ -65,6 +65,9 @@ class TrainConfig:
     """On all parameters, before the momentum, as in PyTorch."""
     chunk_steps: int = 50
     """Steps per dispatch: the unit of NaN check, signal check and checkpoint."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of images and feature maps, in training and readouts; parameters, statistics,
+    latents, logits, mixtures and critic are float32 with either."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -149,6 +149,7 @@ def _arm(
         dataset.std,
         config.data.pad,
         config.data.flip,
+        config.train.precision,
     )
     method = methods.make(network, config)
     trainer = train.make_trainer(

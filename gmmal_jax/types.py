@@ -35,7 +35,8 @@ class Outputs(NamedTuple):
     Attributes:
       logits: [b, c], before the softmax.
       latents: [b, d], globally pooled, post-ReLU, hence >= 0; float32.
-      maps: the four stages' feature maps, [b, h, w, ch] each.
+      maps: the four stages' feature maps, [b, h, w, ch] each, in the precision of
+        the network's images.
     """
 
     logits: jax.Array

@@ -48,8 +48,12 @@ def make(
     std: tuple[float, ...],
     pad: int,
     flip: bool,
+    precision: str = "float32",
 ) -> Network:
     """Bind an architecture to a data set's shape, moments and augmentation.
+
+    The one place where images are cast: training, Reg's subset and readouts compute
+    in one precision.
 
     Args:
       name: "small", "resnet18" or "resnet50".
@@ -60,7 +64,9 @@ def make(
       std: [ch].
       pad: see `augment.crop_and_flip`.
       flip: likewise.
+      precision: of images and feature maps, "float32" or "bf16"; see `resnet.ResNet`.
     """
+    dtype = jnp.bfloat16 if precision == "bf16" else jnp.float32
     model = resnet.make(name, num_classes, width)
 
     def normalized(images: jax.Array) -> jax.Array:
@@ -78,13 +84,14 @@ def make(
     def train(
         state: ModelState, images: jax.Array, mask: jax.Array, groups: int = 1
     ) -> tuple[Outputs, PyTree]:
+        x = images.astype(dtype)
         return resnet.apply(
-            model, state, images, mask, train=True, axis_name=AXIS, groups=groups
+            model, state, x, mask, train=True, axis_name=AXIS, groups=groups
         )
 
     def forward(state: ModelState, images: jax.Array, train: bool) -> Outputs:
-        mask = jnp.ones(images.shape[0], bool)
-        return resnet.apply(model, state, images, mask, train=train, axis_name=None)[0]
+        x, mask = images.astype(dtype), jnp.ones(images.shape[0], bool)
+        return resnet.apply(model, state, x, mask, train=train, axis_name=None)[0]
 
     kernel = jax.eval_shape(lambda key: resnet.head(init(key))[0], jax.random.key(0))
     return Network(

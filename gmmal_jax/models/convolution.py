@@ -149,5 +149,7 @@ def _kernel_gradient_by_image(x: Array, g: Array, padding: Padding) -> Array:
         rows = jnp.stack(patches).reshape(kh * kw * c, -1)
         return total + rows @ g_image.reshape(-1, o), None
 
-    zeros = jnp.zeros((kh * kw * c, o), x.dtype)
-    return lax.scan(add, zeros, (images, g))[0].reshape(kh, kw, c, o)
+    # In bfloat16 a sum over images would stop growing.
+    zeros = jnp.zeros((kh * kw * c, o), jnp.float32)
+    total = lax.scan(add, zeros, (images, g))[0]
+    return total.reshape(kh, kw, c, o).astype(x.dtype)

@@ -21,6 +21,8 @@ MOMENTUM = 0.9
 class BatchNorm(nn.Module):
     """Batch normalization with PyTorch's conventions.
 
+    Statistics and arithmetic are float32; the result has the input's dtype.
+
     Attributes:
       train: batch statistics (and new running averages), or the running averages.
       axis_name: mapped axis that shares the batch; None: the batch is all here.
@@ -45,7 +47,8 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         if not self.train:
             factor = lax.rsqrt(variance.value + EPSILON) * scale
-            return x * _row(factor) + _row(bias - mean.value * factor)
+            y = _wide(x) * _row(factor) + _row(bias - mean.value * factor)
+            return y.astype(x.dtype)
         shape = (self.groups, x.shape[0] // self.groups)
         y, means, variances, counts = jax.vmap(
             lambda rows, keep: _normalize(rows, scale, bias, keep, self.axis_name)
@@ -56,6 +59,11 @@ class BatchNorm(nn.Module):
             mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * means[group]
             variance.value = MOMENTUM * variance.value + (1 - MOMENTUM) * unbiased
         return y.reshape(x.shape)
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    """Statistics of bfloat16 values need float32; what is kept for later does not."""
+    return x.astype(jnp.float32)
 
 
 def _row(values: jax.Array) -> jax.Array:
@@ -102,27 +110,35 @@ def _forward(
     keep: jax.Array,
     axis_name: str | None,
 ) -> tuple[tuple, tuple]:
-    count = _count(x, keep, axis_name)
-    mean = _sum(x, keep, axis_name) / count
-    centered = x - _row(mean)
+    count = _count(_wide(x), keep, axis_name)
+    mean = _sum(_wide(x), keep, axis_name) / count
+    centered = _wide(x) - _row(mean)
     # E[x^2] - E[x]^2 would save a pass, and all digits where means are large.
     variance = _sum(jnp.square(centered), keep, axis_name) / count
     inverse = lax.rsqrt(variance + EPSILON)
     y = centered * _row(inverse * scale) + _row(bias)
-    return (y, mean, variance, count), (x, scale, keep, mean, inverse, count)
+    return (y.astype(x.dtype), mean, variance, count), (
+        x,
+        scale,
+        keep,
+        mean,
+        inverse,
+        count,
+    )
 
 
 def _backward(axis_name: str | None, residuals: tuple, cotangents: tuple) -> tuple:
     x, scale, keep, mean, inverse, count = residuals
-    g = cotangents[0]
-    normalized = (x - _row(mean)) * _row(inverse)
+    g = _wide(cotangents[0])
+    normalized = (_wide(x) - _row(mean)) * _row(inverse)
     d_bias, d_scale = _sum(g, keep), _sum(g * normalized, keep)
     all_bias, all_scale = d_bias, d_scale
     if axis_name is not None:
         all_bias, all_scale = lax.psum((d_bias, d_scale), axis_name)
     through = _row(all_bias / count) + normalized * _row(all_scale / count)
     d_x = (g - through) * _row(inverse * scale)
-    return jnp.where(keep[:, None, None, None], d_x, 0.0), d_scale, d_bias, None
+    d_x = jnp.where(keep[:, None, None, None], d_x, 0.0).astype(x.dtype)
+    return d_x, d_scale, d_bias, None
 
 
 _normalize.defvjp(_forward, _backward)

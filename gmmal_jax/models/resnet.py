@@ -23,7 +23,7 @@ EXPANSION = 4
 
 
 class Convolution(nn.Module):
-    """`conv2d` with a kernel of its own, no bias."""
+    """`conv2d` with a float32 kernel of its own, no bias; in its input's dtype."""
 
     features: int
     size: int
@@ -33,7 +33,8 @@ class Convolution(nn.Module):
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n oh ow o"]:
         """Convolve."""
         shape = (self.size, self.size, x.shape[-1], self.features)
-        return conv2d(x, self.param("kernel", _zeros, shape), self.stride)
+        kernel = self.param("kernel", _zeros, shape)
+        return conv2d(x, kernel.astype(x.dtype), self.stride)
 
 
 class Block(nn.Module):
@@ -72,6 +73,9 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """A CIFAR-style residual network.
 
+    Feature maps have the images' dtype, float32 or bfloat16; parameters, BatchNorm's
+    statistics, latents and logits are float32 with either.
+
     Attributes:
       num_classes: c.
       width: channels of the first stage; the stages have 1, 2, 4, 8 times as many.
@@ -106,7 +110,7 @@ class ResNet(nn.Module):
                 features = self.width * 2**stage
                 x = Block(features, stride, self.bottleneck, *how)(x, mask)
             maps.append(x)
-        latents = x.mean(axis=(1, 2)).astype(jnp.float32)
+        latents = x.astype(jnp.float32).mean(axis=(1, 2))
         head = nn.Dense(
             self.num_classes,
             precision=jax.lax.Precision.HIGHEST,
@@ -174,7 +178,7 @@ def apply(
     Args:
       model: from `make`.
       state: parameters and running averages.
-      images: normalized.
+      images: normalized; their dtype is the feature maps'.
       mask: rows that batch statistics see.
       train: normalize by the batch's statistics, else by the running averages.
       axis_name: mapped axis that shares the batch, None without one.
