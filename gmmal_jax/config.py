@@ -106,6 +106,11 @@ class RegConfig:
     batch_norm: Literal["batch", "batch_update", "eval"] = "batch"
     """A11: statistics of the subset's forward pass; only batch_update lets it move
     the running averages (plain PyTorch would)."""
+    refit_every: int = 1
+    """Steps that share one subset and its mixture; the paper draws one a step."""
+    statistics_decay: float = 0.0
+    """Share that running class statistics keep at each subset, so that a smaller one
+    will do; 0: the paper's, each subset speaks for itself."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -118,6 +123,15 @@ class RegConfig:
             "reg.variance-floor",
             self.variance_floor,
             "use 0 or more",
+        )
+        _require(
+            self.refit_every >= 1, "reg.refit-every", self.refit_every, "use 1 or more"
+        )
+        _require(
+            0 <= self.statistics_decay < 1,
+            "reg.statistics-decay",
+            self.statistics_decay,
+            "use a share in [0, 1)",
         )
 
 

@@ -117,6 +117,23 @@ def measure_nothing(context: Any, outputs: Outputs, batch: StepBatch) -> Metrics
     return {}
 
 
+class Memory(NamedTuple):
+    """How an auxiliary loss's contexts outlast their step, in the training state.
+
+    Attributes:
+      init: () -> what the state holds before the first step; float32 arrays.
+      update: (memory, what `AuxLoss.context` returned) -> memory.
+      read: memory -> the context that the loss sees.
+      every: steps from one `AuxLoss.context` to the next, in steps of the phase that
+        it divides, so that a resumed phase goes on alike; the others only read.
+    """
+
+    init: Callable[[], PyTree]
+    update: Callable[[PyTree, Any], PyTree]
+    read: Callable[[PyTree], Any]
+    every: int = 1
+
+
 class AuxLoss(NamedTuple):
     """A loss beside cross-entropy in the supervised phase.
 
@@ -128,11 +145,13 @@ class AuxLoss(NamedTuple):
       init: key -> parameters of its own (a loss head), trained by the network's
         optimizer; None: none.
       context: (key, model, batch) -> (anything the loss needs, model with the
-        running averages that the phase goes on with); outside the gradient.
+        running averages that the phase goes on with); outside the gradient. Nothing
+        else of the model may change.
       gate: clock -> factor in [0, 1] of the gradient that reaches the network; the
         loss's own parameters always feel all of it.
       inputs: what it reads beside the labeled batch.
       measure: (context, outputs, batch) -> scalars to log, equal on all devices.
+      memory: None: every step has the context it computed, and no other.
     """
 
     name: str
@@ -143,3 +162,4 @@ class AuxLoss(NamedTuple):
     gate: Callable[[Clock], jax.Array] = full_gradient
     inputs: Inputs = Inputs()
     measure: Callable[[Any, Outputs, StepBatch], Metrics] = measure_nothing
+    memory: Memory | None = None

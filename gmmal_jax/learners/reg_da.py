@@ -26,6 +26,7 @@ class RegDaState(NamedTuple):
       model: the task network.
       heads: of the auxiliary losses (none of Reg's).
       optimizer: stage 1's momentum.
+      memories: of the auxiliary losses, idle in stage 2.
       align_optimizer: stage 2's momentum, untouched before it (A14).
       critic: with both mixtures.
     """
@@ -33,6 +34,7 @@ class RegDaState(NamedTuple):
     model: ModelState
     heads: tuple[PyTree, ...]
     optimizer: PyTree
+    memories: tuple[PyTree, ...]
     align_optimizer: PyTree
     critic: adversaries.CriticState
 

@@ -20,11 +20,13 @@ class SupervisedState(NamedTuple):
       model: the task network.
       heads: the auxiliary losses' own parameters, one entry a loss.
       optimizer: of (network parameters, heads).
+      memories: what the auxiliary losses remember, one entry a loss; None: nothing.
     """
 
     model: ModelState
     heads: tuple[PyTree, ...]
     optimizer: PyTree
+    memories: tuple[PyTree, ...]
 
 
 def init(
@@ -36,7 +38,8 @@ def init(
         loss.init(jax.random.fold_in(key, 2 + i)) for i, loss in enumerate(losses)
     )
     sgd = optimizer.sgd(config.momentum, config.weight_decay)
-    return SupervisedState(model, heads, sgd.init((model.params, heads)))
+    memories = tuple(loss.memory and loss.memory.init() for loss in losses)
+    return SupervisedState(model, heads, sgd.init((model.params, heads)), memories)
 
 
 def num_steps(config: TrainConfig) -> Callable[[int], int]:
@@ -56,11 +59,14 @@ def make_phase(
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled = batch.labeled
         assert labeled is not None
-        model, contexts = state.model, []
+        model, contexts, memories = state.model, [], []
         for i, loss in enumerate(losses):
             loss_key = jax.random.fold_in(key, 2 + i)
-            context, model = loss.context(loss_key, model, batch)
+            context, model, memory = _context(
+                loss, loss_key, model, batch, state.memories[i]
+            )
             contexts.append(jax.lax.stop_gradient(context))
+            memories.append(memory)
         images = network.augmented(jax.random.fold_in(key, 0), labeled)
 
         def objective(trained: tuple) -> tuple[jax.Array, tuple]:
@@ -95,11 +101,34 @@ def make_phase(
             sgd, grads, state.optimizer, trained, rate
         )
         state = state._replace(
-            model=ModelState(params, stats), heads=heads, optimizer=moments
+            model=ModelState(params, stats),
+            heads=heads,
+            optimizer=moments,
+            memories=tuple(memories),
         )
         return state, metrics
 
     return Phase("supervised", step, num_steps(config), _inputs(losses, config))
+
+
+def _context(
+    loss: AuxLoss, key: Key, model: ModelState, batch: StepBatch, memory: PyTree
+) -> tuple[Any, ModelState, PyTree]:
+    """The loss's context of this step, the model to go on with, the new memory."""
+    kept = loss.memory
+    if kept is None:
+        return *loss.context(key, model, batch), None
+
+    def renew(memory: PyTree, stats: PyTree) -> tuple[PyTree, PyTree]:
+        fresh, after = loss.context(key, model._replace(batch_stats=stats), batch)
+        return kept.update(memory, fresh), after.batch_stats
+
+    # All devices agree on the clock, so all meet in the sums within `renew` or none.
+    due = batch.clock.step % kept.every == 0
+    memory, stats = jax.lax.cond(
+        due, renew, lambda *same: same, memory, model.batch_stats
+    )
+    return kept.read(memory), model._replace(batch_stats=stats), memory
 
 
 def _inputs(losses: Sequence[AuxLoss], config: TrainConfig) -> Inputs:

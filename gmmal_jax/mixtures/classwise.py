@@ -110,6 +110,36 @@ def average_statistics(
     return ClassStatistics(counts, means, (shares * shards.variances).sum(axis=0))
 
 
+def no_statistics(num_classes: int, size: int) -> ClassStatistics:
+    """Statistics of no rows: counts [c], means and variances [c, d], all 0."""
+    zeros = jnp.zeros((num_classes, size), jnp.float32)
+    return ClassStatistics(jnp.zeros(num_classes, jnp.float32), zeros, zeros)
+
+
+def discounted(
+    old: ClassStatistics, new: ClassStatistics, decay: float
+) -> ClassStatistics:
+    """Statistics of the new rows and, by `decay`, of the old ones.
+
+    Repeated, means and second moments are exponential running averages, without a
+    start-up bias, and counts approach n / (1 - decay): the rows that the averages
+    rest on, as shrinkage should see them. Sums of squares are never formed.
+
+    Args:
+      old: [c], [c, d], [c, d].
+      new: likewise.
+      decay: in [0, 1).
+    """
+    before = decay * old.counts
+    counts = before + new.counts
+    share = (new.counts / jnp.where(counts > 0, counts, 1.0))[:, None]
+    gap = new.means - old.means
+    own = (1 - share) * old.variances + share * new.variances
+    return ClassStatistics(
+        counts, old.means + share * gap, own + share * (1 - share) * jnp.square(gap)
+    )
+
+
 def to_mixture(
     classes: ClassStatistics,
     *,

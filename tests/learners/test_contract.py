@@ -322,4 +322,6 @@ def test_refreshes_fall_on_chunks():
 
 
 def test_supervised_state_names_are_the_contract_of_its_phase():
-    assert supervised.SupervisedState._fields == ("model", "heads", "optimizer")
+    assert supervised.SupervisedState._fields == (
+        "model", "heads", "optimizer", "memories",
+    )  # fmt: skip
