@@ -104,6 +104,9 @@ def test_presets_say_why(name):
         (["--config", "/nonexistent.json"], "--config"),
         (["--budget", "900"], "the pool has 1297 rows"),
         (["--select.candidate-factor", "0"], "use 1 or more"),
+        (["--reg.refit-every", "0"], "use 1 or more"),
+        (["--reg.statistics-decay", "1"], "use a share in [0, 1)"),
+        (["--train.precision", "fp16"], "--train.precision"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(args, message, capsys, tmp_path):

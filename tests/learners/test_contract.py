@@ -11,7 +11,7 @@ import tiny
 
 from gmmal_jax import config as configs, cycle as cycles
 from gmmal_jax.learners import supervised, task as tasks
-from gmmal_jax.learners.base import AuxLoss, Inputs, Learner, Phase
+from gmmal_jax.learners.base import AuxLoss, Inputs, Learner, Memory, Phase
 from gmmal_jax.learners.network import cross_entropy, global_mean
 from gmmal_jax.strategies import random
 from gmmal_jax.strategies.base import Strategy
@@ -262,6 +262,44 @@ def test_the_gate_holds_the_gradient_back_from_the_network_only():
     assert np.abs(np.asarray(finals[1].heads[0])).max() > 0
 
 
+def remembering():
+    """Pulls latents to a mean that is renewed every third step and averaged."""
+    network = tiny.network()
+
+    def context(key, model, batch):
+        outputs = network.predict(model, network.normalized(batch.labeled.images))
+        count = jax.lax.psum(batch.labeled.mask.sum(), AXIS)
+        kept = jnp.where(batch.labeled.mask[:, None], outputs.latents, 0.0)
+        return jax.lax.psum(kept.sum(axis=0), AXIS) / count, model
+
+    def loss(head, center, outputs, batch):
+        away = jnp.square(outputs.latents - center[None]).sum(axis=1)
+        return global_mean(away, batch.labeled.mask)
+
+    memory = Memory(
+        init=lambda: (jnp.zeros(tiny.LATENT), jnp.zeros(())),
+        update=lambda old, mean: (old[0] + mean, old[1] + 1),
+        read=lambda kept: kept[0] / jnp.maximum(kept[1], 1),
+        every=3,
+    )
+    pull = AuxLoss("pull", 0.1, loss, context=context, memory=memory)
+    return tasks.make(network, (pull,), TRAIN)
+
+
+def test_a_loss_that_remembers():
+    kept = []
+    task, pool = tiny.world(remembering(), random.make())
+    cycles.run(
+        task, pool, 0, 0, None, None,
+        lambda chunk: kept.append(jax.tree.map(np.array, chunk.state.memories[0])),
+        lambda: None,
+    )  # fmt: skip
+    # Renewed in steps 0 and 3; chunks end after steps 2, 4 and 6.
+    assert [float(count) for _, count in kept] == [1, 2, 2]
+    np.testing.assert_array_equal(kept[1][0], kept[2][0])
+    assert np.any(kept[0][0] != kept[1][0])
+
+
 def continued():
     """Starts from the last cycle's network and remembers where it came from."""
     network = tiny.network()
@@ -303,7 +341,7 @@ def test_learner_and_strategy_see_the_same_candidates():
     assert outcome.view.candidates[outcome.query.indices].all()
 
 
-@pytest.mark.parametrize("make", [extra_network, two_heads])
+@pytest.mark.parametrize("make", [extra_network, two_heads, remembering])
 def test_two_devices_train_as_one(make):
     finals = []
     for devices in (1, 2):

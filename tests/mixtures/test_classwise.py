@@ -131,6 +131,39 @@ def test_devices_that_share_the_rows_agree_with_one(devices):
     equal(together, fit(latents, labels, mask), rtol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9])
+def test_discounted_statistics_are_running_averages(decay):
+    """Sums of 1, z and z^2 that lose a share each step, in float64; 100 std from 0."""
+    sums = [np.zeros((C, 1)), np.zeros((C, D)), np.zeros((C, D))]
+    running = classwise.no_statistics(C, D)
+
+    @jax.jit
+    def add(running, latents, labels):
+        fresh = classwise.statistics(latents, labels, jnp.ones(N, bool), num_classes=C)
+        return classwise.discounted(running, fresh, decay)
+
+    for step in range(12):
+        latents, labels = features("plain", N, D, C, seed=step)
+        latents = latents + np.float32(100)
+        labels[labels == step % 3] = -1  # classes come and go; class 3 is never away
+        labels[labels == 4] = 3  # and class 4 never comes
+        running = add(running, latents, labels)
+        member = (labels[None] == np.arange(C)[:, None]).astype(np.float64)
+        z = np.float64(latents)
+        new = (member.sum(1, keepdims=True), member @ z, member @ z**2)
+        sums = [decay * old + more for old, more in zip(sums, new, strict=True)]
+    seen = sums[0][:, 0] > 0
+    counts = np.where(sums[0] > 0, sums[0], 1.0)
+    means = sums[1] / counts
+    np.testing.assert_allclose(running.counts, sums[0][:, 0], rtol=1e-5)
+    np.testing.assert_allclose(running.means[seen], means[seen], rtol=1e-6)
+    variances = (sums[2] / counts - means**2)[seen]
+    np.testing.assert_allclose(running.variances[seen], variances, rtol=1e-3)
+    assert not seen[4] and running.counts[4] == 0
+    for leaf in running:
+        assert np.isfinite(leaf).all() and leaf.dtype == jnp.float32
+
+
 def test_average_by_count_has_the_exact_means():
     latents, labels = features("plain", N, D, C)
     shards = jax.tree.map(lambda x: x.reshape(4, 16, *x.shape[1:]), (latents, labels))
