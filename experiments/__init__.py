@@ -1,0 +1,1 @@
+"""Experiments: scripts that write a table each; see README.md."""
