@@ -164,8 +164,8 @@ def table(rows: Sequence[Row], seeds: Sequence[int], cycles: int) -> str:
         f"Means over {cycles} cycles and {len(seeds)} seeds; ±: 95 % t-interval of the "
         "difference within seeds. An interval that holds 0 shows no difference, and "
         "not that there is none. `alpha 0` and `no Reg` are one training but for "
-        f"rounding, and yet {100 * np.abs(twins).mean():.2f} points apart in a seed, on "
-        "average: smaller differences within a seed mean nothing here.",
+        f"rounding, and yet {100 * np.abs(twins).mean():.2f} points apart in a seed, "
+        "on average: smaller differences within a seed mean nothing here.",
     ]
     return "\n".join(lines)
 
