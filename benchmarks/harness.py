@@ -243,6 +243,11 @@ def main(
 
 def write_json(path: Path, body: object) -> None:
     """Write a file whole or not at all."""
+    write_text(path, json.dumps(body, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     part = path.with_name(path.name + ".tmp")
-    part.write_text(json.dumps(body, indent=2) + "\n")
+    part.write_text(text)
     part.replace(path)
