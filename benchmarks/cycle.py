@@ -4,9 +4,9 @@
 
 CIFAR-10's shapes (50,000 random images of 32x32x3), ResNet-18 of width 64, the
 paper's schedule. On a GPU every step and every image of a stage is run (a refit
-once); on a CPU a few, and the stage is extrapolated: the column "measured" says
-which. The paper's own times (its Tables 2 and 3, device unnamed) stand beside ours
-for reference only.
+once). On a CPU a few are, in CPU seconds of all cores, and the stage is
+extrapolated: the column "measured" says which. The paper's own times (its Tables 2
+and 3, device unnamed) stand beside ours for reference only.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
 
     from gmmal_jax import pool as pools
 
-    on_cpu = jax.default_backend() == "cpu"
+    on_cpu = stages.on_cpu()
     steps = arguments.steps or (1 if on_cpu else None)
     # A chunk has to divide the steps between refits, and those measured.
     chunk = next(c for c in (50, 25, 10, 5, 2, 1) if steps is None or steps % c == 0)
@@ -82,7 +82,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     step, between = supervised.seconds / first, BETWEEN * alignment.seconds / second
     pieces = stages.step_pieces(world, pool, state.model, step)
     return [
-        _stages(f"One cycle of the paper, {arguments.labeled:,} labels", table),
+        _stages(f"One cycle of the paper, {arguments.labeled:,} labels", table, on_cpu),
         _shares(pieces, between, refit),
         _table_2(pieces),
         _table_3(between, refit),
@@ -93,7 +93,7 @@ def _total(parts: dict) -> float:
     return sum(part.seconds for part in parts.values())
 
 
-def _stages(title: str, table: dict) -> Table:
+def _stages(title: str, table: dict, on_cpu: bool) -> Table:
     total = _total(table)
     rows: list[Row] = [
         {"stage": n, "seconds": s.seconds, "share": s.seconds / total}
@@ -101,7 +101,11 @@ def _stages(title: str, table: dict) -> Table:
         for n, s in table.items()
     ]
     rows.append({"stage": "cycle", "seconds": total, "share": 1.0, "measured": "sum"})
-    return Table(title, rows)
+    note = (
+        "CPU seconds of all threads; an idle machine takes no less than that over its "
+        "number of cores."
+    )
+    return Table(title, rows, note=note if on_cpu else "Wall seconds.")
 
 
 def _shares(pieces: dict[str, float], between: float, refit: dict) -> Table:
@@ -132,7 +136,7 @@ def _table_2(pieces: dict[str, float]) -> Table:
     note = (
         "Each line is a program of its own; update is the rest of the whole step that "
         "a run compiles. Draws are planned while the device is busy. The paper's "
-        "device is unnamed."
+        "device is unnamed. On a CPU, CPU milliseconds of all threads."
     )
     rows.append({"line": "sum"} | total)
     return Table("One supervised step (the paper's Table 2)", rows, note=note)
@@ -149,7 +153,7 @@ def _table_3(between: float, refit: dict) -> Table:
         {"line": f"... {name}", "seconds": s.seconds, "measured": s.measured}
         for name, s in refit.items()
     ]
-    note = "The paper's device is unnamed."
+    note = "The paper's device is unnamed. On a CPU, CPU seconds of all threads."
     return Table("500 alignment steps (the paper's Table 3)", rows, note=note)
 
 

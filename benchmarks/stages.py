@@ -1,4 +1,8 @@
-"""Seconds of the stages of a cycle, each measured whole or in part."""
+"""Seconds of the stages of a cycle, each measured whole or in part.
+
+On a CPU, CPU seconds of all threads: a few steps are too few for a median, and wall
+seconds of so few are whatever else the machine does.
+"""
 
 import time
 from collections.abc import Callable
@@ -25,6 +29,20 @@ from gmmal_jax.types import (
     PyTree,
     StepBatch,
 )
+
+
+def on_cpu() -> bool:
+    """Whether CPU seconds are counted, and stages measured in part."""
+    return jax.default_backend() == "cpu"
+
+
+def clock() -> float:
+    """Seconds by the clock that is read here."""
+    return time.process_time() if on_cpu() else time.perf_counter()
+
+
+def _seconds(sample: harness.Sample) -> float:
+    return sample.cpu if on_cpu() else sample.wall
 
 
 class Stage(NamedTuple):
@@ -60,7 +78,7 @@ def training(
     )
     times: list[float] = []
     state, _ = train.run(
-        only, 0, 0, pool, state, _no_pool, lambda _: times.append(time.perf_counter())
+        only, 0, 0, pool, state, _no_pool, lambda _: times.append(clock())
     )
     seconds = (times[-1] - times[0]) / count * num_steps
     measured = "whole" if count == num_steps else f"{count} of {num_steps:,} steps"
@@ -83,7 +101,7 @@ def embedding(
     def run() -> None:
         columns.update(world.trainer.embed(readout, state, world.images, rows))
 
-    seconds = harness.interleaved({"embed": run}, rounds=1)["embed"].wall
+    seconds = _seconds(harness.interleaved({"embed": run}, rounds=1)["embed"])
     measured = "whole" if count == total else f"{count} of {total:,} images"
     everywhere = np.resize(rows, total)
     return (
@@ -112,7 +130,7 @@ def refit(world: worlds.World, pool: Pool, latents: np.ndarray) -> dict[str, Sta
         ),
     }
     found = harness.interleaved(_blocking(calls), rounds=3)
-    return {name: Stage(sample.wall, "whole") for name, sample in found.items()}
+    return {name: Stage(_seconds(sample), "whole") for name, sample in found.items()}
 
 
 def query(
@@ -126,7 +144,7 @@ def query(
         base.query(key, world.method.strategy, view, budget, worlds.NUM_CLASSES, select)
 
     found = harness.interleaved({"query": run}, rounds=2)
-    return Stage(found["query"].wall, "whole")
+    return Stage(_seconds(found["query"]), "whole")
 
 
 def latents(num_rows: int, num_dims: int, num_classes: int) -> np.ndarray:
@@ -196,19 +214,19 @@ def step_pieces(
         "losses": lambda: evaluated(images, batch, mixture, model),
     }
     found = harness.interleaved(_blocking(calls), rounds=3)
-    wall = {name: sample.wall for name, sample in found.items()}
+    spent = {name: _seconds(sample) for name, sample in found.items()}
     # Seconds long on a CPU; it has just run, so this call compiles nothing.
-    began = time.perf_counter()
+    began = clock()
     jax.block_until_ready(forward(seen, batch.subset.mask, model))
-    wall["pass"] = time.perf_counter() - began
-    plans = {name: wall.pop(f"plan {name}") / chunk for name in ("B", "X_s")}
+    spent["pass"] = clock() - began
+    plans = {name: spent.pop(f"plan {name}") / chunk for name in ("B", "X_s")}
     return {
-        "draw a minibatch B": plans["B"] + wall["augment B"],
-        "draw a subset X_s": plans["X_s"] + wall["augment X_s"],
-        "pass X_s through f": wall["pass"],
-        "mixture of f(X_s)": wall["mixture"],
-        "losses": wall["losses"],
-        "update": max(step - sum(wall.values()), 0.0),
+        "draw a minibatch B": plans["B"] + spent["augment B"],
+        "draw a subset X_s": plans["X_s"] + spent["augment X_s"],
+        "pass X_s through f": spent["pass"],
+        "mixture of f(X_s)": spent["mixture"],
+        "losses": spent["losses"],
+        "update": max(step - sum(spent.values()), 0.0),
     }
 
 
