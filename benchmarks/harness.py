@@ -14,7 +14,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,22 +118,32 @@ def on_one_core(script: str, *arguments: str) -> Any:
     On a busy machine CPU seconds of a single thread are the steadiest figure.
     """
     environment = os.environ | dict.fromkeys(_THREADS, "1")
-    core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-
-    def pin() -> None:
-        if core is not None:
-            os.sched_setaffinity(0, {core})
-
-    return json.loads(
-        subprocess.run(
+    with _pinned():
+        done = subprocess.run(
             [sys.executable, script, *arguments],
             env=environment,
-            preexec_fn=pin,
             check=True,
             stdout=subprocess.PIPE,
             text=True,
-        ).stdout.splitlines()[-1]
-    )
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def _pinned() -> Iterator[None]:
+    """Keep this thread on one core, and so the children it starts.
+
+    The last core, as the first one often serves the interrupts.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def environment() -> dict[str, Any]:
@@ -232,6 +243,11 @@ def main(
 
 def write_json(path: Path, body: object) -> None:
     """Write a file whole or not at all."""
+    write_text(path, json.dumps(body, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     part = path.with_name(path.name + ".tmp")
-    part.write_text(json.dumps(body, indent=2) + "\n")
+    part.write_text(text)
     part.replace(path)

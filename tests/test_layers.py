@@ -21,7 +21,7 @@ LAYERS = [
         "display", "doctor", "cli", "__main__",
     },
 ]  # fmt: skip
-FOLDERS = {"data", "models", "mixtures", "learners", "strategies"}
+FOLDERS = {"data", "models", "mixtures", "selection", "learners", "strategies"}
 NO_JAX = {"config", "errors", "presets", "files", "records", "cli"}
 EDGE_ONLY = {"time", "rich", "tyro", "matplotlib", "sklearn", "argparse"}
 METHOD_FILES = {

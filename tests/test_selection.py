@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.cluster import KMeans
 
 from gmmal_jax import selection
+from gmmal_jax.selection import query
 
 KEY = jax.random.key(0)
 NUM_ROWS, NUM_CLASSES, BUDGET = 24, 3, 7
@@ -195,6 +196,14 @@ class TestKMeans:
         error = np.sqrt(expected * (1 - expected) / 2000)
         assert abs(pairs.mean() - expected) < 4 * error
 
+    def test_start_draws_no_point_twice(self):
+        # Distances to a drawn point itself are rounding, far from 0 as these lie.
+        points = self.blobs() + np.float32(100)
+        found = selection.kmeans_start(
+            KEY, points, jnp.ones(40, bool), 40, max_clusters=40
+        )
+        assert len(np.unique(np.asarray(found), axis=0)) == 40
+
     def test_masked_rows_have_no_influence(self):
         points, mask = self.blobs(), np.arange(40) < 33
         other = np.where(mask[:, None], points, np.float32(np.nan))
@@ -346,6 +355,30 @@ class TestChoose:
         with jax.no_tracing():
             for diversity, quota in settings:
                 valid(choose(rows, diversity, quota=quota), rows["mask"])
+
+    @pytest.mark.parametrize("pick", ["centroid", "score"])
+    def test_sizes_compiled_for_change_no_pick(self, pick, monkeypatch):
+        # Class 0 lacks most of the labels, so that groups differ in size.
+        rng = np.random.default_rng(3)
+        rows = {
+            "total": rng.normal(size=300).astype(np.float32),
+            "mask": np.ones(300, bool),
+            "ids": ids(300),
+            "latents": rng.gamma(1.0, size=(300, 4)).astype(np.float32),
+            "pseudo_labels": rng.integers(8, size=300),
+            "labeled_counts": np.array([0, 9, 9, 9, 9, 9, 8, 7]),
+            "num_classes": 8,
+            "budget": 33,
+        }
+        options = {"quota": "complement", "pick": pick}
+        assert query._sizes(5, 33) == (9, 33)
+        found = choose(rows, "balance_kmeans", **options)
+        monkeypatch.setattr(query, "_sizes", lambda share, budget: (budget,))
+        np.testing.assert_array_equal(choose(rows, "balance_kmeans", **options), found)
+
+    def test_sizes_reach_from_a_share_to_the_budget(self):
+        assert query._sizes(10, 1000) == (16, 63, 250, 1000)
+        assert query._sizes(1, 1) == (1,)
 
     def test_refuses_what_cannot_work(self):
         rows = pool()

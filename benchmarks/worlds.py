@@ -1,0 +1,66 @@
+"""The paper's method on synthetic images, as the benchmarks run it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gmmal_jax import config as configs, methods, parallel, train
+from gmmal_jax.learners import network as networks
+from gmmal_jax.presets import preset
+
+NUM_CLASSES = 10
+
+
+class World(NamedTuple):
+    """A data set's preset bound to this device.
+
+    Attributes:
+      config: the preset, changed.
+      network: its architecture.
+      method: learner and query.
+      trainer: of the learner, over one device.
+      images: uint8 [n, h, w, ch], random.
+      labels: int32 [n], likewise.
+    """
+
+    config: configs.Config
+    network: networks.Network
+    method: methods.Method
+    trainer: train.Trainer
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def make(
+    dataset: str, image_shape: tuple[int, int, int], num_images: int, **changes: Any
+) -> World:
+    """Bind the method of a preset to random images; nothing is compiled yet."""
+    config = configs.replace(preset(dataset), **changes)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (num_images, *image_shape), np.uint8)
+    labels = generator.integers(NUM_CLASSES, size=num_images).astype(np.int32)
+    moments = (0.5,) * image_shape[-1], (0.25,) * image_shape[-1]
+    network = networks.make(
+        config.model, config.width, NUM_CLASSES, image_shape, *moments,
+        config.data.pad, config.data.flip,
+    )  # fmt: skip
+    method = methods.make(network, config)
+    mesh = parallel.make_mesh(1)
+    gather = parallel.make_gather(mesh, images, config.data.placement)
+    trainer = train.make_trainer(
+        method.learner, mesh, gather, config.train.chunk_steps, NUM_CLASSES
+    )
+    return World(config, network, method, trainer, images, labels)
+
+
+def traces(call: Any) -> bool:
+    """Whether a call traces, and so compiles, anything."""
+    try:
+        with jax.no_tracing():
+            call()
+    except RuntimeError as error:
+        if "trac" not in str(error):
+            raise
+        return True
+    return False

@@ -1,0 +1,181 @@
+"""k-means of masked points, for a number of clusters that is a value."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from gmmal_jax.types import Key
+
+Array = jax.Array | np.ndarray
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+_LLOYD_STEPS = 20
+_SAME = 1e-6
+"""Squared distances below this share of both squares are rounding: no distance."""
+_Sums = tuple[jax.Array, jax.Array]
+_Moving = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+
+
+class Clustering(NamedTuple):
+    """A k-means solution.
+
+    Attributes:
+      centroids: [k, d]; those from `num_clusters` on are unused.
+      assignments: int32 [m], nearest centroid, -1 outside the mask.
+      distances: [m], squared distance to that centroid, inf outside the mask.
+    """
+
+    centroids: jax.Array
+    assignments: jax.Array
+    distances: jax.Array
+
+
+@functools.partial(jax.jit, static_argnames=("max_clusters", "num_iters"))
+def kmeans(
+    key: Key,
+    points: Float[Array, "m d"],
+    mask: Bool[Array, " m"],
+    num_clusters: Int[Array, ""] | int,
+    *,
+    max_clusters: int,
+    num_iters: int = _LLOYD_STEPS,
+) -> Clustering:
+    """Cluster points by Lloyd's algorithm from a k-means++ start.
+
+    Args:
+      key: seeds the start.
+      points: [m, d]; centre them first where their mean is large against their spread.
+      mask: [m], points that count.
+      num_clusters: <= max_clusters; traced, so another value does not recompile.
+      max_clusters: k, static.
+      num_iters: most Lloyd steps, static; fewer where nothing moves any more.
+
+    Returns:
+      The clustering. Clusters may be empty: where points coincide, or are fewer than
+      clusters.
+
+    Source: k-means++ (Arthur and Vassilvitskii, 2007) and Lloyd's algorithm.
+    """
+    start = kmeans_start(key, points, mask, num_clusters, max_clusters=max_clusters)
+    return lloyd(points, mask, start, num_clusters, num_iters=num_iters)
+
+
+@functools.partial(jax.jit, static_argnames="max_clusters")
+def kmeans_start(
+    key: Key,
+    points: Float[Array, "m d"],
+    mask: Bool[Array, " m"],
+    num_clusters: Int[Array, ""] | int,
+    *,
+    max_clusters: int,
+) -> Float[jax.Array, "k d"]:
+    """Draw points as centroids, far from one another: the k-means++ start.
+
+    Args:
+      key: seeds the draws.
+      points: [m, d].
+      mask: [m], points that may be drawn.
+      num_clusters: centroids wanted, <= max_clusters; traced.
+      max_clusters: k, static.
+
+    Returns:
+      [k, d], zeros from `num_clusters` on.
+
+    Source: Arthur and Vassilvitskii, 2007.
+    """
+    points = jnp.where(mask[:, None], points, 0.0)
+    squares = jnp.sum(points**2, axis=1)
+    anywhere = jnp.where(mask, 0.0, -jnp.inf)
+
+    def add(
+        i: jax.Array, carry: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        centroids, distances = carry
+        # Nothing to draw by before the first centroid, nor where all points coincide
+        # with one: then any point will do.
+        weights = jnp.where(mask & jnp.isfinite(distances), distances, 0.0)
+        logits = jnp.where(jnp.any(weights > 0), jnp.log(weights), anywhere)
+        drawn = jax.random.categorical(jax.random.fold_in(key, i), logits)
+        both = squares + squares[drawn]
+        # A product: XLA's CPU backend adds squared differences one by one.
+        gaps = both - 2 * jnp.matmul(points, points[drawn], precision=_HIGHEST)
+        gaps = jnp.where(gaps > _SAME * both, gaps, 0.0)
+        return centroids.at[i].set(points[drawn]), jnp.minimum(distances, gaps)
+
+    centroids = jnp.zeros((max_clusters, points.shape[1]), points.dtype)
+    distances = jnp.full(points.shape[0], jnp.inf, points.dtype)
+    return jax.lax.fori_loop(0, num_clusters, add, (centroids, distances))[0]
+
+
+@functools.partial(jax.jit, static_argnames="num_iters")
+def lloyd(
+    points: Float[Array, "m d"],
+    mask: Bool[Array, " m"],
+    centroids: Float[Array, "k d"],
+    num_clusters: Int[Array, ""] | int,
+    *,
+    num_iters: int = _LLOYD_STEPS,
+) -> Clustering:
+    """Move centroids to the means of their points until nothing changes.
+
+    Args:
+      points: [m, d].
+      mask: [m], points that count.
+      centroids: [k, d], the start.
+      num_clusters: the first so many centroids are used; traced.
+      num_iters: most steps, static.
+
+    Returns:
+      The clustering, its assignments belonging to its centroids. A centroid without
+      points stays where it is.
+
+    Source: Lloyd, 1982.
+    """
+    points = jnp.where(mask[:, None], points, 0.0)
+    centroids = jnp.asarray(centroids)
+    num_centroids = centroids.shape[0]
+    active = jnp.arange(num_centroids) < num_clusters
+
+    def assign(centroids: jax.Array) -> jax.Array:
+        # A point's own square is the same for every centroid and left out.
+        products = jnp.matmul(points, centroids.T, precision=_HIGHEST)
+        distances = jnp.sum(centroids**2, axis=1)[None, :] - 2 * products
+        nearest = jnp.argmin(jnp.where(active[None, :], distances, jnp.inf), axis=1)
+        return jnp.where(mask, nearest, -1).astype(jnp.int32)
+
+    def update(centroids: jax.Array, assignments: jax.Array) -> jax.Array:
+        sums, counts = jax.lax.platform_dependent(
+            points, assignments, cpu=by_scatter, default=by_product
+        )
+        return jnp.where(counts > 0, sums / jnp.maximum(counts, 1.0), centroids)
+
+    def by_scatter(points: jax.Array, assignments: jax.Array) -> _Sums:
+        # Masked rows are zeros; cluster 0 gets them, and a count of 0 for each.
+        to = jnp.maximum(assignments, 0)
+        counts = jax.ops.segment_sum(mask.astype(points.dtype), to, num_centroids)
+        return jax.ops.segment_sum(points, to, num_centroids), counts[:, None]
+
+    def by_product(points: jax.Array, assignments: jax.Array) -> _Sums:
+        # A scatter of floats adds in any order on a GPU.
+        members = jax.nn.one_hot(assignments, num_centroids, axis=0)
+        sums = jnp.matmul(members, points, precision=_HIGHEST)
+        return sums, jnp.sum(members, axis=1, keepdims=True)
+
+    def moving(carry: _Moving) -> jax.Array:
+        step, _, _, changed = carry
+        return (step < num_iters) & changed
+
+    def move(carry: _Moving) -> _Moving:
+        step, centroids, before, _ = carry
+        centroids = update(centroids, before)
+        after = assign(centroids)
+        return step + 1, centroids, after, jnp.any(after != before)
+
+    begin = (jnp.int32(0), centroids, assign(centroids), jnp.bool_(True))
+    _, centroids, assignments, _ = jax.lax.while_loop(moving, move, begin)
+    gaps = jnp.sum((points - centroids[assignments]) ** 2, axis=1)
+    return Clustering(centroids, assignments, jnp.where(mask, gaps, jnp.inf))
