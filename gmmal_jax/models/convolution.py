@@ -2,20 +2,27 @@
 
 XLA rewrites convolutions for its fast CPU kernel in a program's entry computation
 only, so the gradients that `jax.grad` derives are 10 to 100 times slower inside
-`lax.scan`. Here each gradient is phrased in the layout that needs no rewriting.
-Accelerators have no such trouble and get the stock convolution.
+`lax.scan`. Here each gradient is phrased in the layout that needs no rewriting, and
+shapes for which that kernel is slow become matrix products: tiny maps, strides, few
+input channels, many channels (`winograd`). Accelerators have no such trouble and get
+the stock convolution.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gmmal_jax.models import winograd
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _TINY = 2
-"""Largest map for which one matrix product beats the CPU's kernel (up to 50 times)."""
+"""Largest map that is one matrix product whole: each pixel reaches every other."""
+_FEW = 4
+"""Input channels up to which the CPU's kernel is slower than a product of patches."""
 _LARGE = 256
 """Pixels of a map from which the image-wise kernel gradient is faster."""
 
@@ -44,10 +51,15 @@ def conv2d(
     if jax.default_backend() != "cpu":
         return _convolve(x, kernel, padding, stride)
     kernel, padding = _drop_unreached(x, kernel, padding, stride)
-    tiny = max(x.shape[1:3]) <= _TINY
-    # Strided: the gradient by x would convolve an image that is mostly zeros.
-    if stride > 1 or tiny or kernel.shape[:2] == (1, 1):
+    if kernel.shape[:2] == (1, 1):
         return _multiply_patches(x, kernel, padding, stride)
+    if max(x.shape[1:3]) <= _TINY:
+        return _multiply_map(x, kernel, padding, stride)
+    # Strided: the gradient by x would convolve an image that is mostly zeros.
+    if stride > 1 or x.shape[-1] <= _FEW:
+        return _multiply_patches(x, kernel, padding, stride)
+    if winograd.suits(x, kernel):
+        return winograd.conv3x3(x, kernel)
     return _canonical(x, kernel, padding)
 
 
@@ -86,10 +98,59 @@ def _patches(
 
 
 def _multiply_patches(x: Array, kernel: Array, padding: Padding, stride: int) -> Array:
-    """The convolution as one matrix product; autodiff gives products again."""
+    """The convolution as one matrix product."""
     kh, kw, c, o = kernel.shape
     patches = jnp.concatenate(_patches(x, (kh, kw), padding, stride), axis=-1)
-    return patches @ kernel.reshape(kh * kw * c, o)
+    y = _product(patches.reshape(-1, kh * kw * c), kernel.reshape(kh * kw * c, o))
+    return y.reshape(*patches.shape[:3], o)
+
+
+def _multiply_map(x: Array, kernel: Array, padding: Padding, stride: int) -> Array:
+    """The convolution of tiny maps as one product with a matrix of all pixel pairs.
+
+    Fewer multiplications than patches need, as those are mostly padding, and no copy.
+    """
+    reach = [
+        _reach(size, taps, low, high, stride)
+        for size, taps, (low, high) in zip(
+            x.shape[1:3], kernel.shape[:2], padding, strict=True
+        )
+    ]
+    (h, oh), (w, ow) = (array.shape[1:] for array in reach)
+    kh, kw, c, o = kernel.shape
+    pairs = np.einsum("aip,bjq->ijpqab", *reach).reshape(-1, kh * kw)
+    matrix = (
+        jnp.asarray(pairs, kernel.dtype) @ kernel.reshape(kh * kw, c * o)
+    ).reshape(h, w, oh, ow, c, o)
+    matrix = matrix.transpose(0, 1, 4, 2, 3, 5).reshape(h * w * c, oh * ow * o)
+    return _product(x.reshape(-1, h * w * c), matrix).reshape(-1, oh, ow, o)
+
+
+def _reach(size: int, taps: int, low: int, high: int, stride: int) -> np.ndarray:
+    """[taps, pixels in, pixels out]: 1 where that tap leads from one to the other."""
+    num = (size + low + high - taps) // stride + 1
+    tap, into, out = np.ogrid[:taps, :size, :num]
+    return (into == out * stride + tap - low).astype(np.float32)
+
+
+@jax.custom_vjp
+def _product(x: Array, matrix: Array) -> Array:
+    """X @ matrix for x of many rows and few columns."""
+    return x @ matrix
+
+
+def _product_fwd(x: Array, matrix: Array) -> tuple[Array, tuple[Array, Array]]:
+    return x @ matrix, (x, matrix)
+
+
+def _product_bwd(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, matrix = residuals
+    # The small side first: the other order, which autodiff takes, transposes x.
+    d_matrix = lax.dot_general(g, x, (((0,), (0,)), ((), ()))).T
+    return lax.dot_general(g, matrix, (((1,), (1,)), ((), ()))), d_matrix
+
+
+_product.defvjp(_product_fwd, _product_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
