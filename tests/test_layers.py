@@ -12,7 +12,7 @@ from gmmal_jax import methods
 
 ROOT = Path(gmmal_jax.__file__).parent
 LAYERS = [
-    {"types", "config", "errors"},
+    {"types", "config", "errors", "collectives"},
     {"keys", "pool", "oracle", "data", "models", "mixtures", "scores", "selection"},
     {"parallel", "learners", "strategies", "presets"},
     {"methods", "train", "embed", "cycle"},

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gmmal_jax.collectives import total
 from gmmal_jax.config import AlignConfig, Config
 from gmmal_jax.learners import optimizer
 from gmmal_jax.learners.network import Network, global_mean, own_rows
@@ -257,7 +258,7 @@ def critic_step(
         }
 
     grads, metrics = jax.grad(objective, has_aux=True)(state.params)
-    grads, metrics = jax.lax.psum((grads, metrics), AXIS)
+    grads, metrics = total((grads, metrics), AXIS)
     rate = optimizer.step_decay(
         batch.clock,
         da.critic_learning_rate,

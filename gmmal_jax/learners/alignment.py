@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gmmal_jax.collectives import total
 from gmmal_jax.learners import optimizer
 from gmmal_jax.learners.adversary import (
     Adversary,
@@ -84,7 +85,7 @@ def align_phase(adversary: Adversary) -> Phase:
         grads, (stats, latents, terms) = jax.grad(objective, has_aux=True)(
             state.model.params
         )
-        grads, metrics = jax.lax.psum((grads, terms), AXIS)
+        grads, metrics = total((grads, terms), AXIS)
         rate = optimizer.step_decay(
             batch.clock,
             da.learning_rate,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gmmal_jax.collectives import total
 from gmmal_jax.config import MixtureConfig, RegConfig
 from gmmal_jax.learners.base import AuxLoss, Inputs, Memory
 from gmmal_jax.learners.network import Network, cross_entropy, global_mean
@@ -85,7 +86,7 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
         assert batch.labeled is not None
         posteriors = gaussian.log_posteriors(outputs.latents, mixture)
         saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
-        share = jax.lax.psum(global_mean(saturated, batch.labeled.mask), AXIS)
+        share = total(global_mean(saturated, batch.labeled.mask), AXIS)
         present = (mixture.weights > 0)[:, None]
         smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
         return {"saturated_posteriors": share, "smallest_variance": smallest}

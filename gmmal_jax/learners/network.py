@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from gmmal_jax.collectives import total
 from gmmal_jax.data import augment
 from gmmal_jax.models import resnet
 from gmmal_jax.types import AXIS, Batch, Key, ModelState, Outputs, PyTree
@@ -133,7 +134,7 @@ def global_mean(
     Its gradients and values are summed over `types.AXIS` by the caller; the count is
     not differentiated.
     """
-    count = jax.lax.psum(jnp.sum(mask), AXIS)
+    count = total(jnp.sum(mask), AXIS)
     kept = jnp.where(mask, values, 0.0)
     return jnp.sum(kept) / jnp.maximum(count, 1).astype(values.dtype)
 

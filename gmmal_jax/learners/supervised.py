@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gmmal_jax import collectives
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.learners import optimizer
 from gmmal_jax.learners.base import AuxLoss, Inputs, Phase
@@ -84,7 +85,7 @@ def make_phase(
 
         trained = (model.params, state.heads)
         grads, (outputs, stats, terms) = jax.grad(objective, has_aux=True)(trained)
-        grads, metrics = jax.lax.psum((grads, terms), AXIS)
+        grads, metrics = collectives.total((grads, terms), AXIS)
         for loss, head, context in zip(losses, state.heads, contexts, strict=True):
             ratio = _gradient_ratio(loss, head, context, network, model, outputs, batch)
             metrics[f"{loss.name}/gradient_ratio"] = ratio
@@ -172,6 +173,6 @@ def _gradient_ratio(
 
     pulls = [jax.grad(f)(outputs.latents) for f in (penalize, classify)]
     ours, theirs = (
-        jnp.sqrt(jax.lax.psum(jnp.sum(jnp.square(pull)), AXIS)) for pull in pulls
+        jnp.sqrt(collectives.total(jnp.sum(jnp.square(pull)), AXIS)) for pull in pulls
     )
     return loss.weight * ours / jnp.maximum(theirs, 1e-30)
