@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.mixtures import classwise, em, merge, start, steps
+from gmmal_jax.mixtures import classwise, em, layout, merge, start, steps
 from gmmal_jax.types import Key, Mixture
 
 _ArrayLike = np.ndarray | Array
@@ -180,7 +180,7 @@ _deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
 def _shard_size(config: MixtureConfig, num_components: int) -> int:
-    return config.shard_size or max(1000, 50 * num_components)
+    return config.shard_size or layout.shard_size(num_components)
 
 
 def _summary(info: em.EMInfo) -> RefitInfo:
