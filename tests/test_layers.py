@@ -18,7 +18,7 @@ LAYERS = [
     {"methods", "train", "embed", "cycle"},
     {
         "files", "records", "checkpoint", "report", "figures", "setup", "saving", "run",
-        "display", "doctor", "cli", "__main__",
+        "display", "doctor", "cli", "__main__", "estimator",
     },
 ]  # fmt: skip
 FOLDERS = {"data", "models", "mixtures", "selection", "learners", "strategies"}
@@ -98,5 +98,16 @@ def test_the_engine_needs_no_command_line_or_drawing_library():
         " 'sklearn', 'PIL'}\n"
         "found = heavy & (set(sys.modules) - theirs)\n"
         "assert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_package_is_cheap():
+    code = (
+        "import sys, gmmal_jax\n"
+        "found = {'jax', 'sklearn', 'numpy'} & set(sys.modules)\n"
+        "assert not found, found\n"
+        "assert {'GaussianMixture', 'fit_mixture', 'fit_sharded'} <= set("
+        "dir(gmmal_jax))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

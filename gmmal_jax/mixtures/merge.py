@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Num
 from scipy.optimize import linear_sum_assignment
 
-from gmmal_jax.mixtures.em import DEAD_COUNT
+from gmmal_jax.mixtures.steps import DEAD_COUNT
 from gmmal_jax.types import Mixture
 
 _FEWEST = 2.0

@@ -4,7 +4,10 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
+
+from gmmal_jax.mixtures import layout
 
 Covariance = Literal["diag", "spherical"]
 
@@ -45,6 +48,56 @@ def centred(
     They must not reach a matrix product as they are: 0 * NaN is NaN.
     """
     return jnp.where(rows[:, None], latents - centre[None], 0.0)
+
+
+def survey(
+    latents: Float[Array, "n d"], mask: Bool[Array, " n"]
+) -> tuple[Bool[Array, " n"], Moments]:
+    """Find the rows that count and their moments, reading memory once.
+
+    Moments are those of blocks that stay in the cache, combined as they come.
+
+    Args:
+      latents: [n, d].
+      mask: [n], rows asked for; those that are not finite never count.
+
+    Returns:
+      Rows that count, [n], and their moments.
+
+    Source: Chan, Golub and LeVeque, 1979, for the combination.
+    """
+    num_rows, dims = latents.shape
+    block_rows = layout.block_rows(num_rows, dims)
+    num_blocks = num_rows // max(block_rows, 1)
+
+    def visit(total: Moments, first: jax.Array) -> tuple[Moments, jax.Array]:
+        block, asked = (
+            lax.dynamic_slice_in_dim(values, first, block_rows)
+            for values in (latents, mask)
+        )
+        rows = usable_rows(block, asked)
+        return combine(total, moments(block, rows)), rows
+
+    done = num_blocks * block_rows
+    total, rows = lax.scan(visit, no_moments(dims), jnp.arange(num_blocks) * block_rows)
+    rest = usable_rows(latents[done:], mask[done:])
+    total = combine(total, moments(latents[done:], rest))
+    return jnp.concatenate([rows.reshape(-1), rest]), total
+
+
+def no_moments(dims: int) -> Moments:
+    """Moments of no rows."""
+    return Moments(jnp.zeros(()), jnp.zeros(dims), jnp.zeros(dims))
+
+
+def combine(a: Moments, b: Moments) -> Moments:
+    """Moments of the union of two sets of rows."""
+    num_rows = a.num_rows + b.num_rows
+    share = b.num_rows / jnp.maximum(num_rows, 1.0)
+    shift = b.mean - a.mean
+    between = share * (1 - share) * shift**2
+    variance = (1 - share) * a.variance + share * b.variance + between
+    return Moments(num_rows, a.mean + share * shift, variance)
 
 
 def moments(latents: Float[Array, "n d"], rows: Bool[Array, " n"]) -> Moments:

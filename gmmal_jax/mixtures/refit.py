@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.mixtures import classwise, em, merge, start
+from gmmal_jax.mixtures import classwise, em, layout, merge, start, steps
 from gmmal_jax.types import Key, Mixture
 
 _ArrayLike = np.ndarray | Array
@@ -144,7 +144,6 @@ def fit_pool(
         num_iters=config.em_iters,
         variance_floor=config.variance_floor,
         covariance=config.covariance,
-        group_size=1 if jax.default_backend() == "cpu" else filled.shape[0],
     )
     if config.init == "kmeans++":
         # Its components have no meaning of their own; rows are dealt to shard 0 first.
@@ -181,7 +180,7 @@ _deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
 def _shard_size(config: MixtureConfig, num_components: int) -> int:
-    return config.shard_size or max(1000, 50 * num_components)
+    return config.shard_size or layout.shard_size(num_components)
 
 
 def _summary(info: em.EMInfo) -> RefitInfo:
@@ -190,7 +189,7 @@ def _summary(info: em.EMInfo) -> RefitInfo:
     num_rows = info.counts.sum(axis=1)
     total = max(float(num_rows.sum()), 1.0)
     return RefitInfo(
-        live=float((info.counts > em.DEAD_COUNT).any(axis=0).sum()),
+        live=float((info.counts > steps.DEAD_COUNT).any(axis=0).sum()),
         rows_dropped=float(info.rows_dropped.sum()),
         rho=float(np.where(num_rows > 0, info.rho, 0.0).max()),
         log_likelihood=float((num_rows * info.log_likelihood[:, -1]).sum() / total),

