@@ -299,7 +299,7 @@ def accuracy() -> Table:
                 for name, build in found.items():
                     row[name] = error(x, build(x, start, reg, ITERS), added)
             rows.append(row)
-            floors[case] = [Floor("ours", at_most=max(bound, 3 * unavoidable))]
+            floors[case] = [Floor("ours", at_most=bound)]
     note = (
         "Relative error of the log-likelihood against a float64 fit from the same "
         "start, with the contender's own regularisation (ours: a floor; peers: "

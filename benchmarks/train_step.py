@@ -18,22 +18,23 @@ import harness
 
 
 class Case(NamedTuple):
-    """A network and its images; `at_least` is the floor of the ratio."""
+    """A network, its images, how often to measure, and the floor of the ratio."""
 
     model: str
     width: int
     size: int
     channels: int
     steps: int
-    at_least: float | None
+    rounds: int
+    at_least: float
 
 
 CASES = {
-    "digits: ResNet-18, width 16, 8x8": Case("resnet18", 16, 8, 1, 10, 1.3),
-    "digits preset: small, width 16, 8x8": Case("small", 16, 8, 1, 10, 1.3),
-    "ResNet-18, width 16, 32x32": Case("resnet18", 16, 32, 3, 2, 0.8),
-    "ResNet-18, width 32, 32x32": Case("resnet18", 32, 32, 3, 1, 0.8),
-    "ResNet-18, width 64, 32x32": Case("resnet18", 64, 32, 3, 1, 0.8),
+    "digits: ResNet-18, width 16, 8x8": Case("resnet18", 16, 8, 1, 10, 7, 1.3),
+    "digits preset: small, width 16, 8x8": Case("small", 16, 8, 1, 10, 7, 1.3),
+    "ResNet-18, width 16, 32x32": Case("resnet18", 16, 32, 3, 2, 4, 0.8),
+    "ResNet-18, width 32, 32x32": Case("resnet18", 32, 32, 3, 1, 4, 0.8),
+    "ResNet-18, width 64, 32x32": Case("resnet18", 64, 32, 3, 1, 3, 0.8),
 }
 BATCH = 100
 NUM_CLASSES = 10
@@ -159,7 +160,7 @@ def _torch_resnet(case: Case) -> Any:
     return nn.Sequential(*layers, *pool)
 
 
-def sample(case: Case, rounds: int) -> dict[str, list[float]]:
+def sample(case: Case) -> dict[str, list[float]]:
     """Milliseconds a step of each contender: wall, CPU, first call."""
     import jax
 
@@ -172,7 +173,7 @@ def sample(case: Case, rounds: int) -> dict[str, list[float]]:
             contenders["PyTorch"] = theirs(case, False, device)
     except ImportError:
         pass
-    samples = harness.interleaved(contenders, rounds)
+    samples = harness.interleaved(contenders, case.rounds)
     scale = 1e3 / case.steps
     return {
         name: [s.wall * scale, s.cpu * scale, s.first] for name, s in samples.items()
@@ -182,7 +183,7 @@ def sample(case: Case, rounds: int) -> dict[str, list[float]]:
 def measure(arguments: argparse.Namespace) -> list[harness.Table]:
     """One row a case."""
     if arguments.child:
-        print(json.dumps(sample(CASES[arguments.child], arguments.rounds)))
+        print(json.dumps(sample(CASES[arguments.child])))
         sys.exit(0)
     import jax
 
@@ -190,11 +191,11 @@ def measure(arguments: argparse.Namespace) -> list[harness.Table]:
     rows, floors = [], {}
     for name, case in CASES.items():
         row: harness.Row = {"step": name}
-        wall = sample(case, arguments.rounds)
+        wall = sample(case)
         row |= _ratios(wall, 0, "wall, all cores")
         if on_cpu:
-            more = ("--child", name, "--rounds", str(arguments.rounds))
-            row |= _ratios(harness.on_one_core(__file__, *more), 1, "CPU, one core")
+            alone = harness.on_one_core(__file__, "--child", name)
+            row |= _ratios(alone, 1, "CPU, one core")
         else:
             row["ours, ms"] = wall["ours"][0]
         row["compile, s"] = wall["ours"][2]
@@ -221,7 +222,6 @@ def _ratios(samples: dict[str, list[float]], which: int, column: str) -> harness
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What this benchmark takes beside the usual."""
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--child", choices=CASES, help=argparse.SUPPRESS)
 
 

@@ -256,7 +256,7 @@ class CheckpointConfig:
     """When training state is saved."""
 
     every_seconds: float = 60.0
-    """At the first chunk boundary after so long, and at each stage's end."""
+    """At the first chunk boundary after so long, at a stage's end after a fifth."""
     keep: int = 2
     """Checkpoints kept of the running cycle."""
 

@@ -20,6 +20,7 @@ MAX_LATENTS = 3000
 # Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
+_TSNE_ITERATIONS = 400
 _REFERENCE = "#555555"
 _UNKNOWN = "#b8b8b8"
 # Drawing order: what the reader looks for lies on top.
@@ -185,7 +186,9 @@ def _embed(latents: np.ndarray) -> np.ndarray:
 
     # t-SNE wants fewer neighbors than points; 30 is its usual number.
     perplexity = min(30.0, (len(latents) - 1) / 3)
-    return TSNE(perplexity=perplexity, random_state=0).fit_transform(latents)
+    # Its default, 1000, moves points within their clusters for most of the time.
+    tsne = TSNE(perplexity=perplexity, random_state=0, max_iter=_TSNE_ITERATIONS)
+    return tsne.fit_transform(latents)
 
 
 def _class_colors(labels: np.ndarray) -> dict[int, Any]:

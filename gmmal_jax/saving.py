@@ -12,6 +12,10 @@ from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.records import Record
 from gmmal_jax.setup import Arm
 
+STAGE_END = 0.2
+"""Share of the time between checkpoints after which a stage's end gets one too: what
+takes less to do again than a few saves is not worth one."""
+
 Stop = Callable[[], int | None]
 """Asked after every chunk; a signal's number ends the run, saved."""
 
@@ -109,9 +113,10 @@ class Saver:
         self._lap(chunk.name)
         self.report.progress(self.arm.label, self.seed, self.cycle, chunk)
         signum = self.stop()
-        age = time.monotonic() - self.saved
-        stage_ended = chunk.step == chunk.num_steps
-        if stage_ended or signum or age >= self.arm.config.checkpoint.every_seconds:
+        wanted = self.arm.config.checkpoint.every_seconds
+        if chunk.step == chunk.num_steps:
+            wanted *= STAGE_END
+        if signum or time.monotonic() - self.saved >= wanted:
             self._save(chunk)
         if signum:
             raise Interrupted(signum)

@@ -70,25 +70,36 @@ def rows(folder, name):
         return list(csv.DictReader(file))
 
 
+class Compilations(Quiet):
+    """What was compiled, and, in between, the cycles that were done."""
+
+    def __init__(self):
+        super().__init__()
+        self.compiled = []
+
+    def listen(self, name, seconds, **kwargs):
+        if name == "/jax/core/compile/backend_compile_duration":
+            self.compiled.append(kwargs.get("fun_name", name))
+
+    def row(self, arm, record):
+        super().row(arm, record)
+        self.compiled.append((arm, record.cycle))
+
+
+def counted(folder, config):
+    report = Compilations()
+    jax.monitoring.register_event_duration_secs_listener(report.listen)
+    execute(folder, config, report)
+    jax.monitoring.unregister_event_duration_listener(report.listen)
+    return report
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """One uninterrupted run of the paper's method beside random choice."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    compiled = []
-
-    def listen(name, seconds, **kwargs):
-        if name == "/jax/core/compile/backend_compile_duration":
-            compiled.append(kwargs.get("fun_name", name))
-
-    class Counting(Quiet):
-        def row(self, arm, record):
-            super().row(arm, record)
-            compiled.append((arm, record.cycle))
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    report = execute(folder, tiny.config(), Counting())
-    jax.monitoring.unregister_event_duration_listener(listen)
-    return folder, report, compiled
+    report = counted(folder, tiny.config())
+    return folder, report, report.compiled
 
 
 def test_each_stage_compiles_once_in_a_run(whole):
@@ -98,6 +109,12 @@ def test_each_stage_compiles_once_in_a_run(whole):
     later = [entry for entry in compiled[second:] if not isinstance(entry, tuple)]
     assert not later
     assert len([e for e in compiled[:second] if not isinstance(e, tuple)]) > 5
+
+
+def test_ten_cycles_compile_what_one_does(tmp_path):
+    report = counted(tmp_path / "run", tiny.config(cycles=10, reference="none"))
+    first = report.compiled.index(("gmm", 0))
+    assert report.compiled[first:] == [("gmm", cycle) for cycle in range(10)]
 
 
 def test_files_of_a_run(whole):
