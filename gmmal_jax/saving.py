@@ -1,5 +1,6 @@
 """Between the chunks of a cycle: checkpoints, signals, the clock."""
 
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import jax
 
 from gmmal_jax import checkpoint, cycle as cycles, parallel, train
 from gmmal_jax.errors import Interrupted, UserError
+from gmmal_jax.learners.base import Learner
 from gmmal_jax.records import Record
 from gmmal_jax.setup import Arm
 
@@ -37,6 +39,14 @@ class Reporter(Protocol):
         """A cycle is done and recorded."""
 
 
+@functools.lru_cache(maxsize=8)
+def _shape_of_carried(learner: Learner) -> Any:
+    """What a learner keeps from cycle to cycle; found by a trace, so only once."""
+    return jax.eval_shape(
+        lambda key: learner.carry(learner.init(key, None)), jax.random.key(0)
+    )
+
+
 class Saver:
     """Between chunks: checkpoints, signals, the clock; before a cycle: restoring."""
 
@@ -62,11 +72,10 @@ class Saver:
         Raises:
           UserError: it is lost, so that the run cannot go on as it would have.
         """
-        learner = self.arm.method.learner
-        abstract = jax.eval_shape(
-            lambda key: learner.carry(learner.init(key, None)), jax.random.key(0)
-        )
-        if self.cycle == 0 or abstract is None:
+        if self.cycle == 0:
+            return None
+        abstract = _shape_of_carried(self.arm.method.learner)
+        if abstract is None:
             return None
         folder = self._carry_folder(self.cycle - 1)
         found = checkpoint.restore_latest_good(folder, abstract)

@@ -138,13 +138,17 @@ def column_scale(
     """
     size, k = latents.shape[1], labeled.weights.shape[0]
     if input_norm == "standardize":
-        columns = _mixture_columns(latents, labeled, unlabeled)
-        return columns.mean(axis=0), jnp.maximum(columns.std(axis=0), 1e-6)
+        return _standard_scale(latents, labeled, unlabeled)
     divisor = float(size) if input_norm == "per_dim" else 1.0
     return jnp.zeros(2 * k + 2), jnp.full(2 * k + 2, divisor)
 
 
-_mixture_columns = jax.jit(mixture_columns)
+@jax.jit
+def _standard_scale(
+    latents: jax.Array, labeled: Mixture, unlabeled: Mixture
+) -> tuple[jax.Array, jax.Array]:
+    columns = mixture_columns(latents, labeled, unlabeled)
+    return columns.mean(axis=0), jnp.maximum(columns.std(axis=0), 1e-6)
 
 
 def refit_mixtures(adversary: Adversary) -> Any:

@@ -77,8 +77,8 @@ def fit_labeled(
         shard_size=_shard_size(config, num_classes),
     )
     return _fit_class_shards(
-        latents[indices],
-        labels[indices],
+        _take(latents, indices),
+        _take(labels, indices),
         filled,
         num_classes=num_classes,
         average=config.average,
@@ -138,7 +138,7 @@ def fit_pool(
     shard_size = _shard_size(config, num_components)
     indices, filled = _deal(k_shards, mask, shard_size=shard_size)
     shards, info = em.fit_shards(
-        latents[indices],
+        _take(latents, indices),
         filled,
         first,
         num_iters=config.em_iters,
@@ -176,6 +176,8 @@ _fit_class_shards = jax.jit(
         "weights",
     ),
 )
+# Outside jit, indexing is five programs, each loaded on its own.
+_take = jax.jit(lambda rows, indices: rows[indices])
 _deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
