@@ -129,11 +129,8 @@ def _shards(num_shards: int) -> Callable:
         num_shards * SHARD_ROWS, BASE["dimensions"], BASE["components"]
     )
     latents, mask = latents.reshape(*shape, -1), jnp.ones(shape, bool)
-    group_size = 1 if _on_cpu() else num_shards
     return lambda: jax.block_until_ready(
-        em.fit_shards(
-            latents, mask, start, num_iters=BASE["iterations"], group_size=group_size
-        )[0]
+        em.fit_shards(latents, mask, start, num_iters=BASE["iterations"])[0]
     )
 
 

@@ -164,7 +164,7 @@ def fit_sharded(
     if isinstance(start, str):
         start = _drawn(start, k_start, latents, rows, num_components)
     start = _checked_start(start, num_components, latents.shape[1])
-    indices, filled = _deal(k_shards, jnp.asarray(rows), shard_size=size)
+    indices, filled = em.to_shards(k_shards, jnp.asarray(rows), shard_size=size)
     indices = np.asarray(indices)
 
     num_shards, rows_each = indices.shape
@@ -210,9 +210,6 @@ def kmeanspp(
     """
     latents, rows = _checked(latents, mask, num_components, 1, "diag")
     return _kmeanspp(_key(seed), latents, rows, num_components)
-
-
-_deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
 def _own(info: em.EMInfo) -> np.ndarray:

@@ -136,6 +136,7 @@ def fit_shards(
     return lax.map(fit_one, (latents, mask), batch_size=batch_size)
 
 
+@partial(jax.jit, static_argnames="shard_size")
 def to_shards(
     key: Key, mask: Bool[Array, " n"], *, shard_size: int
 ) -> tuple[Int[Array, "s m"], Bool[Array, "s m"]]:

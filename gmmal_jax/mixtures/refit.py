@@ -71,7 +71,7 @@ def fit_labeled(
             weights=config.labeled_weights,
         )
     # Equal labeled sets give equal mixtures: the split has a key of its own.
-    indices, filled = _deal(
+    indices, filled = em.to_shards(
         jax.random.key(0),
         mask & (labels >= 0),
         shard_size=_shard_size(config, num_classes),
@@ -136,7 +136,7 @@ def fit_pool(
         return mixture, _summary(jax.tree.map(lambda values: values[None], info))
 
     shard_size = _shard_size(config, num_components)
-    indices, filled = _deal(k_shards, mask, shard_size=shard_size)
+    indices, filled = em.to_shards(k_shards, mask, shard_size=shard_size)
     shards, info = em.fit_shards(
         _take(latents, indices),
         filled,
@@ -178,7 +178,6 @@ _fit_class_shards = jax.jit(
 )
 # Outside jit, indexing is five programs, each loaded on its own.
 _take = jax.jit(lambda rows, indices: rows[indices])
-_deal = jax.jit(em.to_shards, static_argnames="shard_size")
 
 
 def _shard_size(config: MixtureConfig, num_components: int) -> int:

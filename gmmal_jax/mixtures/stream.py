@@ -1,7 +1,6 @@
 """Exact EM on rows that stay on the host: the device holds a few chunks at a time."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -54,8 +53,9 @@ def fit(
     )
     history: list[float] = []
     for _ in range(num_iters):
-        sums = _expect(latents, usable, mixture, _centre(mixture, limits), chunk_rows)
-        mixture, trace = _maximise(sums, mixture, limits, covariance=covariance)
+        centre = _centre(mixture, limits)
+        sums = _expect(latents, usable, mixture, centre, chunk_rows)
+        mixture, trace = _maximise(sums, mixture, centre, limits, covariance=covariance)
         history.append(float(trace.log_likelihood))
         if tolerance is not None and np.diff(history[-2:]).min(initial=np.inf) < (
             tolerance
@@ -118,14 +118,4 @@ _survey = jax.jit(moments.survey)
 _centre = jax.jit(steps.centre_of)
 _prepare = jax.jit(steps.prepare, static_argnames=("variance_floor", "covariance"))
 
-
-@partial(jax.jit, static_argnames="covariance")
-def _maximise(
-    sums: steps.Sums,
-    mixture: Mixture,
-    limits: steps.Limits,
-    *,
-    covariance: Covariance,
-) -> tuple[Mixture, steps.Trace]:
-    centre = steps.centre_of(mixture, limits)
-    return steps.maximise(sums, mixture, centre, limits, covariance)
+_maximise = jax.jit(steps.maximise, static_argnames="covariance")
