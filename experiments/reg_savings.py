@@ -79,7 +79,7 @@ def settings(variant: str, seed: int, cycles: int) -> configs.Config:
         "learn": "reg",
         "query": "random",
         "reference": "none",
-        "data.eval_part": "validation",
+        "eval": "validation",
         "seeds": (seed,),
         "cycles": cycles,
     }

@@ -29,8 +29,6 @@ class DataConfig:
     """Random horizontal flips."""
     placement: Literal["auto", "resident", "streamed"] = "auto"
     """Whole set on the device, or the rows of each chunk sent from the host."""
-    eval_part: Literal["test", "validation"] = "test"
-    """validation cuts 20 % of the pool; the test part is then never read."""
     imbalance_ratio: int = 10
     """Major to minor class size in the imbalanced setting (even classes minor)."""
 
@@ -288,6 +286,8 @@ class Config:
     width: int = 64
     """Channels of the network's first stage."""
     seeds: tuple[int, ...] = (0,)
+    eval: Literal["test", "validation"] = "test"
+    """validation cuts 20 % of the pool; the test part is then never read."""
     cycles: int = 10
     """Trainings; one fewer queries."""
     initial: int = 1000

@@ -40,7 +40,7 @@ def make(config: Config, dataset: Dataset, seed: int) -> Split:
     """
     rows = np.arange(len(dataset.train_labels))
     evaluation, evaluation_rows = "test", np.arange(len(dataset.test_labels))
-    if config.data.eval_part == "validation":
+    if config.eval == "validation":
         order = keys.rng(seed, "split", 0).permutation(rows)
         cut = round(VALIDATION_SHARE * len(rows))
         evaluation, evaluation_rows = "train", np.sort(order[:cut])

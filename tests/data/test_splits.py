@@ -31,7 +31,7 @@ def test_initial_depends_on_the_seed_only(digits):
 
 
 def test_validation_never_touches_the_test_part(digits):
-    config = configs.replace(preset("digits"), **{"data.eval_part": "validation"})
+    config = configs.replace(preset("digits"), eval="validation")
     split = splits.make(config, digits, 0)
     assert split.evaluation == "train"
     assert len(split.evaluation_rows) == 259 and len(split.pool) == 1297 - 259
