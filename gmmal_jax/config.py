@@ -279,7 +279,7 @@ class Config:
     method: str = "gmm"
     """A named pair of learner and query (`gmmal methods` lists them)."""
     learn: str | None = None
-    """Learner in place of the method's: ce, reg, reg_da."""
+    """Learner in place of the method's: ce, reg, reg_longer, reg_da."""
     query: str | None = None
     """Query strategy in place of the method's."""
     model: Literal["small", "resnet18", "resnet50"] = "resnet18"

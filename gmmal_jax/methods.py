@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
-from gmmal_jax.learners import adversary, ce, reg, reg_da, with_critic
+from gmmal_jax.learners import adversary, ce, reg, reg_da, reg_longer, with_critic
 from gmmal_jax.learners.base import Learner
 from gmmal_jax.learners.network import Network
 from gmmal_jax.strategies import base, gmm, random, uncertainty
@@ -14,6 +14,7 @@ from gmmal_jax.strategies.base import Strategy
 LEARNERS: dict[str, Callable[[Network, Config], Learner]] = {
     "ce": ce.make,
     "reg": reg.make,
+    "reg_longer": reg_longer.make,
     "reg_da": reg_da.make,
 }
 """Training recipes."""

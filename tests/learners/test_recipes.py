@@ -1,4 +1,4 @@
-"""ce, reg, reg_da: what they share, bit for bit, and what Reg adds."""
+"""ce, reg, reg_longer, reg_da: what they share, and what each adds."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import tiny
 
 from gmmal_jax import config as configs, cycle as cycles
-from gmmal_jax.learners import ce, mixture_loss, optimizer, reg, reg_da
+from gmmal_jax.learners import ce, mixture_loss, optimizer, reg, reg_da, reg_longer
 from gmmal_jax.strategies import random
 from gmmal_jax.types import Batch, Clock, Mixture, Outputs, StepBatch
 
@@ -25,8 +25,8 @@ def trained(make, settings):
 
 
 def keep(chunks, chunk):
-    state = jax.tree.map(np.array, chunk.state.model.params)
-    chunks.append((chunk.name, state, chunk.metrics))
+    params = jax.tree.map(np.array, chunk.state.model.params)
+    chunks.append((chunk.name, params, chunk.metrics))
 
 
 def test_alpha_zero_is_plain_training_bit_for_bit():
@@ -51,6 +51,22 @@ def test_stage_1_of_reg_da_is_reg():
         jax.tree.leaves(alone[1][1]), jax.tree.leaves(with_da[1][1]), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_both_controls_of_alignment_train_a_network_without_batch_norm_alike():
+    """What tells them apart is then only what BatchNorm sees of the pool."""
+    longer = trained(reg_longer.make, config())
+    settings = configs.replace(config(), **{"da.beta": 0.0})
+    unlabeled_too = trained(reg_da.make, settings)
+    assert [name for name, *_ in longer] == ["supervised"] * 2 + ["longer"] * 2
+    for one, other in zip(
+        jax.tree.leaves(longer[-1][1]), jax.tree.leaves(unlabeled_too[-1][1]),
+        strict=True,
+    ):  # fmt: skip
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    before = jax.tree.leaves(longer[1][1])
+    after = jax.tree.leaves(longer[-1][1])
+    assert any(np.any(a != b) for a, b in zip(before, after, strict=True))
 
 
 def test_the_mixture_loss_by_hand():
