@@ -9,8 +9,6 @@ cycle's first; pin the process to one core for numbers that mean something.
 """
 
 import argparse
-import csv
-import io
 import statistics
 import sys
 import tempfile
@@ -21,9 +19,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy import stats
 
-from gmmal_jax import config as configs, files, run, setup, train
+from experiments import tables
+from gmmal_jax import config as configs, run, setup, train
 from gmmal_jax.presets import preset
 from gmmal_jax.records import Record
 
@@ -41,8 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no Reg": {"learn": "ce"},
 }
 """Name -> changes of the digits preset."""
-
-Row = dict[str, str]
 
 
 class Watch:
@@ -86,7 +82,7 @@ def settings(variant: str, seed: int, cycles: int) -> configs.Config:
     return configs.replace(preset("digits"), **(common | VARIANTS[variant]))
 
 
-def measure(variant: str, seed: int, cycles: int) -> list[Row]:
+def measure(variant: str, seed: int, cycles: int) -> list[tables.Row]:
     """Rows of one variant and seed, one a cycle."""
     watch, config = Watch(), settings(variant, seed, cycles)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,31 +101,7 @@ def measure(variant: str, seed: int, cycles: int) -> list[Row]:
     ]
 
 
-def load() -> list[Row]:
-    """Rows of earlier runs."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open() as file:
-        return list(csv.DictReader(file))
-
-
-def save(rows: Sequence[Row]) -> None:
-    """Write the table whole: a kill costs the seed under way, no more."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_atomic(TABLE, text.getvalue())
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half width of the 95 % t-interval."""
-    num = len(values)
-    error = np.std(values, ddof=1) / np.sqrt(num)
-    return float(np.mean(values)), float(stats.t.ppf(0.975, num - 1) * error)
-
-
-def table(rows: Sequence[Row], seeds: Sequence[int], cycles: int) -> str:
+def table(rows: Sequence[tables.Row], seeds: Sequence[int], cycles: int) -> str:
     """Markdown: accuracy, paired difference to the paper's form, time of a step."""
 
     def of(variant: str, column: str) -> list[float]:
@@ -152,7 +124,7 @@ def table(rows: Sequence[Row], seeds: Sequence[int], cycles: int) -> str:
     base = np.asarray(of(PAPER, "accuracy"))
     for variant in VARIANTS:
         accuracy = np.asarray(of(variant, "accuracy"))
-        mean, half = interval(100 * (accuracy - base))
+        mean, half = tables.interval(100 * (accuracy - base))
         change = "" if variant == PAPER else f"{mean:+.2f} ± {half:.2f}"
         step = statistics.median(of(variant, "cpu_ms_per_step"))
         lines.append(
@@ -176,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cycles", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=range(1000, 1004))
     args = parser.parse_args(argv)
-    rows = load()
+    rows = tables.load(TABLE)
     done = {(row["variant"], row["seed"], row["cycles"]) for row in rows}
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
@@ -185,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if (variant, str(seed), str(args.cycles)) in done:
                     continue
                 rows += measure(variant, seed, args.cycles)
-                save(rows)
+                tables.save(TABLE, rows)
                 print(f"done: {variant}, seed {seed}", file=sys.stderr, flush=True)
     print(table(rows, args.seeds, args.cycles))
     return 0

@@ -1,0 +1,99 @@
+"""The committed rows as tables in experiments/README.md."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments import tables
+from experiments.first_check.arms import CONTRASTS, Contrast
+from gmmal_jax import files
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- first_check: begin -->", "<!-- first_check: end -->"
+Row = tables.Row
+
+
+def by_seed(rows: Sequence[Row], world: str, arm: str) -> dict[str, list[Row]]:
+    """Seed -> the arm's rows, by cycle."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if (row["world"], row["arm"]) == (world, arm):
+            found.setdefault(row["seed"], []).append(row)
+    return {s: sorted(r, key=lambda row: int(row["cycle"])) for s, r in found.items()}
+
+
+def accuracies(rows: Sequence[Row], first: int = 0) -> float:
+    """Mean accuracy over a seed's cycles from `first` on, in per cent."""
+    return 100 * float(np.mean([float(row["accuracy"]) for row in rows[first:]]))
+
+
+def arms_table(rows: Sequence[Row], world: str) -> str:
+    """Markdown: every arm's accuracies and what they cost."""
+    names = list(dict.fromkeys(row["arm"] for row in rows if row["world"] == world))
+    sizes = sorted({int(row["labeled"]) for row in rows if row["world"] == world})
+    head = [f"at {size}" for size in sizes]
+    columns = ["query / training", *head, "mean", "steps", "critic", "images"]
+    lines = _head(columns)
+    for name in names:
+        seeds = list(by_seed(rows, world, name).values())
+        cells = [
+            f"{np.mean([100 * float(s[i]['accuracy']) for s in seeds]):.1f}"
+            for i in range(len(sizes))
+        ]
+        mean, half = tables.interval([accuracies(seed) for seed in seeds])
+        spent = [
+            int(np.mean([sum(int(row[key]) for row in seed) for seed in seeds]))
+            for key in ("network_steps", "critic_steps", "images_forwarded")
+        ]
+        cells += [f"{mean:.2f} ± {half:.2f}", str(spent[0]), str(spent[1])]
+        lines.append(f"| {name} | {' | '.join(cells)} | {spent[2]:,} |")
+    return "\n".join(lines)
+
+
+def difference(
+    rows: Sequence[Row], world: str, contrast: Contrast
+) -> tuple[float, float, int] | None:
+    """Paired difference over seeds: mean, half width of the 95 % interval, seeds."""
+    arm, base = (by_seed(rows, world, name) for name in contrast[1:3])
+    shared = sorted(arm.keys() & base.keys())
+    if not shared:
+        return None
+    first = contrast.first
+    gaps = [accuracies(arm[s], first) - accuracies(base[s], first) for s in shared]
+    return *tables.interval(gaps), len(shared)
+
+
+def contrasts_table(rows: Sequence[Row]) -> str:
+    """Markdown: every question's paired difference, a column a world."""
+    worlds = list(dict.fromkeys(row["world"] for row in rows))
+    lines = _head(["points", *worlds])
+    for contrast in CONTRASTS:
+        cells = []
+        for world in worlds:
+            found = difference(rows, world, contrast)
+            if found is None:
+                cells.append("")
+                continue
+            mean, half, _ = found
+            text = f"{mean:+.1f} ± {half:.1f}"
+            cells.append(f"**{text}**" if abs(mean) > half else text)
+        lines.append(f"| {contrast.question} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Put the tables between the markers of the README."""
+    worlds = list(dict.fromkeys(row["world"] for row in rows))
+    parts = [contrasts_table(rows)]
+    parts += [f"**{world}**\n\n{arms_table(rows, world)}" for world in worlds]
+    text = README.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    body = "\n\n".join(parts)
+    files.write_atomic(README, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    rule = "|".join(["---", *["---:"] * (len(columns) - 1)])
+    return [f"| {' | '.join(columns)} |", f"|{rule}|"]

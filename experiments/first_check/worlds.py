@@ -1,0 +1,94 @@
+"""The data sets of the experiment, small enough for hundreds of runs on two cores."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gmmal_jax import config as configs, files
+from gmmal_jax.data import sources
+from gmmal_jax.presets import preset
+
+
+class World(NamedTuple):
+    """A data set at reduced scale, and the settings all arms share on it.
+
+    Attributes:
+      source: "digits", or the TFDS name of what is reduced.
+      pool: training images kept; 0: all.
+      test: test images kept.
+      changes: of the digits preset, by dotted field.
+    """
+
+    source: str
+    pool: int
+    test: int
+    changes: dict[str, Any]
+
+
+_PHOTOS: dict[str, Any] = {
+    "cycles": 2,
+    "data.pad": 2,
+    "data.flip": True,
+    "train.batch_size": 50,
+    "train.steps": 200,
+    "da.steps": 200,
+}
+_DIGITS: dict[str, Any] = {"cycles": 3, "initial": 20, "budget": 40}
+
+WORLDS: dict[str, World] = {
+    "digits": World("digits", 0, 0, _DIGITS),
+    "digits_imbalanced": World("digits", 0, 0, _DIGITS | {"setting": "imbalanced"}),
+    "fashion": World(
+        "fashion_mnist",
+        5000,
+        2000,
+        _PHOTOS | {"width": 8, "initial": 200, "budget": 200},
+    ),
+    "cifar": World("cifar10", 5000, 4000, _PHOTOS | {"initial": 500, "budget": 500}),
+}
+"""Images of fashion and cifar are halved to 14x14 and 16x16."""
+
+
+def settings(name: str, folder: Path, data_dir: str | None) -> configs.Config:
+    """The configuration that all arms of a world start from.
+
+    Args:
+      name: a key of `WORLDS`.
+      folder: keeps the reduced images.
+      data_dir: of the prepared TFDS data sets that are reduced.
+
+    Raises:
+      UserError: the data set is not there.
+    """
+    world = WORLDS[name]
+    dataset = world.source
+    if dataset != "digits":
+        path = folder / f"{name}.npz"
+        if not path.exists():
+            files.write_atomic(path, _reduced(world, sources.load(dataset, data_dir)))
+        dataset = f"npz:{path}"
+    common = {"dataset": dataset, "reference": "none", "data.placement": "resident"}
+    return configs.replace(preset("digits"), **(common | world.changes))
+
+
+def _reduced(world: World, whole: sources.Dataset) -> bytes:
+    """An npz file of halved images, chosen by their own bytes, not by any order."""
+    train = _chosen(whole.train_images, whole.train_labels, world.pool)
+    test = _chosen(whole.test_images, whole.test_labels, world.test)
+    buffer = io.BytesIO()
+    np.savez(buffer, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    return buffer.getvalue()
+
+
+def _chosen(
+    images: np.ndarray, labels: np.ndarray, num: int
+) -> tuple[np.ndarray, np.ndarray]:
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
+    rows = sorted(range(len(images)), key=lambda row: digests[row])[:num]
+    kept = images[rows].astype(np.float32)
+    n, h, w, ch = kept.shape
+    halved = kept.reshape(n, h // 2, 2, w // 2, 2, ch).mean(axis=(2, 4))
+    return np.round(halved).astype(np.uint8), labels[rows]

@@ -1,0 +1,39 @@
+"""What experiments share: tables of rows that outlast a kill, and intervals."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from gmmal_jax import files
+
+Row = dict[str, str]
+
+
+def load(path: Path) -> list[Row]:
+    """Rows of earlier runs; none where there is no table yet."""
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def save(path: Path, rows: Sequence[Row]) -> None:
+    """Write a table whole: a kill costs what is under way, no more."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_atomic(path, text.getvalue())
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half width of the 95 % t-interval; of one value the width is NaN."""
+    num = len(values)
+    if num < 2:
+        return float(np.mean(values)), float("nan")
+    error = np.std(values, ddof=1) / np.sqrt(num)
+    return float(np.mean(values)), float(stats.t.ppf(0.975, num - 1) * error)
