@@ -1,0 +1,84 @@
+"""All settings of a run, group by group."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gmmal_jax.config.checks import require
+from gmmal_jax.config.data import DataConfig
+from gmmal_jax.config.mixtures import MixtureConfig
+from gmmal_jax.config.selection import SelectConfig
+from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """When training state is saved."""
+
+    every_seconds: float = 60.0
+    """At the first chunk boundary after so long, at a stage's end after a fifth."""
+    keep: int = 2
+    """Checkpoints kept of the running cycle."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        require(
+            self.every_seconds >= 0,
+            "checkpoint.every-seconds",
+            self.every_seconds,
+            "use 0 (every chunk) or more",
+        )
+        require(self.keep >= 1, "checkpoint.keep", self.keep, "use 1 or more")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One active-learning run."""
+
+    dataset: str = "cifar10"
+    """digits, a TFDS name, or npz:PATH (`gmmal datasets` lists them)."""
+    setting: Literal["balanced", "imbalanced"] = "balanced"
+    method: str = "gmm"
+    """A named pair of learner and query (`gmmal methods` lists them)."""
+    learn: str | None = None
+    """Learner in place of the method's: ce, reg, reg_da."""
+    query: str | None = None
+    """Query strategy in place of the method's."""
+    model: Literal["small", "resnet18", "resnet50"] = "resnet18"
+    width: int = 64
+    """Channels of the network's first stage."""
+    seeds: tuple[int, ...] = (0,)
+    eval: Literal["test", "validation"] = "test"
+    """validation cuts 20 % of the pool; the test part is then never read."""
+    cycles: int = 10
+    """Trainings; one fewer queries."""
+    initial: int = 1000
+    """Labels at first, drawn at random."""
+    budget: int = 1000
+    """Labels bought a cycle."""
+    reference: Literal["random", "none"] = "random"
+    """A second arm from the same start, for comparison."""
+    out: str | None = None
+    """The run's folder; None: runs/DATASET-METHOD-..."""
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    reg: RegConfig = field(default_factory=RegConfig)
+    da: AlignConfig = field(default_factory=AlignConfig)
+    gmm: MixtureConfig = field(default_factory=MixtureConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values and chunks that straddle a refit."""
+        for name in ("width", "cycles", "initial", "budget"):
+            value = getattr(self, name)
+            require(value >= 1, name, value, "use 1 or more")
+        require(len(self.seeds) > 0, "seeds", self.seeds, "name at least one seed")
+        distinct = len(set(self.seeds)) == len(self.seeds)
+        require(distinct, "seeds", self.seeds, "name each seed once")
+        negative = [seed for seed in self.seeds if seed < 0]
+        require(not negative, "seeds", self.seeds, "use seeds of 0 or more")
+        chunk = self.train.chunk_steps
+        for name in ("steps", "refit_every"):
+            value = getattr(self.da, name)
+            remedy = f"use a multiple of --train.chunk-steps {chunk}"
+            require(value % chunk == 0, f"da.{name}", value, remedy)
