@@ -1,14 +1,16 @@
 """Settings of the two Gaussian mixtures."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import require
+from gmmal_jax.config.checks import AtLeastZero, Checked, Count, Pair, Positive
 
 
 @dataclass(frozen=True)
-class MixtureConfig:
+class MixtureConfig(Checked):
     """The two Gaussian mixtures (section 3.2)."""
+
+    group: ClassVar[str] = "gmm."
 
     covariance: Literal["diag", "spherical"] = "diag"
     """A3."""
@@ -16,7 +18,7 @@ class MixtureConfig:
     """A5, A6: where EM starts: the labeled mixture, k-means++, or the last fit."""
     mode: Literal["sharded", "exact"] = "sharded"
     """A7: EM on shards, realigned and averaged (the paper), or on the whole pool."""
-    shard_size: int | None = None
+    shard_size: Pair | None = None
     """Rows a shard; None: max(1000, 50 x classes)."""
     average: Literal["count", "equal"] = "count"
     """Weight of a shard's component in the average: its points, or one a shard."""
@@ -24,25 +26,10 @@ class MixtureConfig:
     """Class statistics of the labeled set at once, or averaged over shards (3.2)."""
     labeled_weights: Literal["frequency", "uniform"] = "frequency"
     """A29."""
-    em_iters: int = 10
-    variance_floor: float = 1e-4
+    em_iters: Count = 10
+    variance_floor: Positive = 1e-4
     """A4: share of the data's variance in each dimension."""
-    shrinkage: float = 10.0
+    shrinkage: AtLeastZero = 10.0
     """A4: pseudo-count that pulls class variances to the pooled one; 0: paper."""
     feature_mode: Literal["eval", "train"] = "eval"
     """A22: BatchNorm's mode when the pool is embedded for a refit."""
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        require(self.em_iters >= 1, "gmm.em-iters", self.em_iters, "use 1 or more")
-        require(
-            self.variance_floor > 0,
-            "gmm.variance-floor",
-            self.variance_floor,
-            "use a positive share, such as 1e-4",
-        )
-        require(self.shrinkage >= 0, "gmm.shrinkage", self.shrinkage, "use 0 or more")
-        if self.shard_size is not None:
-            require(
-                self.shard_size >= 2, "gmm.shard-size", self.shard_size, "use 2 or more"
-            )

@@ -1,10 +1,15 @@
-"""A configuration as plain values and back, and with fields replaced."""
+"""A configuration as plain values and back, and with fields replaced.
+
+Values are checked before they reach a constructor, as a run-time type checker may
+guard it with errors of its own.
+"""
 
 import dataclasses
 from typing import Any
 
+from gmmal_jax.config.checks import check_fields
 from gmmal_jax.config.run import Config
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, unknown
 
 
 def to_dict(config: Config) -> dict:
@@ -21,19 +26,22 @@ def from_dict(values: dict) -> Config:
     return _build(Config, values, "")
 
 
-def _build(cls: Any, values: dict, prefix: str) -> Any:
+def _build(cls: Any, values: Any, prefix: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
+    if not isinstance(values, dict):
+        remedy = "use a group of settings, as in a run's config.json"
+        raise UserError(f"configuration file: {prefix.rstrip('.')}", values, remedy)
     kwargs = {}
     for name, value in values.items():
         if name not in fields:
-            raise UserError(
-                "configuration file", f"{prefix}{name}", "no such field; remove it"
-            )
+            known = [prefix + field for field in fields]
+            raise unknown("configuration file: no field", prefix + name, known)
         factory = fields[name].default_factory
         if dataclasses.is_dataclass(factory):
             kwargs[name] = _build(factory, value, f"{prefix}{name}.")
         else:
             kwargs[name] = tuple(value) if isinstance(value, list) else value
+    check_fields(cls, kwargs)
     return cls(**kwargs)
 
 
@@ -41,6 +49,9 @@ def replace(config: Config, **values: object) -> Config:
     """A configuration with dotted fields replaced, all at once.
 
     Example: `replace(config, **{"train.steps": 300, "model": "small"})`.
+
+    Raises:
+      UserError: an impossible value.
     """
     top: dict = {k: v for k, v in values.items() if "." not in k}
     groups: dict[str, dict] = {}
@@ -49,5 +60,7 @@ def replace(config: Config, **values: object) -> Config:
             group, leaf = name.split(".", 1)
             groups.setdefault(group, {})[leaf] = value
     for group, leaves in groups.items():
+        check_fields(type(getattr(config, group)), leaves)
         top[group] = dataclasses.replace(getattr(config, group), **leaves)
+    check_fields(Config, top)
     return dataclasses.replace(config, **top)

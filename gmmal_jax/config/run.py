@@ -1,9 +1,17 @@
 """All settings of a run, group by group."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import require
+from gmmal_jax.config.checks import (
+    AtLeastZero,
+    Checked,
+    Count,
+    Seed,
+    Size,
+    option,
+    require,
+)
 from gmmal_jax.config.data import DataConfig
 from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
@@ -11,32 +19,25 @@ from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
 
 @dataclass(frozen=True)
-class CheckpointConfig:
+class CheckpointConfig(Checked):
     """When training state is saved."""
 
-    every_seconds: float = 60.0
-    """At the first chunk boundary after so long, at a stage's end after a fifth."""
-    keep: int = 2
-    """Checkpoints kept of the running cycle."""
+    group: ClassVar[str] = "checkpoint."
 
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        require(
-            self.every_seconds >= 0,
-            "checkpoint.every-seconds",
-            self.every_seconds,
-            "use 0 (every chunk) or more",
-        )
-        require(self.keep >= 1, "checkpoint.keep", self.keep, "use 1 or more")
+    every_seconds: AtLeastZero = 60.0
+    """At the first chunk boundary after so long, at a stage's end after a fifth."""
+    keep: Count = 2
+    """Checkpoints kept of the running cycle."""
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """One active-learning run."""
 
     dataset: str = "cifar10"
     """digits, a TFDS name, or npz:PATH (`gmmal datasets` lists them)."""
-    setting: Literal["balanced", "imbalanced"] = "balanced"
+    setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
+    """Class sizes of the pool; mismatch: the first labels lack 30 % of the classes."""
     method: str = "gmm"
     """A named pair of learner and query (`gmmal methods` lists them)."""
     learn: str | None = None
@@ -44,17 +45,19 @@ class Config:
     query: str | None = None
     """Query strategy in place of the method's."""
     model: Literal["small", "resnet18", "resnet50"] = "resnet18"
-    width: int = 64
+    width: Size = 64
     """Channels of the network's first stage."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Seed, ...] = (0,)
     eval: Literal["test", "validation"] = "test"
     """validation cuts 20 % of the pool; the test part is then never read."""
-    cycles: int = 10
+    cycles: Count = 10
     """Trainings; one fewer queries."""
-    initial: int = 1000
+    initial: Count = 1000
     """Labels at first, drawn at random."""
-    budget: int = 1000
+    budget: Count = 1000
     """Labels bought a cycle."""
+    clip_budget: bool = False
+    """Drop the last cycles if they want more labels than the pool holds."""
     reference: Literal["random", "none"] = "random"
     """A second arm from the same start, for comparison."""
     out: str | None = None
@@ -69,16 +72,16 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse impossible values and chunks that straddle a refit."""
-        for name in ("width", "cycles", "initial", "budget"):
-            value = getattr(self, name)
-            require(value >= 1, name, value, "use 1 or more")
+        super().__post_init__()
         require(len(self.seeds) > 0, "seeds", self.seeds, "name at least one seed")
         distinct = len(set(self.seeds)) == len(self.seeds)
         require(distinct, "seeds", self.seeds, "name each seed once")
-        negative = [seed for seed in self.seeds if seed < 0]
-        require(not negative, "seeds", self.seeds, "use seeds of 0 or more")
         chunk = self.train.chunk_steps
         for name in ("steps", "refit_every"):
             value = getattr(self.da, name)
             remedy = f"use a multiple of --train.chunk-steps {chunk}"
-            require(value % chunk == 0, f"da.{name}", value, remedy)
+            require(value % chunk == 0, f"da.{option(name)}", value, remedy)
+
+    def labels_wanted(self) -> int:
+        """Labels in the last cycle."""
+        return self.initial + (self.cycles - 1) * self.budget
