@@ -81,6 +81,10 @@ class Config(Checked):
             value = getattr(self.da, name)
             remedy = f"use a multiple of --train.chunk-steps {chunk}"
             require(value % chunk == 0, f"da.{option(name)}", value, remedy)
+        size = self.select.subset_size
+        remedy = f"use --budget {self.budget} or more"
+        enough = size is None or size >= self.budget
+        require(enough, "select.subset-size", size, remedy)
 
     def labels_wanted(self) -> int:
         """Labels in the last cycle."""

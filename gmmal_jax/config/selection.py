@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import Checked, Count
+from gmmal_jax.config.checks import Checked, Count, Few
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class SelectConfig(Checked):
 
     diversity: Literal["none", "balance", "kmeans", "balance_kmeans"] | None = None
     """Batch construction; None: the method's own (gmm: balance_kmeans)."""
-    candidate_factor: Count = 3
+    candidate_factor: Few = 3
     """k-means chooses among this many times the rows wanted, by total score."""
     quota: Literal["uniform", "complement"] = "uniform"
     """Equal seats a class, or what makes the labeled set equal."""
