@@ -106,7 +106,7 @@ def _read_config(path: Path) -> Config:
         raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
     if not isinstance(saved, dict):
         raise UserError(f"{path}: not a configuration", None, "use a config.json")
-    return replace(from_dict(saved.get("config", saved)), out=None)
+    return replace(from_dict(saved.get("config", saved), str(path)), out=None)
 
 
 def _run(args: Sequence[str]) -> int:
@@ -118,7 +118,17 @@ def _run(args: Sequence[str]) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     safe = name.replace(os.sep, "-")
     folder = Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
-    return _execute(folder, lambda: setup.start(config, folder))
+
+    def start() -> Any:
+        prepared = setup.start(config, folder)
+        cycles = prepared.config.cycles
+        if cycles < config.cycles:
+            print(
+                f"note: {cycles} of {config.cycles} cycles: the pool has no more rows"
+            )
+        return prepared
+
+    return _execute(folder, start)
 
 
 def _resume(args: Sequence[str]) -> int:
@@ -142,11 +152,7 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
 
     _use_cache()
     with files.lock(folder):
-        try:
-            prepared = prepare()
-        except UserError:
-            files.remove_if_only_locked(folder)
-            raise
+        prepared = prepare()
         print(f"folder: {folder}", flush=True)
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}

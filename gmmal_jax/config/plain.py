@@ -17,25 +17,32 @@ def to_dict(config: Config) -> dict:
     return dataclasses.asdict(config)
 
 
-def from_dict(values: dict) -> Config:
+def from_dict(values: Any, source: str = "configuration") -> Config:
     """Rebuild a configuration that `to_dict` wrote.
+
+    Args:
+      values: nested plain values.
+      source: the file they are from, for messages.
 
     Raises:
       UserError: a field is unknown or holds an impossible value.
     """
-    return _build(Config, values, "")
+    try:
+        return _build(Config, values, "")
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
 
 
 def _build(cls: Any, values: Any, prefix: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     if not isinstance(values, dict):
         remedy = "use a group of settings, as in a run's config.json"
-        raise UserError(f"configuration file: {prefix.rstrip('.')}", values, remedy)
+        raise UserError(prefix.rstrip("."), values, remedy)
     kwargs = {}
     for name, value in values.items():
         if name not in fields:
             known = [prefix + field for field in fields]
-            raise unknown("configuration file: no field", prefix + name, known)
+            raise unknown("no field", prefix + name, known)
         factory = fields[name].default_factory
         if dataclasses.is_dataclass(factory):
             kwargs[name] = _build(factory, value, f"{prefix}{name}.")
