@@ -7,6 +7,7 @@ from typing import Any
 
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
+from gmmal_jax.config.checks import option
 from gmmal_jax.errors import UserError
 
 CONFIG_FILE = "config.json"
@@ -42,14 +43,16 @@ def read_config(folder: Path) -> dict[str, Any]:
 def taken(config: Config, folder: Path) -> UserError:
     """The error for a folder that holds a run: this one, or which settings differ."""
     resume = f"continue it with `gmmal resume {shlex.quote(str(folder))}`"
-    theirs = _flat(read_config(folder)["config"])
-    ours = _flat(json.loads(json.dumps(configs.to_dict(config))))
-    # A clipped run wrote down the cycles that it could do.
-    free = {"out", "cycles"} if config.clip_budget else {"out"}
+    saved = read_config(folder)["config"]
+    there = configs.from_dict(saved, str(folder / CONFIG_FILE))
+    theirs, ours = (_flat(configs.to_dict(each)) for each in (there, config))
+    free = {"out"}
+    if config.clip_budget and there.cycles <= config.cycles:
+        free.add("cycles")  # a clipped run wrote down those that it could do
     differ = [
-        f"--{name.replace('_', '-')} is {theirs.get(name)!r} there, {value!r} here"
+        f"--{option(name)} is {theirs[name]!r} there, {value!r} here"
         for name, value in ours.items()
-        if name not in free and theirs.get(name) != value
+        if name not in free and theirs[name] != value
     ]
     if not differ:
         return UserError("--out: holds this very run", str(folder), resume)
