@@ -6,7 +6,7 @@ leaves an optional value out. Types and ranges are the configuration's own.
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from gmmal_jax.config import Config
@@ -86,7 +86,7 @@ def several(given: Given, name: str) -> list[str]:
     return given.get(name, [])
 
 
-def _fields(cls: Any, prefix: str) -> typing.Iterator[tuple[str, Any]]:
+def _fields(cls: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, hint in hints(cls).items():
         if dataclasses.is_dataclass(hint):
             yield from _fields(hint, f"{prefix}{name}.")

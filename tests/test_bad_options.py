@@ -6,6 +6,7 @@ import json
 import os
 import typing
 
+import numpy as np
 import pytest
 import tiny
 
@@ -37,7 +38,9 @@ def numbers(cls=Config, prefix=""):
             assert hint not in (int, float), f"{prefix}{name} has no range"
 
 
-@pytest.mark.parametrize(("option", "kind", "bounds"), numbers(), ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("option", "kind", "bounds"), [*numbers()], ids=lambda v: str(v)
+)
 def test_every_number_has_a_range(option, kind, bounds, capsys, tmp_path):
     out = tmp_path / "out"
     texts = ["x", "nan", "inf", "-inf", "1e999", str(10**14), "9" * 5000]
@@ -95,6 +98,16 @@ def test_the_line_says_what_to_do(args, message, capsys, tmp_path):
     out = tmp_path / "deep" / "out"
     assert message in refused(capsys, "run", "--out", str(out), *args)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_without_images(capsys, tmp_path):
+    path, out = tmp_path / "mine.npz", tmp_path / "out"
+    images, labels = np.zeros((60, 8, 8), np.uint8), np.arange(60) % 2 * 2
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    sizes = ("--initial", "5", "--budget", "5", "--model", "small")
+    line = refused(capsys, "run", "--dataset", f"npz:{path}", "--out", str(out), *sizes)
+    assert "no image to learn of class: '1'; add some, or number the classes" in line
+    assert not out.exists()
 
 
 def test_something_before_the_first_option(capsys):

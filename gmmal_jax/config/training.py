@@ -10,6 +10,7 @@ from gmmal_jax.config.checks import (
     Count,
     Epochs,
     Factor,
+    Few,
     Positive,
     Share,
     Size,
@@ -39,7 +40,7 @@ class TrainConfig(Checked):
     momentum: BelowOne = 0.9
     weight_decay: AtLeastZero = 5e-4
     """On all parameters, before the momentum, as in PyTorch."""
-    chunk_steps: Size = 50
+    chunk_steps: Few = 50
     """Steps per dispatch: the unit of NaN check, signal check and checkpoint."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of images and feature maps, in training and readouts; parameters, statistics,

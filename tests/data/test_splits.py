@@ -3,7 +3,7 @@ import pytest
 
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
-from gmmal_jax.data import sources, splits
+from gmmal_jax.data import settings, sources, splits
 from gmmal_jax.errors import UserError
 from gmmal_jax.presets import preset
 
@@ -154,6 +154,13 @@ def test_long_tailed_counts():
     assert sum(counts) == 19_573
     _, counts = split_of(labels_only("fashion_mnist"), setting="long_tailed")
     assert counts[0] == 6000 and counts[-1] == 600
+
+
+def test_tail_sizes_are_exact():
+    """In floating point the sixth is 199."""
+    sizes = settings.tail_sizes(6400, 7, 64)
+    assert sizes.tolist() == [6400, 3200, 1600, 800, 400, 200, 100]
+    assert settings.tail_sizes(50, 1, 10).tolist() == [50]
 
 
 def test_a_class_smaller_than_its_place_in_the_tail_keeps_all():
