@@ -20,6 +20,7 @@ from gmmal_jax.config import Config, from_dict, replace
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError, unknown
 
 DEFAULT_DATASET = "digits"
+HELP = {"-h", "--help"}
 
 USAGE = """usage: gmmal VERB [options]
 
@@ -36,7 +37,7 @@ gmmal run needs no option: real digits, the paper's method beside random choice.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help", "help"):
+    if not args or args[0] in HELP | {"help"}:
         print(USAGE)
         return 0
     verb, rest = args[0], args[1:]
@@ -64,9 +65,7 @@ def parse_run(args: Sequence[str]) -> Config:
       UserError: an unknown or impossible option, an unusable file.
       SystemExit: --help (0).
     """
-    if {"-h", "--help"} & set(args):
-        _help()
-    given = options.split(args)
+    given = options.split([arg for arg in args if arg not in HELP])
     values = options.parse(given, ("config", "preset"))
     names = options.several(given, "preset")
     file = options.one(given, "config")
@@ -76,22 +75,25 @@ def parse_run(args: Sequence[str]) -> Config:
         changed = {"dataset": dataset} | presets.changes(dataset, names)
     else:
         base, changed = _read_config(Path(file)), presets.named(names)
-    return replace(base, **(changed | values))
+    config = replace(base, **(changed | values))
+    if set(args) & HELP:
+        _help(config)
+    return config
 
 
-def _help() -> NoReturn:
+def _help(config: Config) -> NoReturn:
     import tyro
 
     tyro.cli(
         Config,
         args=["--help"],
-        default=presets.preset(DEFAULT_DATASET),
+        default=config,
         prog="gmmal run",
         description="Choose labels cycle by cycle. --config FILE starts from a saved "
         "configuration instead of the data set's preset; --preset NAME [NAME ...] "
         f"puts named presets on top ({', '.join(presets.NAMED)}; gmmal datasets "
         "lists what they change); the other options win over both. Defaults shown: "
-        f"{DEFAULT_DATASET}.",
+        f"those of {config.dataset} and of the options given.",
     )
     raise SystemExit(0)
 
@@ -216,7 +218,7 @@ def _signals() -> Any:
 def _report(args: Sequence[str]) -> int:
     from gmmal_jax import figures, report
 
-    if not args or args[0] in ("-h", "--help"):
+    if not args or args[0] in HELP:
         print("usage: gmmal report RUN [RUN ...]")
         return 0 if args else 2
     loaded = [report.load_run(Path(folder)) for folder in args]

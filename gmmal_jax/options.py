@@ -105,10 +105,10 @@ def _read(texts: list[str], hint: Any, name: str) -> object:
         return None
     if typing.get_origin(hint) is tuple:
         several({name: texts}, name)
-        return tuple(_value(text, typing.get_args(hint)[0], name) for text in texts)
+        return tuple(_value(text, typing.get_args(hint)[0]) for text in texts)
     if hint is bool and not texts:
         return True
-    return _value(_single(texts, name), hint, name)
+    return _value(_single(texts, name), hint)
 
 
 def _single(texts: list[str], name: str) -> str:
@@ -117,7 +117,8 @@ def _single(texts: list[str], name: str) -> str:
     return texts[0]
 
 
-def _value(text: str, hint: Any, name: str) -> object:
+def _value(text: str, hint: Any) -> object:
+    """The text as its type; as it is where it is none, for the check to refuse."""
     kind = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
