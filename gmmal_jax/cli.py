@@ -4,8 +4,6 @@ Exit codes: 0 done, 1 training diverged or a check failed, 2 unusable input, 130
 143 stopped by Ctrl-C and SIGTERM with everything saved.
 """
 
-import argparse
-import io
 import json
 import os
 import shlex
@@ -13,13 +11,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from gmmal_jax.config import Config, from_dict
-from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
-from gmmal_jax.presets import PRESETS, preset
+from gmmal_jax import options, presets
+from gmmal_jax.config import Config, from_dict, replace
+from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError, unknown
+
+DEFAULT_DATASET = "digits"
+HELP = {"-h", "--help"}
 
 USAGE = """usage: gmmal VERB [options]
 
@@ -27,7 +28,7 @@ USAGE = """usage: gmmal VERB [options]
   resume RUN       go on with a run that was stopped or killed
   report RUN ...   table and figures of finished or running runs
   methods          the methods: learner and query strategy
-  datasets         the data sets and what their presets change
+  datasets         the data sets; what their presets and the named ones change
   doctor           check this installation
 
 gmmal run needs no option: real digits, the paper's method beside random choice."""
@@ -36,13 +37,13 @@ gmmal run needs no option: real digits, the paper's method beside random choice.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help", "help"):
+    if not args or args[0] in HELP | {"help"}:
         print(USAGE)
         return 0
     verb, rest = args[0], args[1:]
     try:
         if verb not in VERBS:
-            raise UserError("unknown verb", verb, f"use one of {', '.join(VERBS)}")
+            raise unknown("unknown verb", verb, VERBS)
         return VERBS[verb](rest)
     except UserError as error:
         print(f"gmmal: {error}", file=sys.stderr)
@@ -57,50 +58,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_run(args: Sequence[str]) -> Config:
     """The configuration that `gmmal run ARGS` means.
 
-    A saved file (--config) comes first, else the data set's preset; options after it
-    win.
+    A saved file (--config) comes first, else the data set's preset; then named
+    presets (--preset) in their order; then the other options.
 
     Raises:
       UserError: an unknown or impossible option, an unusable file.
       SystemExit: --help (0).
     """
+    given = options.split([arg for arg in args if arg not in HELP])
+    values = options.parse(given, ("config", "preset"))
+    names = options.several(given, "preset")
+    file = options.one(given, "config")
+    if file is None:
+        base = Config()
+        dataset = str(values.get("dataset", DEFAULT_DATASET))
+        changed = {"dataset": dataset} | presets.changes(dataset, names)
+    else:
+        base, changed = _read_config(Path(file)), presets.named(names)
+    config = replace(base, **(changed | values))
+    if set(args) & HELP:
+        _help(config)
+    return config
+
+
+def _help(config: Config) -> NoReturn:
     import tyro
 
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
-    known, rest = first.parse_known_args(args)
-    if known.config is not None:
-        base = _read_config(Path(known.config))
-    else:
-        named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        named.add_argument("--dataset", default="digits")
-        base = preset(named.parse_known_args(rest)[0].dataset)
-    if not {"-h", "--help"} & set(rest):
-        _refuse_unknown(rest)
-    told = io.StringIO()
-    try:
-        with redirect_stderr(told):
-            return tyro.cli(
-                Config,
-                args=rest,
-                default=base,
-                prog="gmmal run",
-                description="Choose labels cycle by cycle. --config FILE starts from a "
-                "saved configuration; options win over it. Defaults shown: the data "
-                "set's preset.",
-            )
-    except SystemExit as exit_:
-        if not exit_.code:
-            raise
-        raise UserError(_first_paragraph(told.getvalue())) from None
-
-
-def _first_paragraph(page: str) -> str:
-    """What tyro's page of help says is wrong, as one line."""
-    lines = [line.strip(" │╭╮╰╯─\n") for line in page.splitlines()]
-    ruled = [i for i, line in enumerate(lines) if not line.strip("-")]
-    inside = lines[ruled[0] + 1 : ruled[1]] if len(ruled) > 1 else lines
-    return " ".join(line for line in inside if line) + "; see gmmal run --help"
+    tyro.cli(
+        Config,
+        args=["--help"],
+        default=config,
+        prog="gmmal run",
+        description="Choose labels cycle by cycle. --config FILE starts from a saved "
+        "configuration instead of the data set's preset; --preset NAME [NAME ...] "
+        f"puts named presets on top ({', '.join(presets.NAMED)}; gmmal datasets "
+        "lists what they change); the other options win over both. Defaults shown: "
+        f"those of {config.dataset} and of the options given.",
+    )
+    raise SystemExit(0)
 
 
 def _read_config(path: Path) -> Config:
@@ -113,35 +108,7 @@ def _read_config(path: Path) -> Config:
         raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
     if not isinstance(saved, dict):
         raise UserError(f"{path}: not a configuration", None, "use a config.json")
-    return from_dict({**saved.get("config", saved), "out": None})
-
-
-def _refuse_unknown(args: Sequence[str]) -> None:
-    """Name the nearest option, in one line, before tyro prints a page."""
-    import difflib
-
-    valid = sorted(_options(Config, ""))
-    for arg in args:
-        name = arg.split("=")[0].removeprefix("--").replace("_", "-")
-        plain = name.rsplit(".", 1)
-        negated = ".".join([*plain[:-1], plain[-1].removeprefix("no-")])
-        if not arg.startswith("--") or name in valid or negated in valid:
-            continue
-        near = difflib.get_close_matches(name, valid, 1, 0.5)
-        remedy = f"did you mean --{near[0]}?" if near else "see gmmal run --help"
-        raise UserError("unknown option", f"--{name}", remedy)
-
-
-def _options(cls: Any, prefix: str) -> set[str]:
-    import dataclasses
-
-    names: set[str] = set()
-    for field in dataclasses.fields(cls):
-        name = prefix + field.name.replace("_", "-")
-        inner = field.default_factory
-        nested = dataclasses.is_dataclass(inner)
-        names |= _options(inner, f"{name}.") if nested else {name}
-    return names
+    return replace(from_dict(saved.get("config", saved), str(path)), out=None)
 
 
 def _run(args: Sequence[str]) -> int:
@@ -153,7 +120,17 @@ def _run(args: Sequence[str]) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     safe = name.replace(os.sep, "-")
     folder = Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
-    return _execute(folder, lambda: setup.start(config, folder))
+
+    def start() -> Any:
+        prepared = setup.start(config, folder)
+        cycles = prepared.config.cycles
+        if cycles < config.cycles:
+            print(
+                f"note: {cycles} of {config.cycles} cycles: the pool has no more rows"
+            )
+        return prepared
+
+    return _execute(folder, start)
 
 
 def _resume(args: Sequence[str]) -> int:
@@ -177,11 +154,7 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
 
     _use_cache()
     with files.lock(folder):
-        try:
-            prepared = prepare()
-        except UserError:
-            files.remove_if_only_locked(folder)
-            raise
+        prepared = prepare()
         print(f"folder: {folder}", flush=True)
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
@@ -245,7 +218,7 @@ def _signals() -> Any:
 def _report(args: Sequence[str]) -> int:
     from gmmal_jax import figures, report
 
-    if not args or args[0] in ("-h", "--help"):
+    if not args or args[0] in HELP:
         print("usage: gmmal report RUN [RUN ...]")
         return 0 if args else 2
     loaded = [report.load_run(Path(folder)) for folder in args]
@@ -272,11 +245,20 @@ def _methods(args: Sequence[str]) -> int:
 
 def _datasets(args: Sequence[str]) -> int:
     print("npz:PATH: x_train, y_train, x_test, y_test; uint8 images, labels from 0")
-    for name, changes in PRESETS.items():
+    for name, changes in presets.PRESETS.items():
         print(f"{name}: {'' if changes else 'the paper as it stands'}")
-        for field, (value, reason) in changes.items():
-            print(f"  --{field.replace('_', '-')} {value}: {reason}")
+        _print_changes(changes)
+    for name, changes in presets.NAMED.items():
+        print(f"--preset {name}:")
+        _print_changes(changes)
     return 0
+
+
+def _print_changes(changes: presets.Changes) -> None:
+    for field, (value, reason) in changes.items():
+        values = value if isinstance(value, tuple) else (value,)
+        shown = " ".join(map(str, values))
+        print(f"  --{field.replace('_', '-')} {shown}: {reason}")
 
 
 def _doctor(args: Sequence[str]) -> int:

@@ -1,5 +1,8 @@
 """The errors that a person sees as one line."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Input that cannot be used: one line with what, which value and the remedy.
@@ -16,6 +19,26 @@ class UserError(Exception):
         shown = "" if value is None else f": {value!r}"
         tail = f"; {remedy}" if remedy else ""
         super().__init__(f"{what}{shown}{tail}")
+
+
+def nearest(value: object, valid: Iterable[str]) -> str | None:
+    """The valid name that a mistyped one was probably meant to be."""
+    near = difflib.get_close_matches(str(value), list(valid), 1, 0.5)
+    return near[0] if near else None
+
+
+def unknown(what: str, value: object, valid: Iterable[str]) -> UserError:
+    """The error for a name that is none of the valid ones; it proposes the nearest.
+
+    Args:
+      what: the option, or the kind of name.
+      value: what was given.
+      valid: the names to choose from.
+    """
+    names = list(valid)
+    near = nearest(value, names)
+    guess = f"did you mean {near}? " if near else ""
+    return UserError(what, value, f"{guess}use one of {', '.join(names)}")
 
 
 class TrainingDiverged(Exception):

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,15 @@ def lock(folder: str | os.PathLike) -> Iterator[None]:
 
     Args:
       folder: made if it is missing, so that a place that cannot be written to is
-        found before any work is done.
+        found before any work is done. Folders made for a caller that fails before it
+        writes anything are removed again.
 
     Raises:
       UserError: another process holds the folder, or it cannot be written to.
     """
-    file = _open_lock(Path(folder))
-    with file:
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with _open_lock(folder, made) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,22 +104,28 @@ def lock(folder: str | os.PathLike) -> Iterator[None]:
                 str(folder),
                 "wait until it ends or stop it, or choose another folder with --out",
             ) from None
-        yield
+        try:
+            yield
+        except BaseException:
+            if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+                (folder / LOCK_NAME).unlink()
+                remove_empty(made)
+            raise
 
 
-def remove_if_only_locked(folder: str | os.PathLike) -> None:
-    """Remove a folder that holds nothing but the lock that a refused run left."""
-    folder = Path(folder)
-    if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
-        (folder / LOCK_NAME).unlink()
-        folder.rmdir()
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those folders that are empty, in this order."""
+    for path in folders:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
-def _open_lock(folder: Path) -> Any:
+def _open_lock(folder: Path, made: list[Path]) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return open(folder / LOCK_NAME, "ab")
     except OSError as error:
+        remove_empty(made)
         raise UserError(
             f"cannot write to the folder ({error.strerror})",
             str(folder),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gmmal_jax.config import Config
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, unknown
 from gmmal_jax.learners import adversary, ce, reg, reg_da, reg_longer, with_critic
 from gmmal_jax.learners.base import Learner
 from gmmal_jax.learners.network import Network
@@ -92,5 +92,5 @@ def make(network: Network, config: Config) -> Method:
 
 def _known(option: str, name: str, table: dict) -> str:
     if name not in table:
-        raise UserError(f"--{option}", name, f"use one of {', '.join(table)}")
+        raise unknown(f"--{option}", name, table)
     return name

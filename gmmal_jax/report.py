@@ -163,8 +163,8 @@ def _arms(runs: Sequence[Run]) -> list[Run]:
 
 
 def _require_same_task(runs: Sequence[Run]) -> None:
-    for name in ("dataset", "setting"):
-        values = sorted({str(run.config[name]) for run in runs})
+    for name in ("dataset", "setting", "eval"):
+        values = sorted({str(run.config.get(name)) for run in runs})
         if len(values) > 1:
             raise UserError(f"runs differ in {name}", values, "report them one by one")
 

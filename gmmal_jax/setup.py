@@ -13,9 +13,9 @@ from gmmal_jax import config as configs, files, keys, methods, parallel, train
 from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits
 from gmmal_jax.errors import UserError
+from gmmal_jax.folder import CONFIG_FILE, read_config, taken
 from gmmal_jax.learners import network as networks
 
-CONFIG_FILE = "config.json"
 REFERENCE_FOLDER = "reference"
 
 
@@ -55,11 +55,16 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
       UserError: unusable options or data, or a folder that holds a run already.
     """
     if (folder / CONFIG_FILE).exists():
-        remedy = f"continue it with `gmmal resume {folder}`, or name another --out"
-        raise UserError("--out: holds a run already", str(folder), remedy)
+        raise taken(config, folder)
     run = _prepare(config, folder, num_devices)
-    for arm in run.arms:
-        _write_config(arm, run.dataset)
+    try:
+        for arm in run.arms:
+            _write_config(arm, run.dataset)
+    except UserError:
+        for arm in run.arms:
+            (arm.folder / CONFIG_FILE).unlink(missing_ok=True)
+        files.remove_empty(arm.folder for arm in run.arms)
+        raise
     return run
 
 
@@ -73,7 +78,8 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
       UserError: no run there, or its data is not what it was.
     """
     saved = read_config(folder)
-    run = _prepare(configs.from_dict(saved["config"]), folder, num_devices)
+    config = configs.from_dict(saved["config"], str(folder / CONFIG_FILE))
+    run = _prepare(config, folder, num_devices)
     if saved["data"]["checksum"] != run.dataset.checksum:
         remedy = "restore the data that the run began with"
         raise UserError(
@@ -92,27 +98,10 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
     return run, changed
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The contents of a run's config.json.
-
-    Raises:
-      UserError: missing or damaged.
-    """
-    path = folder / CONFIG_FILE
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(
-            "no run in folder", str(folder), "name a run's folder"
-        ) from None
-    except ValueError as error:
-        remedy = "restore it, or start a new run"
-        raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
-
-
 def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     methods.resolve(config)
-    dataset = sources.load(config.dataset, config.data.dir)
+    dataset = _normalized(sources.load(config.dataset, config.data.dir), config.data)
+    config = splits.clipped(config, dataset)
     for seed in config.seeds:
         splits.make(config, dataset, seed)
     mesh = parallel.make_mesh(num_devices)
@@ -130,6 +119,23 @@ def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
         other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh, gather)
         arms.insert(0, other)
     return Run(config, folder, dataset, tuple(arms), gather)
+
+
+def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.Dataset:
+    """With the moments that the options give."""
+
+    def chosen(
+        name: str, given: tuple[float, ...] | None, own: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        if given is not None and len(given) != len(own):
+            remedy = f"name one number a channel: {dataset.name} has {len(own)}"
+            raise UserError(f"--data.{name}", given, remedy)
+        return own if given is None else tuple(map(float, given))
+
+    return dataset._replace(
+        mean=chosen("mean", data.mean, dataset.mean),
+        std=chosen("std", data.std, dataset.std),
+    )
 
 
 def _arm(

@@ -13,7 +13,7 @@ import tiny
 from gmmal_jax import cli, config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
-from gmmal_jax.presets import PRESETS, preset
+from gmmal_jax.presets import NAMED, PRESETS, preset
 
 TINY = [
     "--width", "2", "--cycles", "2", "--train.steps", "4", "--train.chunk-steps", "2",
@@ -78,12 +78,83 @@ def test_presets_are_pinned(name):
         assert holder == value, field
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_say_why(name):
-    assert all(reason for _, reason in PRESETS[name].values())
-    for field, (value, _) in PRESETS[name].items():
+# Likewise, on top of a data set's preset.
+PINNED_NAMED = {
+    "literal": {
+        "gmm.shrinkage": 0.0, "gmm.variance_floor": 1e-6, "gmm.average": "equal",
+        "gmm.labeled_mode": "sharded", "reg.variance_floor": 0.0,
+        "reg.batch_norm": "batch_update", "da.penalty_sides": "two",
+        "da.input_norm": "none",
+    },
+    "appendix_rate": {"train.learning_rate": 0.01, "da.learning_rate": 0.001},
+    "paper_code": {
+        "setting": "imbalanced", "data.class_cap": 5000, "data.mean": (0.1307,),
+        "data.std": (0.3081,),
+    },
+    "onecycle": {
+        "model": "resnet50", "train.schedule": "onecycle", "train.precision": "bf16",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_presets_are_pinned_and_win_over_the_data_sets(name):
+    wanted = configs.replace(preset("digits"), **PINNED_NAMED[name])
+    assert cli.parse_run(["--preset", name]) == wanted
+    assert preset("digits", [name]) == wanted
+
+
+def test_presets_in_their_order_then_options():
+    both = ["--preset", "onecycle", "appendix_rate", "--cycles", "3"]
+    config = cli.parse_run([*both, "--train.schedule", "step"])
+    values = PINNED_NAMED["onecycle"] | PINNED_NAMED["appendix_rate"]
+    wanted = configs.replace(preset("digits"), **values, cycles=3)
+    assert config == configs.replace(wanted, **{"train.schedule": "step"})
+
+
+def test_of_two_presets_the_later_one_wins(monkeypatch):
+    monkeypatch.setitem(NAMED, "slow", {"train.learning_rate": (1e-3, "a test")})
+    for names, rate in (
+        (["slow", "appendix_rate"], 0.01),
+        (["appendix_rate", "slow"], 1e-3),
+    ):
+        assert cli.parse_run(["--preset", *names]).train.learning_rate == rate
+
+
+def test_presets_go_on_top_of_a_saved_file(tmp_path):
+    path = tmp_path / "config.json"
+    saved = tiny.config(budget=7, **{"train.learning_rate": 0.5})
+    path.write_text(json.dumps({"config": configs.to_dict(saved)}))
+    config = cli.parse_run(["--config", str(path), "--preset", "appendix_rate"])
+    assert config == configs.replace(saved, **PINNED_NAMED["appendix_rate"])
+
+
+@pytest.mark.parametrize("changes", [*PRESETS.values(), *NAMED.values()])
+def test_presets_say_why(changes):
+    assert all(reason for _, reason in changes.values())
+    for field, (value, _) in changes.items():
         changed = configs.replace(Config(), **{field: value})
         assert changed != Config(), f"{field} is the paper's value already"
+
+
+def test_forms_of_options():
+    given = ["--data.flip", "--data.no-flip", "--gmm.shard-size=50", "--learn", "None"]
+    config = cli.parse_run([*given, "--train.batch_size", "7", "--data.pad", "2"])
+    values = {"gmm.shard_size": 50, "train.batch_size": 7, "data.pad": 2}
+    assert config == configs.replace(preset("digits"), **values)
+    assert cli.parse_run(["--data.flip"]).data.flip is True
+    assert cli.parse_run(["--data.flip", "True"]).data.flip is True
+    assert cli.parse_run(["--data.mean", "1", "2"]).data.mean == (1.0, 2.0)
+
+
+def test_help_lists_options_and_presets(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.parse_run(["--dataset", "cifar100", "--help"])
+    assert not exit_.value.code
+    shown = capsys.readouterr().out
+    assert "(default: 2000)" in shown  # the data set's own
+    assert "--data.class-cap" in shown and "--preset NAME" in shown
+    assert "appendix_rate" in shown
 
 
 @pytest.mark.parametrize(
@@ -146,6 +217,7 @@ def test_lists(capsys):
     assert cli.main(["datasets"]) == 0
     listed = capsys.readouterr().out
     assert "--train.steps 300" in listed and "cifar10: the paper" in listed
+    assert "--preset literal:" in listed and "--data.mean 0.1307: MNIST's" in listed
     assert cli.main(["doctor"]) == 0
     assert "relative error" in capsys.readouterr().out
 

@@ -18,11 +18,11 @@ LAYERS = [
     {"methods", "train", "embed", "cycle"},
     {
         "files", "records", "checkpoint", "report", "figures", "setup", "saving", "run",
-        "display", "doctor", "cli", "__main__", "estimator",
+        "display", "doctor", "folder", "options", "cli", "__main__", "estimator",
     },
 ]  # fmt: skip
 FOLDERS = {"data", "models", "mixtures", "selection", "learners", "strategies"}
-NO_JAX = {"config", "errors", "presets", "files", "records", "cli"}
+NO_JAX = {"config", "errors", "presets", "files", "records", "folder", "options", "cli"}
 EDGE_ONLY = {"time", "rich", "tyro", "matplotlib", "sklearn", "argparse"}
 METHOD_FILES = {
     "learners": set(methods.LEARNERS),

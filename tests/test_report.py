@@ -10,10 +10,11 @@ from gmmal_jax import records, report
 from gmmal_jax.errors import UserError
 
 
-def write_run(folder, label, curves, sizes=(10, 20), dataset="digits"):
+def write_run(folder, label, curves, sizes=(10, 20), **changes):
     """A run's folder with these accuracies (shares): seed -> one a size."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"dataset": dataset, "setting": "balanced", "method": label}
+    task = {"dataset": "digits", "setting": "balanced", "eval": "test"}
+    config = task | {"method": label} | changes
     text = json.dumps({"config": config, "label": label})
     (folder / "config.json").write_text(text)
     for seed, curve in curves.items():
@@ -179,6 +180,8 @@ def test_errors_of_runs_together(tmp_path, compared):
         report.summarise([compared, other("sizes", sizes=(10, 30))])
     with pytest.raises(UserError, match="differ in dataset.*svhn"):
         report.summarise([compared, other("data", dataset="svhn")])
+    with pytest.raises(UserError, match="differ in eval.*test.*validation"):
+        report.summarise([compared, other("held out", eval="validation")])
     with pytest.raises(UserError, match="seed 0 comes twice.*gmm"):
         report.summarise([compared, compared])
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmmal_jax import keys
+from gmmal_jax import config as configs, keys
 from gmmal_jax.config import Config
+from gmmal_jax.data import settings
 from gmmal_jax.data.sources import Dataset
 from gmmal_jax.errors import UserError
 
@@ -36,44 +37,86 @@ def make(config: Config, dataset: Dataset, seed: int) -> Split:
     """Split a data set for one seed.
 
     Raises:
-      UserError: the pool holds fewer rows than the run wants to label, plus one.
+      UserError: the pool holds fewer rows than the run wants to label, plus one, or
+        none of some class.
+    """
+    rows, evaluation, evaluation_rows = _parts(config, dataset, seed)
+    wanted = config.labels_wanted()
+    if wanted >= len(rows):
+        remedy = (
+            f"the pool has {len(rows)} rows: lower --cycles, --initial or --budget, "
+            "or drop the last cycles with --clip-budget"
+        )
+        raise UserError("labels wanted by the last cycle", wanted, remedy)
+    initial = _initial(config, dataset, seed, rows)
+    return Split(rows, evaluation, evaluation_rows, initial)
+
+
+def clipped(config: Config, dataset: Dataset) -> Config:
+    """Under `clip_budget`, with the cycles whose labels the pool of every seed holds.
+
+    Source: section 4.2's budgets on the appendix's long-tailed CIFAR-100, whose pool
+    of 19,573 rows cannot give 20,000 labels.
+    """
+    if not config.clip_budget:
+        return config
+    smallest = min(len(_parts(config, dataset, seed)[0]) for seed in config.seeds)
+    queries = max(0, smallest - 1 - config.initial) // config.budget
+    return configs.replace(config, cycles=min(config.cycles, 1 + queries))
+
+
+def _parts(
+    config: Config, dataset: Dataset, seed: int
+) -> tuple[np.ndarray, str, np.ndarray]:
+    """Pool rows, the evaluation part's name and its rows.
+
+    Raises:
+      UserError: a class without a row, in the data or under the setting.
     """
     rows = np.arange(len(dataset.train_labels))
-    evaluation, evaluation_rows = "test", np.arange(len(dataset.test_labels))
     if config.eval == "validation":
         order = keys.rng(seed, "split", 0).permutation(rows)
         cut = round(VALIDATION_SHARE * len(rows))
         evaluation, evaluation_rows = "train", np.sort(order[:cut])
         rows = np.sort(order[cut:])
+    else:
+        evaluation, evaluation_rows = "test", np.arange(len(dataset.test_labels))
+    labels = dataset.train_labels[rows]
+    counts = np.bincount(labels, minlength=len(dataset.class_names))
+    if not counts.all():
+        name = dataset.class_names[counts.argmin()]
+        remedy = "add some, or number the classes from 0 without gaps"
+        raise UserError(f"{dataset.name}: no image to learn of class", name, remedy)
+    sizes = _sizes(config, counts)
+    if not sizes.all():
+        remedy = f"lower it: class {dataset.class_names[sizes.argmin()]} keeps no image"
+        raise UserError("--data.imbalance-ratio", config.data.imbalance_ratio, remedy)
+    if (sizes < counts).any():
+        rows = rows[settings.keep(keys.rng(seed, "split", 1), labels, sizes)]
+    return rows, evaluation, evaluation_rows
+
+
+def _sizes(config: Config, counts: np.ndarray) -> np.ndarray:
+    """Rows that each class keeps: int [c]."""
+    data = config.data
+    sizes = settings.capped(counts, data.class_cap)
     if config.setting == "imbalanced":
-        labels = dataset.train_labels[rows]
-        generator = keys.rng(seed, "split", 1)
-        kept = imbalanced(generator, labels, config.data.imbalance_ratio)
-        rows = rows[kept]
-    wanted = config.initial + (config.cycles - 1) * config.budget
-    if wanted >= len(rows):
-        remedy = f"lower --cycles, --initial or --budget: the pool has {len(rows)} rows"
-        raise UserError("labels wanted by the last cycle", wanted, remedy)
-    initial = keys.rng(seed, "initial").permutation(len(rows))[: config.initial]
-    return Split(rows, evaluation, evaluation_rows, initial)
+        return settings.imbalanced(sizes, data.imbalance_ratio, data.imbalance_minor)
+    if config.setting == "long_tailed":
+        return settings.long_tailed(sizes, data.imbalance_ratio)
+    return sizes
 
 
-def imbalanced(
-    generator: np.random.Generator, labels: np.ndarray, ratio: int
+def _initial(
+    config: Config, dataset: Dataset, seed: int, rows: np.ndarray
 ) -> np.ndarray:
-    """Positions that stay when even classes keep one of `ratio` rows, ascending.
-
-    Args:
-      generator: draws which rows of a minor class stay.
-      labels: int [n].
-      ratio: major to minor; a minor class keeps floor(count / ratio) rows.
-
-    Source: section 4.2; which half is minor is not said there, even as in CoreGCN.
-    """
-    kept = []
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        if label % 2 == 0:
-            members = generator.permutation(members)[: len(members) // ratio]
-        kept.append(members)
-    return np.sort(np.concatenate(kept))
+    """Positions in the pool of the first labels."""
+    if config.setting != "mismatch":
+        allowed = np.arange(len(rows))
+    else:
+        known = settings.known_classes(len(dataset.class_names))
+        allowed = np.flatnonzero(dataset.train_labels[rows] < known)
+        if config.initial > len(allowed):
+            remedy = f"lower it: the first {known} classes have {len(allowed)} rows"
+            raise UserError("--initial", config.initial, remedy)
+    return keys.rng(seed, "initial").permutation(allowed)[: config.initial]

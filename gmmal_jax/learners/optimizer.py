@@ -4,7 +4,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gmmal_jax.config import TrainConfig
 from gmmal_jax.types import Clock, PyTree
+
+_ONE_CYCLE_START = 25.0
+_ONE_CYCLE_END = 1e4
+_ONE_CYCLE_RISE = 0.3
 
 
 def sgd(momentum: float, weight_decay: float) -> optax.GradientTransformation:
@@ -27,6 +32,35 @@ def descend(
     """One step: (new parameters, new optimizer state)."""
     updates, state = transform.update(gradients, state, params)
     return jax.tree.map(lambda p, u: p - rate * u, params, updates), state
+
+
+def scheduled(clock: Clock, config: TrainConfig) -> jax.Array:
+    """Stage 1's rate at this step, by the schedule that the configuration names."""
+    if config.schedule == "onecycle":
+        return one_cycle(clock, config.learning_rate)
+    return step_decay(
+        clock, config.learning_rate, config.decay_at, config.decay, config.chunk_steps
+    )
+
+
+def one_cycle(clock: Clock, peak: float) -> jax.Array:
+    """From peak / 25 up to the peak at 30 % of the steps, down to peak / 250,000.
+
+    Both ways by half a cosine. The first and the last step have the end points
+    themselves, and the peak is at 0.3 num_steps - 1, as in PyTorch's OneCycleLR.
+
+    Source: section A.7 (maximum 0.1, divisor 25); the rest is OneCycleLR's default.
+    """
+    start, end = peak / _ONE_CYCLE_START, peak / _ONE_CYCLE_START / _ONE_CYCLE_END
+    step, last = clock.step.astype(jnp.float32), clock.num_steps - 1.0
+    # Phases of up to three steps have no way up: they start at the peak.
+    top = jnp.maximum(_ONE_CYCLE_RISE * clock.num_steps - 1.0, 0.0)
+    up = jnp.where(top > 0, step / jnp.maximum(top, 1e-6), 1.0)
+    down = (step - top) / jnp.maximum(last - top, 1e-6)
+    rising = step <= top
+    share = jnp.clip(jnp.where(rising, up, 1.0 - down), 0.0, 1.0)
+    bottom = jnp.where(rising, start, end)
+    return bottom + (peak - bottom) * 0.5 * (1.0 - jnp.cos(jnp.pi * share))
 
 
 def step_decay(

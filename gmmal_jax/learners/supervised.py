@@ -91,13 +91,7 @@ def make_phase(
             metrics[f"{loss.name}/gradient_ratio"] = ratio
             for name, value in loss.measure(context, outputs, batch).items():
                 metrics[f"{loss.name}/{name}"] = value
-        rate = optimizer.step_decay(
-            batch.clock,
-            config.learning_rate,
-            config.decay_at,
-            config.decay,
-            config.chunk_steps,
-        )
+        rate = optimizer.scheduled(batch.clock, config)
         (params, heads), moments = optimizer.descend(
             sgd, grads, state.optimizer, trained, rate
         )

@@ -1,0 +1,21 @@
+"""Every setting of a run, with the paper's values as defaults.
+
+No JAX here. Values that cannot work raise UserError with a remedy. Presets of data
+sets (and their reasons) are in `presets.py`; `A1`, `A5`, ... name the entries of the
+README's table of the paper's contradictions.
+"""
+
+from gmmal_jax.config.data import DataConfig as DataConfig
+from gmmal_jax.config.mixtures import MixtureConfig as MixtureConfig
+from gmmal_jax.config.plain import (
+    from_dict as from_dict,
+    replace as replace,
+    to_dict as to_dict,
+)
+from gmmal_jax.config.run import CheckpointConfig as CheckpointConfig, Config as Config
+from gmmal_jax.config.selection import SelectConfig as SelectConfig
+from gmmal_jax.config.training import (
+    AlignConfig as AlignConfig,
+    RegConfig as RegConfig,
+    TrainConfig as TrainConfig,
+)

@@ -1,0 +1,73 @@
+"""A configuration as plain values and back, and with fields replaced.
+
+Values are checked before they reach a constructor, as a run-time type checker may
+guard it with errors of its own.
+"""
+
+import dataclasses
+from typing import Any
+
+from gmmal_jax.config.checks import check_fields
+from gmmal_jax.config.run import Config
+from gmmal_jax.errors import UserError, unknown
+
+
+def to_dict(config: Config) -> dict:
+    """The configuration as plain nested values, for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: Any, source: str = "configuration") -> Config:
+    """Rebuild a configuration that `to_dict` wrote.
+
+    Args:
+      values: nested plain values.
+      source: the file they are from, for messages.
+
+    Raises:
+      UserError: a field is unknown or holds an impossible value.
+    """
+    try:
+        return _build(Config, values, "")
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def _build(cls: Any, values: Any, prefix: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    if not isinstance(values, dict):
+        remedy = "use a group of settings, as in a run's config.json"
+        raise UserError(prefix.rstrip("."), values, remedy)
+    kwargs = {}
+    for name, value in values.items():
+        if name not in fields:
+            known = [prefix + field for field in fields]
+            raise unknown("no field", prefix + name, known)
+        factory = fields[name].default_factory
+        if dataclasses.is_dataclass(factory):
+            kwargs[name] = _build(factory, value, f"{prefix}{name}.")
+        else:
+            kwargs[name] = tuple(value) if isinstance(value, list) else value
+    check_fields(cls, kwargs)
+    return cls(**kwargs)
+
+
+def replace(config: Config, **values: object) -> Config:
+    """A configuration with dotted fields replaced, all at once.
+
+    Example: `replace(config, **{"train.steps": 300, "model": "small"})`.
+
+    Raises:
+      UserError: an impossible value.
+    """
+    top: dict = {k: v for k, v in values.items() if "." not in k}
+    groups: dict[str, dict] = {}
+    for name, value in values.items():
+        if "." in name:
+            group, leaf = name.split(".", 1)
+            groups.setdefault(group, {})[leaf] = value
+    for group, leaves in groups.items():
+        check_fields(type(getattr(config, group)), leaves)
+        top[group] = dataclasses.replace(getattr(config, group), **leaves)
+    check_fields(Config, top)
+    return dataclasses.replace(config, **top)

@@ -1,0 +1,91 @@
+"""All settings of a run, group by group."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from gmmal_jax.config.checks import (
+    AtLeastZero,
+    Checked,
+    Count,
+    Seed,
+    Size,
+    option,
+    require,
+)
+from gmmal_jax.config.data import DataConfig
+from gmmal_jax.config.mixtures import MixtureConfig
+from gmmal_jax.config.selection import SelectConfig
+from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class CheckpointConfig(Checked):
+    """When training state is saved."""
+
+    group: ClassVar[str] = "checkpoint."
+
+    every_seconds: AtLeastZero = 60.0
+    """At the first chunk boundary after so long, at a stage's end after a fifth."""
+    keep: Count = 2
+    """Checkpoints kept of the running cycle."""
+
+
+@dataclass(frozen=True)
+class Config(Checked):
+    """One active-learning run."""
+
+    dataset: str = "cifar10"
+    """digits, a TFDS name, or npz:PATH (`gmmal datasets` lists them)."""
+    setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
+    """Class sizes of the pool; mismatch: the first labels lack 30 % of the classes."""
+    method: str = "gmm"
+    """A named pair of learner and query (`gmmal methods` lists them)."""
+    learn: str | None = None
+    """Learner in place of the method's: ce, reg, reg_longer, reg_da."""
+    query: str | None = None
+    """Query strategy in place of the method's."""
+    model: Literal["small", "resnet18", "resnet50"] = "resnet18"
+    width: Size = 64
+    """Channels of the network's first stage."""
+    seeds: tuple[Seed, ...] = (0,)
+    eval: Literal["test", "validation"] = "test"
+    """validation cuts 20 % of the pool; the test part is then never read."""
+    cycles: Count = 10
+    """Trainings; one fewer queries."""
+    initial: Count = 1000
+    """Labels at first, drawn at random."""
+    budget: Count = 1000
+    """Labels bought a cycle."""
+    clip_budget: bool = False
+    """Drop the last cycles if they want more labels than the pool holds."""
+    reference: Literal["random", "none"] = "random"
+    """A second arm from the same start, for comparison."""
+    out: str | None = None
+    """The run's folder; None: runs/DATASET-METHOD-..."""
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    reg: RegConfig = field(default_factory=RegConfig)
+    da: AlignConfig = field(default_factory=AlignConfig)
+    gmm: MixtureConfig = field(default_factory=MixtureConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values and chunks that straddle a refit."""
+        super().__post_init__()
+        require(len(self.seeds) > 0, "seeds", self.seeds, "name at least one seed")
+        distinct = len(set(self.seeds)) == len(self.seeds)
+        require(distinct, "seeds", self.seeds, "name each seed once")
+        chunk = self.train.chunk_steps
+        for name in ("steps", "refit_every"):
+            value = getattr(self.da, name)
+            remedy = f"use a multiple of --train.chunk-steps {chunk}"
+            require(value % chunk == 0, f"da.{option(name)}", value, remedy)
+        size = self.select.subset_size
+        remedy = f"use --budget {self.budget} or more"
+        enough = size is None or size >= self.budget
+        require(enough, "select.subset-size", size, remedy)
+
+    def labels_wanted(self) -> int:
+        """Labels in the last cycle."""
+        return self.initial + (self.cycles - 1) * self.budget

@@ -1,0 +1,70 @@
+"""ResNet-50, one-cycle rate and bf16 together: two steps of Reg at width 2."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from gmmal_jax import keys, parallel, pool, presets, setup, train
+from gmmal_jax.config import replace
+from gmmal_jax.learners import network as networks
+
+WIDTH = 2
+LATENT = 32 * WIDTH
+
+
+@pytest.fixture(scope="module")
+def run():
+    config = replace(tiny.config(reference="none"), **presets.named(["onecycle"]))
+    assert config.model == "resnet50" and config.width == WIDTH
+    return setup._prepare(config, setup.Path("unused"), 1)
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+@pytest.fixture(scope="module")
+def trained(run):
+    """State before, state after, metrics of a chunk of two steps."""
+    dataset, trainer = run.dataset, run.arms[0].trainer
+    rows, ids = np.arange(20), np.arange(len(dataset.train_labels))
+    labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
+    address = train._Address(0, 0, 0)
+    batch = train._plan(trainer, trainer.learner.phases[0], address, labeled, 0, 4)
+    before = trainer.init(keys.key(0, "network", 0), None)
+    old = jax.tree.map(np.array, before.model)
+    key = address.key("augmentation")
+    state, metrics = parallel.run_chunk(trainer.steps[0], key, before, batch)
+    return old, state, metrics
+
+
+def test_a_step_moves_every_parameter(trained):
+    old, state, metrics = trained
+    assert np.isfinite(metrics["loss"]).all() and len(metrics["loss"]) == 2
+    assert (np.asarray(metrics["reg/gradient_ratio"]) > 0).all()
+    for before, after in zip(leaves(old), leaves(state.model), strict=True):
+        assert np.isfinite(after).all() and np.any(after != before)
+
+
+def test_statistics_and_mixtures_stay_float32(trained):
+    _, state, metrics = trained
+    assert len(leaves(state.critic.labeled)) == 3
+    kinds = {leaf.dtype for leaf in leaves((state, metrics))}
+    assert kinds <= {np.dtype(np.float32), np.dtype(np.int32)}
+
+
+def test_maps_are_bf16_and_latents_are_not(run, trained):
+    _, state, _ = trained
+    network = networks.make(
+        "resnet50", WIDTH, 10, (8, 8, 1), (0.5,), (0.5,), 0, False, "bf16"
+    )
+    outputs = jax.eval_shape(network.predict, state.model, jnp.zeros((3, 8, 8, 1)))
+    assert network.latent_size == LATENT
+    assert outputs.latents.shape == (3, LATENT) and outputs.logits.shape == (3, 10)
+    assert {outputs.latents.dtype, outputs.logits.dtype} == {np.dtype(np.float32)}
+    assert [stage.shape for stage in outputs.maps] == [
+        (3, size, size, 4 * WIDTH * 2**i) for i, size in enumerate((8, 4, 2, 1))
+    ]
+    assert {stage.dtype for stage in outputs.maps} == {np.dtype(jnp.bfloat16)}
