@@ -19,7 +19,7 @@ from typing import Any
 
 from gmmal_jax.config import Config, from_dict
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
-from gmmal_jax.presets import PRESETS, preset
+from gmmal_jax.presets import preset
 
 USAGE = """usage: gmmal VERB [options]
 
@@ -28,6 +28,7 @@ USAGE = """usage: gmmal VERB [options]
   report RUN ...   table and figures of finished or running runs
   methods          the methods: learner and query strategy
   datasets         the data sets and what their presets change
+  datasets prepare original files to a folder that TFDS reads, offline (--help)
   doctor           check this installation
 
 gmmal run needs no option: real digits, the paper's method beside random choice."""
@@ -183,6 +184,9 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
             files.remove_if_only_locked(folder)
             raise
         print(f"folder: {folder}", flush=True)
+        skipped = len(prepared.dataset.skipped)
+        if skipped:
+            print(f"skipped: {skipped} files, see {folder / 'skipped.csv'}", flush=True)
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
         with _signals() as stop:
@@ -271,11 +275,14 @@ def _methods(args: Sequence[str]) -> int:
 
 
 def _datasets(args: Sequence[str]) -> int:
-    print("npz:PATH: x_train, y_train, x_test, y_test; uint8 images, labels from 0")
-    for name, changes in PRESETS.items():
-        print(f"{name}: {'' if changes else 'the paper as it stands'}")
-        for field, (value, reason) in changes.items():
-            print(f"  --{field.replace('_', '-')} {value}: {reason}")
+    from gmmal_jax import datasets
+
+    if args and args[0] == "prepare":
+        return datasets.prepare(args[1:])
+    if args and args[0] not in ("-h", "--help"):
+        remedy = "gmmal datasets lists them, gmmal datasets prepare makes one"
+        raise UserError("gmmal datasets does not know", args[0], remedy)
+    datasets.show()
     return 0
 
 

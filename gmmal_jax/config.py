@@ -19,10 +19,8 @@ def _require(condition: bool, option: str, value: object, remedy: str) -> None:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where images come from and how they are augmented."""
+    """How images are augmented, thinned out and placed."""
 
-    dir: str | None = None
-    """Folder of prepared TFDS data sets; None: TFDS's own default."""
     pad: int = 4
     """Zero padding in pixels before the random crop; 0 switches cropping off."""
     flip: bool = True
@@ -274,7 +272,13 @@ class Config:
     """One active-learning run."""
 
     dataset: str = "cifar10"
-    """digits, a TFDS name, or npz:PATH (`gmmal datasets` lists them)."""
+    """digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH, ... (`gmmal datasets`
+    lists them)."""
+    data_dir: str | None = None
+    """Folder of prepared TFDS data sets; None: TFDS's own default."""
+    image_size: int | None = None
+    """Side in pixels that pictures of folder:, manifest: and tiny_imagenet: are brought
+    to, by their shorter side and a centered crop; None: as they are."""
     setting: Literal["balanced", "imbalanced"] = "balanced"
     method: str = "gmm"
     """A named pair of learner and query (`gmmal methods` lists them)."""
@@ -311,6 +315,9 @@ class Config:
         for name in ("width", "cycles", "initial", "budget"):
             value = getattr(self, name)
             _require(value >= 1, name, value, "use 1 or more")
+        if self.image_size is not None:
+            ok = self.image_size >= 1
+            _require(ok, "image-size", self.image_size, "use 1 or more pixels")
         _require(len(self.seeds) > 0, "seeds", self.seeds, "name at least one seed")
         distinct = len(set(self.seeds)) == len(self.seeds)
         _require(distinct, "seeds", self.seeds, "name each seed once")

@@ -37,6 +37,11 @@ _MNIST: Changes = {
     "budget": (100, "likewise"),
 }
 
+_TINY_IMAGENET: Changes = {
+    "initial": (4000, "not in the paper; 20 a class, as many as it has for CIFAR-100"),
+    "budget": (4000, "likewise"),
+}
+
 PRESETS: dict[str, Changes] = {
     "digits": DIGITS,
     "cifar10": {},
@@ -44,12 +49,13 @@ PRESETS: dict[str, Changes] = {
     "svhn_cropped": _SVHN,
     "fashion_mnist": {},
     "mnist": _MNIST,
+    "tiny_imagenet": _TINY_IMAGENET,
 }
 """Data sets by name; all others start from the paper's CIFAR-10 values."""
 
 
 def preset(dataset: str) -> Config:
     """The configuration that a data set starts from."""
-    changes = PRESETS.get(dataset, {})
+    changes = PRESETS.get(dataset.partition(":")[0], {})
     values = {name: value for name, (value, _) in changes.items()}
     return configs.replace(Config(dataset=dataset), **values)

@@ -1,5 +1,7 @@
 """A run's folder and everything that is bound once: data, devices, arms."""
 
+import csv
+import io
 import json
 import os
 import platform
@@ -17,6 +19,7 @@ from gmmal_jax.learners import network as networks
 
 CONFIG_FILE = "config.json"
 REFERENCE_FOLDER = "reference"
+SKIPPED_FILE = "skipped.csv"
 
 
 class Arm(NamedTuple):
@@ -60,6 +63,7 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     run = _prepare(config, folder, num_devices)
     for arm in run.arms:
         _write_config(arm, run.dataset)
+    _write_skipped(run)
     return run
 
 
@@ -74,7 +78,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
     """
     saved = read_config(folder)
     run = _prepare(configs.from_dict(saved["config"]), folder, num_devices)
-    if saved["data"]["checksum"] != run.dataset.checksum:
+    if saved["data"] != _describe(run.dataset):
         remedy = "restore the data that the run began with"
         raise UserError(
             "data set changed since the run began", run.config.dataset, remedy
@@ -89,6 +93,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
         # A kill between the first arm's configuration and the second's.
         if not (arm.folder / CONFIG_FILE).exists():
             _write_config(arm, run.dataset)
+    _write_skipped(run)
     return run, changed
 
 
@@ -112,7 +117,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     methods.resolve(config)
-    dataset = sources.load(config.dataset, config.data.dir)
+    dataset = sources.load(config.dataset, config.data_dir, config.image_size)
     for seed in config.seeds:
         splits.make(config, dataset, seed)
     mesh = parallel.make_mesh(num_devices)
@@ -164,14 +169,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "config": configs.to_dict(arm.config),
         "streams": keys.STREAMS,
         "versions": _environment(arm.trainer),
-        "data": {
-            "checksum": dataset.checksum,
-            "train": list(dataset.train_images.shape),
-            "test": list(dataset.test_images.shape),
-            "classes": list(dataset.class_names),
-            "mean": list(dataset.mean),
-            "std": list(dataset.std),
-        },
+        "data": _describe(dataset),
     }
     try:
         arm.folder.mkdir(parents=True, exist_ok=True)
@@ -182,6 +180,31 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         raise UserError(
             f"--out: {error.strerror or error}", str(arm.folder), remedy
         ) from None
+
+
+def _describe(dataset: sources.Dataset) -> dict[str, Any]:
+    """What must be as it was when a run goes on."""
+    return {
+        "checksum": dataset.checksum,
+        "train": list(dataset.train_images.shape),
+        "test": list(dataset.test_images.shape),
+        "classes": list(dataset.class_names),
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }
+
+
+def _write_skipped(run: Run) -> None:
+    """List the files that are no readable picture; no list where there are none."""
+    if not run.dataset.skipped:
+        return
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(
+        [("path", "reason"), *run.dataset.skipped]
+    )
+    # A file's name need not be UTF-8.
+    content = table.getvalue().encode(errors="surrogateescape")
+    files.write_atomic(run.folder / SKIPPED_FILE, content)
 
 
 def _environment(trainer: train.Trainer) -> dict[str, Any]:

@@ -18,7 +18,7 @@ LAYERS = [
     {"methods", "train", "embed", "cycle"},
     {
         "files", "records", "checkpoint", "report", "figures", "setup", "saving", "run",
-        "display", "doctor", "cli", "__main__", "estimator",
+        "display", "doctor", "datasets", "cli", "__main__", "estimator",
     },
 ]  # fmt: skip
 FOLDERS = {"data", "models", "mixtures", "selection", "learners", "strategies"}

@@ -1,8 +1,6 @@
 """CIFAR's class names in the order of their labels, which the batches do not hold."""
 
-CIFAR10 = tuple(
-    "airplane automobile bird cat deer dog frog horse ship truck".split()
-)
+CIFAR10 = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 CIFAR100 = tuple(
     """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge

@@ -5,6 +5,8 @@ finished PNGs needs neither, and the stock builders read what it writes. Rows ke
 original order, so an index in `queries.csv` counts as the originals do.
 """
 
+import contextlib
+import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -65,14 +67,14 @@ def prepare(name: str, given: Sequence[Path], data_dir: Path) -> Path:
         folder.parent.mkdir(exist_ok=True)
         (temporary / name / folder.name).rename(folder)
     except OSError as error:
-        for path in made:
-            if path.exists() and {*path.iterdir()} <= {temporary}:
-                shutil.rmtree(path)
         reason = error.strerror or error
         remedy = "name a folder that can be written to, with room for the data"
         raise UserError(f"--data-dir: {reason}", str(data_dir), remedy) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for path in (folder.parent, *made):
+            with contextlib.suppress(OSError):  # it is not empty, or was never made
+                path.rmdir()
     return folder
 
 
@@ -81,7 +83,7 @@ def _write(
 ) -> None:
     import tensorflow_datasets as tfds
 
-    class Prepared(stock, skip_registration=True):  # type: ignore[misc]
+    class Prepared(stock, skip_registration=True):  # type: ignore[call-arg]
         VERSION = stock.VERSION
         pkg_dir_path = stock._get_pkg_dir_path()
 
@@ -99,7 +101,8 @@ def _write(
     Prepared.name = name
     tfds.disable_progress_bar()
     builder = Prepared(data_dir=str(data_dir), file_format="array_record")
-    builder.download_and_prepare()
+    with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download
+        builder.download_and_prepare()
 
 
 def _examples(
@@ -114,8 +117,6 @@ def _examples(
 
 
 def _png(image: np.ndarray) -> bytes:
-    import io
-
     from PIL import Image
 
     packed = io.BytesIO()
