@@ -174,6 +174,14 @@ def _empty(where: str, shape: tuple[int, ...]) -> np.ndarray:
         raise UserError(what, gigabytes, remedy) from None
 
 
+def _eight_bits(picture: Any) -> Any:
+    """16-bit gray scaled to 8 bits; Pillow's own conversion clips at 255."""
+    from PIL import Image
+
+    levels = np.asarray(picture).astype(np.uint32)
+    return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+
+
 def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """The picture as uint8 [h, w, ch]."""
     from PIL import Image, ImageOps
@@ -182,9 +190,7 @@ def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         opened.load()
         picture = ImageOps.exif_transpose(opened)
     if picture.mode.startswith("I"):
-        # Pillow's own conversion clips at 255.
-        levels = np.asarray(picture).astype(np.uint32)
-        picture = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+        picture = _eight_bits(picture)
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")

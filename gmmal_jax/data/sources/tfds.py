@@ -26,6 +26,8 @@ def read(name: str, data_dir: str | None) -> Arrays:
         import tensorflow_datasets as tfds
 
         builder = tfds.builder(name, data_dir=data_dir)
+        if not builder.is_prepared():
+            raise FileNotFoundError(f"nothing in {builder.data_path}")
         packed = {"image": tfds.decode.SkipDecoding()}
         sources = [
             builder.as_data_source(split, decoders=packed)
