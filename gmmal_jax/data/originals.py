@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,7 +117,8 @@ def _members(path: Path, original: Original) -> Iterator[tuple[str, bytes]]:
                 yield name, content.read(1 << 28)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         remedy = f"it is truncated or not {original.archive}: download it again"
-        raise UserError(f"--from {path}: {error}", None, remedy) from None
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--from {path}: {reason}", None, remedy) from None
 
 
 class _Arrays(pickle.Unpickler):
@@ -147,18 +148,18 @@ def _dtype(code: bytes, *_: object) -> np.dtype:
     return np.dtype(code.decode())
 
 
-def unpickle(file: IO[bytes]) -> Any:
+def unpickle(content: bytes) -> Any:
     """Read a pickle of Python 2 that holds bytes, numbers, containers and arrays.
 
     Raises:
       pickle.UnpicklingError: it asks for anything else.
     """
-    return _Arrays(file, encoding="bytes").load()
+    return _Arrays(io.BytesIO(content), encoding="bytes").load()
 
 
 def _cifar(keys: dict[str, bytes]) -> Callable[[Sequence[bytes]], Part]:
     def read_part(contents: Sequence[bytes]) -> Part:
-        batches = [unpickle(io.BytesIO(content)) for content in contents]
+        batches = [unpickle(content) for content in contents]
         planes = np.concatenate([batch[b"data"] for batch in batches])
         images = planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         labels = {

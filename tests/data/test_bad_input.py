@@ -133,6 +133,11 @@ def empty_files(folder):
         file.write_bytes(b"")
 
 
+def remove_files(folder):
+    for file in folder.glob("*.png"):
+        file.unlink()
+
+
 def manifest(text, name="t.csv", encoding="utf-8"):
     return lambda root: csv(root / name, text, encoding)
 
@@ -184,7 +189,7 @@ CASES = {
         parted({"a": 2, "b": 2}, {**TWO, "c": 1}), "p/train: no folder of class: 'c'",
     ),
     "folder: empty test class": (
-        parted(TWO, TWO, lambda root: [f.unlink() for f in (root / "test/a").iterdir()]),
+        parted(TWO, TWO, lambda root: remove_files(root / "test" / "a")),
         "test/a'; put PNG or JPEG",
     ),
     "manifest: missing": (lambda root: f"manifest:{root / 'no.csv'}", "No such file"),
@@ -244,7 +249,7 @@ CASES = {
     "tiny_imagenet: missing": (
         lambda root: f"tiny_imagenet:{root}", "give the unpacked tiny-imagenet-200",
     ),
-    "unknown": (lambda root: "imagenot", "use one of digits, cifar10"),
+    "unknown": (lambda root: "xyz", "use one of digits, cifar10"),
     "near": (lambda root: "cifar-10", "did you mean cifar10?"),
     "near, with a path": (lambda root: "foldr:/x", "did you mean folder:/x?"),
     "a bare folder": (lambda root: str(root), "did you mean folder:"),
