@@ -66,8 +66,8 @@ def prepare(name: str, given: Sequence[Path], data_dir: Path) -> Path:
         _write(stock, name, parts, temporary)
         folder.parent.mkdir(exist_ok=True)
         (temporary / name / folder.name).rename(folder)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError there
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:160]
         remedy = "name a folder that can be written to, with room for the data"
         raise UserError(f"--data-dir: {reason}", str(data_dir), remedy) from None
     finally:

@@ -155,6 +155,10 @@ CASES = {
     "npz: flipped byte": (bad_crc, "cannot be read"),
     "npz: a pickle": (pickled, "not an npz file"),
     "npz: an npy": (lone_array, "not an npz file"),
+    "folder: a name too long": (
+        lambda root: f"folder:{root / ('x' * 300)}", "File name too long",
+    ),
+    "a name too long": (lambda root: "x" * 300, "File name too long"),
     "folder: missing": (lambda root: f"folder:{root / 'no'}", "no such folder"),
     "folder: empty": (world_with({}, lambda root: root.mkdir()), "no class folders"),
     "folder: one class": (world_with({"a": 3}, lambda root: None), "classes: 1"),
@@ -200,6 +204,7 @@ CASES = {
     "manifest: no label column": (
         manifest(table(header="path,class")), "no column: 'label'",
     ),
+    "manifest: semicolons": (manifest("path;label\n0.png;a\n"), "no column: 'path'"),
     "manifest: misspelt column": (
         manifest(table(header="path,Label")), "did you mean label?",
     ),

@@ -58,8 +58,8 @@ def test_tables_of_spreadsheets(tmp_path):
     plain = sources.load(write(tmp_path / "plain.csv", rows))
     marked = write(tmp_path / "marked.csv", rows, "\r\n", "\ufeff")
     assert sources.load(marked).checksum == plain.checksum
-    text = "id, path ,label,split\n\n"
-    text += "".join(f'7,"{r["path"]}", {r["label"]} ,{r["split"]}\n' for r in rows)
+    text = "id, path ,label,split,\n\n"
+    text += "".join(f'7,"{r["path"]}", {r["label"]} ,{r["split"]},\n' for r in rows)
     (tmp_path / "loose.csv").write_text(text)
     loaded = sources.load(f"manifest:{tmp_path / 'loose.csv'}")
     assert loaded.checksum == plain.checksum

@@ -167,7 +167,10 @@ def test_a_place_that_cannot_be_written_to(small, tmp_path, capsys):
     assert "--data-dir: Not a directory" in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left"), RuntimeError("x\ny"), KeyboardInterrupt()],
+)
 def test_nothing_stays_of_a_preparation_that_fails(error, small, tmp_path, monkeypatch):
     files, _ = small("mnist")
     calls = []
@@ -179,7 +182,7 @@ def test_nothing_stays_of_a_preparation_that_fails(error, small, tmp_path, monke
         return b"png"
 
     monkeypatch.setattr(prepare, "_png", full)
-    with pytest.raises((UserError, KeyboardInterrupt)):
+    with pytest.raises((UserError, KeyboardInterrupt), match=r"^[^\n]*$"):
         prepare.prepare("mnist", files, tmp_path / "a" / "b")
     assert len(calls) == 3 and not (tmp_path / "a").exists()
 

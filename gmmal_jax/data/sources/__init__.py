@@ -81,6 +81,16 @@ def load(
       UserError: unknown name, missing or unusable files, a size where there are no
         pictures to bring to it.
     """
+    try:
+        return _load(name, data_dir, image_size)
+    except OSError as error:  # a folder that may not be listed, a name too long
+        reason = error.strerror or error
+        remedy = "check the path and the right to read it"
+        where = error.filename or name
+        raise UserError(f"--dataset: {reason}", where, remedy) from None
+
+
+def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
     kind, _, rest = name.partition(":")
     if rest and kind in PICTURES:
         path = Path(rest).expanduser()

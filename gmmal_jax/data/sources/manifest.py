@@ -80,15 +80,15 @@ def _lines(file: Path) -> list[_Line]:
 def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     # utf-8-sig: spreadsheets put a byte order mark first.
     with open(file, encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, restkey="")
+        reader = csv.DictReader(stream)
         if reader.fieldnames is not None:
             reader.fieldnames = [name.strip() for name in reader.fieldnames]
             _require_columns(file, list(reader.fieldnames))
         for values in reader:
-            if "" in values:
+            if None in values:
                 remedy = "quote values that hold a comma"
                 what = f"{file}: line {reader.line_num} has more values than columns"
-                raise UserError(what, values[""][0], remedy)
+                raise UserError(what, values[None][0], remedy)
             yield reader.line_num, values
 
 
@@ -101,7 +101,9 @@ def _require_columns(file: Path, found: list[str]) -> None:
             raise UserError(f"{file}: column", name, f"did you mean {near[0]}?")
     for column in ("path", "label"):
         if column not in found:
-            remedy = "the columns are path, label, split (optional), group (optional)"
+            remedy = (
+                "path and label are needed, split and group optional; commas part them"
+            )
             raise UserError(f"{file}: no column", column, remedy)
 
 
