@@ -29,6 +29,7 @@ USAGE = """usage: gmmal VERB [options]
   report RUN ...   table and figures of finished or running runs
   methods          the methods: learner and query strategy
   datasets         the data sets; what their presets and the named ones change
+  datasets prepare original files to a folder that TFDS reads, offline (--help)
   doctor           check this installation
 
 gmmal run needs no option: real digits, the paper's method beside random choice."""
@@ -156,6 +157,9 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
     with files.lock(folder):
         prepared = prepare()
         print(f"folder: {folder}", flush=True)
+        skipped = len(prepared.dataset.skipped)
+        if skipped:
+            print(f"skipped: {skipped} files, see {folder / 'skipped.csv'}", flush=True)
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
         with _signals() as stop:
@@ -244,21 +248,15 @@ def _methods(args: Sequence[str]) -> int:
 
 
 def _datasets(args: Sequence[str]) -> int:
-    print("npz:PATH: x_train, y_train, x_test, y_test; uint8 images, labels from 0")
-    for name, changes in presets.PRESETS.items():
-        print(f"{name}: {'' if changes else 'the paper as it stands'}")
-        _print_changes(changes)
-    for name, changes in presets.NAMED.items():
-        print(f"--preset {name}:")
-        _print_changes(changes)
+    from gmmal_jax import datasets
+
+    if args and args[0] == "prepare":
+        return datasets.prepare(args[1:])
+    if args and args[0] not in ("-h", "--help"):
+        remedy = "gmmal datasets lists them, gmmal datasets prepare makes one"
+        raise UserError("gmmal datasets does not know", args[0], remedy)
+    datasets.show()
     return 0
-
-
-def _print_changes(changes: presets.Changes) -> None:
-    for field, (value, reason) in changes.items():
-        values = value if isinstance(value, tuple) else (value,)
-        shown = " ".join(map(str, values))
-        print(f"  --{field.replace('_', '-')} {shown}: {reason}")
 
 
 def _doctor(args: Sequence[str]) -> int:

@@ -142,6 +142,6 @@ def summary(display: Display, folder: Path, figure: Path, seeds: tuple) -> list[
         *lines,
         f"results: {folder}",
         f"picture: {figure}",
-        "your own images: gmmal run --dataset npz:FILE "
-        "(x_train, y_train, x_test, y_test; uint8 images)",
+        "your own images: gmmal run --dataset folder:PATH (PNG and JPEG, a folder "
+        "a class; gmmal datasets lists other ways)",
     ]

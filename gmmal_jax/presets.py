@@ -40,6 +40,11 @@ _MNIST: Changes = {
     "budget": (100, "likewise"),
 }
 
+_TINY_IMAGENET: Changes = {
+    "initial": (4000, "not in the paper; 20 a class, as many as it has for CIFAR-100"),
+    "budget": (4000, "likewise"),
+}
+
 PRESETS: dict[str, Changes] = {
     "digits": DIGITS,
     "cifar10": {},
@@ -47,6 +52,7 @@ PRESETS: dict[str, Changes] = {
     "svhn_cropped": _SVHN,
     "fashion_mnist": {},
     "mnist": _MNIST,
+    "tiny_imagenet": _TINY_IMAGENET,
 }
 """Data sets by name; all others start from the paper's CIFAR-10 values."""
 
@@ -108,7 +114,7 @@ def changes(dataset: str, names: Sequence[str] = ()) -> dict[str, object]:
     Raises:
       UserError: a name that is not in `NAMED`.
     """
-    return _values([PRESETS.get(dataset, {})]) | named(names)
+    return _values([PRESETS.get(dataset.partition(":")[0], {})]) | named(names)
 
 
 def preset(dataset: str, names: Sequence[str] = ()) -> Config:

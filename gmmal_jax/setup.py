@@ -1,5 +1,7 @@
 """A run's folder and everything that is bound once: data, devices, arms."""
 
+import csv
+import io
 import json
 import os
 import platform
@@ -17,6 +19,9 @@ from gmmal_jax.folder import CONFIG_FILE, read_config, taken
 from gmmal_jax.learners import network as networks
 
 REFERENCE_FOLDER = "reference"
+IDENTITY = ("checksum", "train", "test", "classes")
+"""What makes data the same; its moments may differ in their last digits."""
+SKIPPED_FILE = "skipped.csv"
 
 
 class Arm(NamedTuple):
@@ -60,6 +65,7 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     try:
         for arm in run.arms:
             _write_config(arm, run.dataset)
+        _write_skipped(run)
     except UserError:
         for arm in run.arms:
             (arm.folder / CONFIG_FILE).unlink(missing_ok=True)
@@ -80,7 +86,8 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
     saved = read_config(folder)
     config = configs.from_dict(saved["config"], str(folder / CONFIG_FILE))
     run = _prepare(config, folder, num_devices)
-    if saved["data"]["checksum"] != run.dataset.checksum:
+    now_there = _describe(run.dataset)
+    if any(saved["data"][name] != now_there[name] for name in IDENTITY):
         remedy = "restore the data that the run began with"
         raise UserError(
             "data set changed since the run began", run.config.dataset, remedy
@@ -95,12 +102,14 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
         # A kill between the first arm's configuration and the second's.
         if not (arm.folder / CONFIG_FILE).exists():
             _write_config(arm, run.dataset)
+    _write_skipped(run)
     return run, changed
 
 
 def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     methods.resolve(config)
-    dataset = _normalized(sources.load(config.dataset, config.data.dir), config.data)
+    dataset = sources.load(config.dataset, config.data_dir, config.image_size)
+    dataset = _normalized(dataset, config.data)
     config = splits.clipped(config, dataset)
     for seed in config.seeds:
         splits.make(config, dataset, seed)
@@ -170,14 +179,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "config": configs.to_dict(arm.config),
         "streams": keys.STREAMS,
         "versions": _environment(arm.trainer),
-        "data": {
-            "checksum": dataset.checksum,
-            "train": list(dataset.train_images.shape),
-            "test": list(dataset.test_images.shape),
-            "classes": list(dataset.class_names),
-            "mean": list(dataset.mean),
-            "std": list(dataset.std),
-        },
+        "data": _describe(dataset),
     }
     try:
         arm.folder.mkdir(parents=True, exist_ok=True)
@@ -188,6 +190,31 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         raise UserError(
             f"--out: {error.strerror or error}", str(arm.folder), remedy
         ) from None
+
+
+def _describe(dataset: sources.Dataset) -> dict[str, Any]:
+    """What must be as it was when a run goes on."""
+    return {
+        "checksum": dataset.checksum,
+        "train": list(dataset.train_images.shape),
+        "test": list(dataset.test_images.shape),
+        "classes": list(dataset.class_names),
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }
+
+
+def _write_skipped(run: Run) -> None:
+    """List the files that are no readable picture; no list where there are none."""
+    if not run.dataset.skipped:
+        return
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(
+        [("path", "reason"), *run.dataset.skipped]
+    )
+    # A file's name need not be UTF-8.
+    content = table.getvalue().encode(errors="surrogateescape")
+    files.write_atomic(run.folder / SKIPPED_FILE, content)
 
 
 def _environment(trainer: train.Trainer) -> dict[str, Any]:

@@ -65,6 +65,7 @@ PINNED = {
     "svhn_cropped": {"data.flip": False, "initial": 1000, "train.epochs": 200},
     "fashion_mnist": {"data.flip": True, "initial": 1000, "train.epochs": 200},
     "mnist": {"data.flip": False, "initial": 100, "budget": 100},
+    "tiny_imagenet": {"initial": 4000, "budget": 4000, "data.flip": True},
 }  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def test_help_lists_options_and_presets(capsys):
         (["--train.epoch", "3"], "did you mean --train.epochs?"),
         (["--method", "gnn"], "use one of gmm, random"),
         (["--query", "best"], "use one of gmm, random"),
-        (["--dataset", "digit"], "use one of digits"),
+        (["--dataset", "digit"], "did you mean digits?"),
         (["--train.steps", "301"], "multiple of --train.chunk-steps"),
         (["--da.refit-every", "30"], "multiple of --train.chunk-steps"),
         (["--budget", "0"], "use 1 or more"),

@@ -18,7 +18,8 @@ LAYERS = [
     {"methods", "train", "embed", "cycle"},
     {
         "files", "records", "checkpoint", "report", "figures", "setup", "saving", "run",
-        "display", "doctor", "folder", "options", "cli", "__main__", "estimator",
+        "display", "doctor", "folder", "options", "datasets", "cli", "__main__",
+        "estimator",
     },
 ]  # fmt: skip
 FOLDERS = {"data", "models", "mixtures", "selection", "learners", "strategies"}

@@ -1,4 +1,4 @@
-"""Where images come from: settings of the data."""
+"""What is done to images before they are learned from."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,12 +8,10 @@ from gmmal_jax.config.checks import Checked, Count, Moment, Pixels, Positive
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """Where images come from and how they are augmented."""
+    """How images are normalized, augmented, thinned out and placed."""
 
     group: ClassVar[str] = "data."
 
-    dir: str | None = None
-    """Folder of prepared TFDS data sets; None: TFDS's own default."""
     pad: Pixels = 4
     """Zero padding in pixels before the random crop; 0 switches cropping off."""
     flip: bool = True

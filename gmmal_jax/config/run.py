@@ -35,7 +35,13 @@ class Config(Checked):
     """One active-learning run."""
 
     dataset: str = "cifar10"
-    """digits, a TFDS name, or npz:PATH (`gmmal datasets` lists them)."""
+    """digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH, ... (`gmmal datasets`
+    lists them)."""
+    data_dir: str | None = None
+    """Folder of prepared TFDS data sets; None: TFDS's own default."""
+    image_size: Size | None = None
+    """Side in pixels that pictures of folder:, manifest: and tiny_imagenet: are brought
+    to, by their shorter side and a centered crop; None: as they are."""
     setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
     """Class sizes of the pool; mismatch: the first labels lack 30 % of the classes."""
     method: str = "gmm"

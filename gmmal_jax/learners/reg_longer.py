@@ -49,6 +49,7 @@ def make(network: Network, config: Config) -> Learner:
 
     longer = dataclasses.replace(
         train,
+        schedule="step",
         steps=da.steps,
         batch_size=da.batch_size,
         learning_rate=da.learning_rate,

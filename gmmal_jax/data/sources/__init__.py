@@ -1,0 +1,136 @@
+"""Data sets by name: uint8 images, integer labels, and how to normalize them."""
+
+import difflib
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gmmal_jax.data.sources import (
+    digits,
+    folder,
+    manifest,
+    npz,
+    tfds as prepared,
+    tiny_imagenet,
+)
+from gmmal_jax.data.sources.arrays import Arrays, moments
+from gmmal_jax.errors import UserError
+
+
+class Dataset(NamedTuple):
+    """A data set in memory.
+
+    Attributes:
+      name: as given on the command line.
+      train_images: uint8 [n, h, w, ch].
+      train_labels: int32 [n], 0 to num_classes - 1.
+      test_images: uint8 [m, h, w, ch].
+      test_labels: int32 [m].
+      class_names: one a class.
+      mean: [ch], of pixels scaled to [0, 1].
+      std: [ch], likewise.
+      checksum: sha256 of the arrays, to notice other data at resume.
+      skipped: (path, reason) of files that are no readable picture.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    checksum: str
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+# Mean and standard deviation as the code bases use them that the paper follows.
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+PUBLISHED_MOMENTS = {
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "svhn_cropped": ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
+    "fashion_mnist": ((0.2860,), (0.3530,)),
+    "tiny_imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+TFDS_NAMES = ("cifar10", "cifar100", "svhn_cropped", "fashion_mnist", "mnist")
+PICTURES = {
+    "folder": folder.read,
+    "manifest": manifest.read,
+    "tiny_imagenet": tiny_imagenet.read,
+}
+KINDS = ("digits", *TFDS_NAMES, "tiny_imagenet:DIR", "folder:PATH", "manifest:FILE",
+         "npz:PATH")  # fmt: skip
+
+
+def load(
+    name: str, data_dir: str | None = None, image_size: int | None = None
+) -> Dataset:
+    """Load a data set.
+
+    Args:
+      name: "digits" (scikit-learn's 1,797 images of 8x8), a name of `TFDS_NAMES`, or
+        a kind and a path, as `KINDS` lists them.
+      data_dir: folder of prepared TFDS data sets; None: TFDS's default.
+      image_size: side in pixels that pictures are brought to; None: as they are.
+
+    Raises:
+      UserError: unknown name, missing or unusable files, a size where there are no
+        pictures to bring to it.
+    """
+    try:
+        return _load(name, data_dir, image_size)
+    except OSError as error:  # a folder that may not be listed, a name too long
+        reason = error.strerror or error
+        remedy = "check the path and the right to read it"
+        where = error.filename or name
+        raise UserError(f"--dataset: {reason}", where, remedy) from None
+
+
+def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
+    kind, _, rest = name.partition(":")
+    if rest and kind in PICTURES:
+        path = Path(rest).expanduser()
+        return _finish(name, PICTURES[kind](path, image_size))
+    known = name == "digits" or name in TFDS_NAMES or (rest and kind == "npz")
+    if not known:
+        raise _unknown(name)
+    if image_size is not None:
+        remedy = f"leave it out: {name} has a size of its own"
+        raise UserError("--image-size", image_size, remedy)
+    if name == "digits":
+        return _finish(name, digits.read())
+    if kind == "npz":
+        return _finish(name, npz.read(Path(rest).expanduser()))
+    return _finish(name, prepared.read(name, data_dir))
+
+
+def _unknown(name: str) -> UserError:
+    """The error that names the nearest data set."""
+    what = "--dataset: unknown data set"
+    path = Path(name)
+    suffixes = {".npz": "npz", ".csv": "manifest", ".jsonl": "manifest"}
+    kind = "folder" if path.is_dir() else suffixes.get(path.suffix)
+    if kind:
+        return UserError(what, name, f"did you mean {kind}:{name}?")
+    start, _, rest = name.partition(":")
+    plain = {known.partition(":")[0]: known for known in KINDS}
+    near = difflib.get_close_matches(start, plain, 1, 0.5)
+    if not near:
+        return UserError(what, name, f"use one of {', '.join(KINDS)}")
+    meant = plain[near[0]]
+    if rest and ":" in meant:
+        meant = f"{near[0]}:{rest}"
+    return UserError(what, name, f"did you mean {meant}? gmmal datasets lists all")
+
+
+def _finish(name: str, arrays: Arrays) -> Dataset:
+    digest = hashlib.sha256()
+    for array in arrays[:4]:
+        digest.update(np.ascontiguousarray(array).data)
+    published = PUBLISHED_MOMENTS.get(name.partition(":")[0])
+    mean, std = published or moments(arrays.train_images)
+    return Dataset(name, *arrays[:5], mean, std, digest.hexdigest(), arrays.skipped)

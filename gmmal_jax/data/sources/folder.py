@@ -1,0 +1,95 @@
+"""Pictures in folders, one a class."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gmmal_jax.data.sources import cut, pictures
+from gmmal_jax.data.sources.arrays import Arrays
+from gmmal_jax.errors import UserError
+
+PARTS = ("train", "test")
+# What file managers leave behind.
+_CLUTTER = ("thumbs.db", "desktop.ini")
+
+
+def read(path: Path, image_size: int | None) -> Arrays:
+    """Read a folder of class folders, or of train/ and test/ with class folders each.
+
+    Classes are sorted by name, pictures of a class by file name. Without a test part
+    `cut.test_part` makes one.
+
+    Raises:
+      UserError: no such folder, no classes, classes without pictures, or classes that
+        only one part has; what `pictures.read` raises.
+    """
+    if not path.is_dir():
+        raise UserError("--dataset: no such folder", str(path), "check the path")
+    skipped: list[tuple[str, str]] = []
+    if any(path.joinpath("train").glob("*/")):
+        names = _parted(path, skipped)
+        train, test = (_rows(path / part, names, skipped) for part in PARTS)
+    else:
+        names = _classes(path, skipped)
+        rows = _rows(path, names, skipped)
+        labels = [row.label for row in rows]
+        chosen = cut.test_part(str(path), labels, [None] * len(rows), names)
+        train = [row for row, out in zip(rows, chosen, strict=True) if not out]
+        test = [row for row, out in zip(rows, chosen, strict=True) if out]
+    return pictures.read(str(path), train, test, names, image_size, skipped)
+
+
+def _parted(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
+    """Class names of a folder with train/ and test/."""
+    other = [name for name in _classes(path, skipped) if name not in PARTS]
+    if other:
+        remedy = "move it elsewhere: only train/ and test/ are read"
+        raise UserError(f"{path}: a folder beside train/", other[0], remedy)
+    if not (path / "test").is_dir():
+        remedy = f"add it, or name {path / 'train'}: a test part is then cut from it"
+        raise UserError(f"{path}: train/ without test/", None, remedy)
+    train, test = (_classes(path / part, skipped) for part in PARTS)
+    for part, names, others in (("train", train, test), ("test", test, train)):
+        lacking = sorted(set(others) - set(names))
+        if lacking:
+            remedy = "train/ and test/ need the same class folders"
+            raise UserError(f"{path / part}: no folder of class", lacking[0], remedy)
+    return train
+
+
+def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
+    names = [p.name for p in path.iterdir() if p.is_dir() and p.name[0] != "."]
+    skipped += [
+        (str(p), "not in a class folder")
+        for p in path.iterdir()
+        if p.is_file() and p.suffix.lower() in pictures.SUFFIXES
+    ]
+    if not names:
+        remedy = "put the pictures of each class into a folder of its own"
+        raise UserError(f"{path}: holds no class folders", None, remedy)
+    return sorted(names)
+
+
+def _rows(
+    path: Path, names: list[str], skipped: list[tuple[str, str]]
+) -> list[pictures.Row]:
+    rows = []
+    for label, name in enumerate(names):
+        found = list(_pictures(path / name, skipped))
+        if not found:
+            remedy = "put PNG or JPEG files into it, or remove it"
+            folder = str(path / name)
+            raise UserError("a class folder without pictures", folder, remedy)
+        rows += [pictures.Row(file, label) for file in found]
+    return rows
+
+
+def _pictures(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name[0] == "." or file.name.lower() in _CLUTTER:
+            continue
+        if file.is_dir():
+            skipped.append((str(file), "a folder inside a class folder"))
+        elif file.suffix.lower() in pictures.SUFFIXES:
+            yield file
+        else:
+            skipped.append((str(file), "not named .png, .jpg or .jpeg"))

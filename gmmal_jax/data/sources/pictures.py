@@ -1,0 +1,201 @@
+"""PNG and JPEG files as uint8 arrays of one shape.
+
+What is done to a picture, in this order: EXIF's rotation is applied; 16-bit gray is
+scaled to 8 bits; transparency is laid on white; with a size asked for, the largest
+centered square is brought to it with an antialiasing bicubic filter. Where all
+pictures are gray there is 1 channel, else 3.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gmmal_jax.data.sources.arrays import Arrays, require_classes
+from gmmal_jax.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG")
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+_GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")
+
+
+class Row(NamedTuple):
+    """A picture and the index of its class."""
+
+    path: Path
+    label: int
+
+
+class _Header(NamedTuple):
+    """What a picture says of itself: [height, width], is it gray."""
+
+    size: tuple[int, int]
+    gray: bool
+
+
+def read(
+    where: str,
+    train: Sequence[Row],
+    test: Sequence[Row],
+    names: Sequence[str],
+    image_size: int | None,
+    skipped: Sequence[tuple[str, str]] = (),
+    channels: int | None = None,
+) -> Arrays:
+    """Decode pictures, one at a time, into one array.
+
+    Args:
+      where: the file or folder, for errors.
+      train: rows of the training part, in order.
+      test: rows of the test part, in order.
+      names: one a class.
+      image_size: side in pixels that pictures are brought to; None: as they are.
+      skipped: (path, reason) of files that were passed over before.
+      channels: 1 or 3; None: 1 where all pictures are gray.
+
+    Raises:
+      UserError: sizes differ and none is asked for, a class without a readable
+        picture in one of the parts, or arrays that do not fit into memory.
+    """
+    require_classes(where, len(names))
+    bad: dict[Path, str] = {}
+    rows = [*train, *test]
+    headers = {row.path: _attempt(_header, row.path, bad) for row in rows}
+    readable = {path: header for path, header in headers.items() if header}
+    _require_each_class(where, train, test, names, bad)
+    shape = _shape(where, readable, image_size, channels)
+    images = _empty(where, (len(rows), *shape))
+    kept: list[int] = []
+    for index, row in enumerate(rows):
+        if row.path in bad:
+            continue
+        array = _attempt(lambda path: _decode(path, shape), row.path, bad)
+        if array is not None:
+            images[len(kept)] = array
+            kept.append(index)
+    _require_each_class(where, train, test, names, bad)
+    labels = np.asarray([rows[index].label for index in kept], np.int32)
+    cut = sum(index < len(train) for index in kept)
+    unreadable = [(str(path), reason) for path, reason in bad.items()]
+    return Arrays(
+        images[:cut],
+        labels[:cut],
+        images[cut : len(kept)],
+        labels[cut:],
+        tuple(names),
+        tuple(sorted([*skipped, *unreadable])),
+    )
+
+
+def _attempt(function: Callable[[Path], Any], path: Path, bad: dict[Path, str]) -> Any:
+    """The function's value; None, and a reason in `bad`, where the file is unusable."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return function(path)
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        bad[path] = "empty file" if empty else "neither PNG nor JPEG"
+    except Exception as error:  # Pillow's decoders raise whatever their parsers do
+        strerror = getattr(error, "strerror", None)
+        bad[path] = strerror or str(error).split("\n")[0] or type(error).__name__
+    return None
+
+
+def _open(path: Path) -> Any:
+    import warnings
+
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        # Twice the size that is only warned of is an error, and the file skipped.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path, formats=FORMATS)
+
+
+def _header(path: Path) -> _Header:
+    with _open(path) as picture:
+        width, height = picture.size
+        if picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            width, height = height, width
+        return _Header((height, width), picture.mode in _GRAY)
+
+
+def _require_each_class(
+    where: str,
+    train: Sequence[Row],
+    test: Sequence[Row],
+    names: Sequence[str],
+    bad: dict[Path, str],
+) -> None:
+    if bad and len(bad) >= len({row.path for row in (*train, *test)}):
+        path, reason = next(iter(bad.items()))
+        remedy = f"give PNG or JPEG files; {path}: {reason}"
+        raise UserError(f"{where}: no picture can be read", None, remedy)
+    for part, rows in (("training", train), ("test", test)):
+        present = {row.label for row in rows if row.path not in bad}
+        for label, name in enumerate(names):
+            if label not in present:
+                some = any(row.label == label for row in rows)
+                state = "readable " if some else ""
+                what = f"{where}: no {state}{part} pictures of class"
+                raise UserError(what, name, "add some, or remove the class")
+
+
+def _shape(
+    where: str,
+    headers: dict[Path, _Header],
+    image_size: int | None,
+    channels: int | None,
+) -> tuple[int, int, int]:
+    if channels is None:
+        channels = 1 if all(header.gray for header in headers.values()) else 3
+    if image_size is not None:
+        return image_size, image_size, channels
+    first, header = next(iter(headers.items()))
+    for path, other in headers.items():
+        if other.size != header.size:
+            sizes = [f"{w}x{h}" for h, w in (header.size, other.size)]
+            what = f"{where}: sizes differ: {first} is {sizes[0]}, {path} is {sizes[1]}"
+            raise UserError(what, None, "bring them to one with --image-size N")
+    return (*header.size, channels)
+
+
+def _empty(where: str, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError:
+        gigabytes = f"{np.prod(shape, dtype=float) / 1e9:.0f} GB"
+        remedy = "bring them to a smaller size with --image-size N"
+        what = f"{where}: pictures do not fit into memory"
+        raise UserError(what, gigabytes, remedy) from None
+
+
+def _eight_bits(picture: Any) -> Any:
+    """16-bit gray scaled to 8 bits; Pillow's own conversion clips at 255."""
+    from PIL import Image
+
+    levels = np.asarray(picture).astype(np.uint32)
+    return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+
+
+def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """The picture as uint8 [h, w, ch]."""
+    from PIL import Image, ImageOps
+
+    with _open(path) as opened:
+        opened.load()
+        picture = ImageOps.exif_transpose(opened)
+    if picture.mode.startswith("I"):
+        picture = _eight_bits(picture)
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    picture = picture.convert("L" if shape[-1] == 1 else "RGB")
+    if picture.size != (shape[1], shape[0]):
+        picture = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(shape)
