@@ -50,6 +50,7 @@ Pair = Annotated[int, Range(2, LARGEST_INT, f"use 2 {_UP_TO}")]
 Seed = Annotated[int, Range(0, LARGEST_INT, f"use seeds of 0 {_UP_TO}")]
 Size = Annotated[int, Range(1, LARGEST_SIZE, f"use 1 or more, at most {LARGEST_SIZE}")]
 Pixels = Annotated[int, Range(0, 1000, "use 0 or more pixels, at most 1000")]
+Side = Annotated[int, Range(1, 4096, "use 1 or more pixels, at most 4096")]
 Positive = Annotated[
     float, Range(0, LARGEST_FLOAT, "use a positive number, such as 1e-4", above=True)
 ]

@@ -8,6 +8,7 @@ from gmmal_jax.config.checks import (
     Checked,
     Count,
     Seed,
+    Side,
     Size,
     option,
     require,
@@ -39,7 +40,7 @@ class Config(Checked):
     lists them)."""
     data_dir: str | None = None
     """Folder of prepared TFDS data sets; None: TFDS's own default."""
-    image_size: Size | None = None
+    image_size: Side | None = None
     """Side in pixels that pictures of folder:, manifest: and tiny_imagenet: are brought
     to, by their shorter side and a centered crop; None: as they are."""
     setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
