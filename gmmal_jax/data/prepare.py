@@ -51,6 +51,15 @@ def prepare(name: str, given: Sequence[Path], data_dir: Path) -> Path:
       UserError: files missing or not the originals, the data set there already, or a
         folder that cannot be written to.
     """
+    try:
+        return _prepare(name, given, data_dir)
+    except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError there
+        reason = getattr(error, "strerror", None) or str(error).split("\n")[0][:160]
+        remedy = "name a folder that can be written to, with room for the data"
+        raise UserError(f"--data-dir: {reason}", str(data_dir), remedy) from None
+
+
+def _prepare(name: str, given: Sequence[Path], data_dir: Path) -> Path:
     import tensorflow_datasets as tfds
 
     stock = tfds.builder_cls(name)
@@ -66,10 +75,6 @@ def prepare(name: str, given: Sequence[Path], data_dir: Path) -> Path:
         _write(stock, name, parts, temporary)
         folder.parent.mkdir(exist_ok=True)
         (temporary / name / folder.name).rename(folder)
-    except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError there
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:160]
-        remedy = "name a folder that can be written to, with room for the data"
-        raise UserError(f"--data-dir: {reason}", str(data_dir), remedy) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         for path in (folder.parent, *made):

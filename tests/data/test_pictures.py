@@ -62,6 +62,26 @@ def test_exif_rotation_is_applied(tmp_path, orientation):
     np.testing.assert_array_equal(read([file, plain]).train_images[0], upright)
 
 
+def test_a_rotation_behind_the_pixels_of_a_png(tmp_path):
+    """It cannot be known before decoding: a picture of another size is skipped."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = pixels(0, 4, 6, 3)
+    stored = np.ascontiguousarray(np.rot90(upright, 1))
+    content = save(tmp_path / "p.png", stored, exif=exif).read_bytes()
+    start = content.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    end = content.index(b"IEND") - 4
+    parts = content[:start], content[stop:end], content[start:stop], content[end:]
+    (tmp_path / "p.png").write_bytes(b"".join(parts))
+    plain = [save(tmp_path / f"{i}.png", np.zeros((6, 4, 3), np.uint8)) for i in "ab"]
+    found = read([*plain, tmp_path / "p.png"])
+    assert len(found.train_images) == 2 and "EXIF" in found.skipped[0][1]
+    square = read([tmp_path / "p.png", plain[0]], image_size=4).train_images
+    assert square.shape == (2, 4, 4, 3)
+    np.testing.assert_array_equal(square[0], upright[:, 1:5])
+
+
 def test_16_bit_gray_is_scaled_and_not_clipped(tmp_path):
     levels = np.array([[0, 128, 129, 256], [257, 30_000, 65_406, 65_535]], np.uint16)
     file = save(tmp_path / "p.png", levels)

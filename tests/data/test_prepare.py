@@ -165,6 +165,8 @@ def test_a_place_that_cannot_be_written_to(small, tmp_path, capsys):
     assert run("mnist", files, tmp_path / "file" / "d") == 2
     error = capsys.readouterr().err
     assert "--data-dir: Not a directory" in error and error.count("\n") == 1
+    assert run("mnist", files, tmp_path / ("x" * 300)) == 2
+    assert "--data-dir: File name too long" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

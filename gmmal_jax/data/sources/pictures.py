@@ -7,6 +7,7 @@ pictures are gray there is 1 channel, else 3.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,11 +69,12 @@ def read(
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
     images = _empty(where, (len(rows), *shape))
+    decode = partial(_decode, shape=shape, resized=image_size is not None)
     kept: list[int] = []
     for index, row in enumerate(rows):
         if row.path in bad:
             continue
-        array = _attempt(lambda path: _decode(path, shape), row.path, bad)
+        array = _attempt(decode, row.path, bad)
         if array is not None:
             images[len(kept)] = array
             kept.append(index)
@@ -119,7 +121,9 @@ def _open(path: Path) -> Any:
 def _header(path: Path) -> _Header:
     with _open(path) as picture:
         width, height = picture.size
-        if picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
+        # Pillow would decode a whole PNG to look for EXIF behind its pixels.
+        behind = picture.format == "PNG" and "exif" not in picture.info
+        if not behind and picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
             width, height = height, width
         return _Header((height, width), picture.mode in _GRAY)
 
@@ -182,8 +186,8 @@ def _eight_bits(picture: Any) -> Any:
     return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
 
 
-def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """The picture as uint8 [h, w, ch]."""
+def _decode(path: Path, shape: tuple[int, int, int], resized: bool) -> np.ndarray:
+    """The picture as uint8 [h, w, ch], brought to that size where it may be."""
     from PIL import Image, ImageOps
 
     with _open(path) as opened:
@@ -197,5 +201,7 @@ def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         picture = Image.alpha_composite(white, picture)
     picture = picture.convert("L" if shape[-1] == 1 else "RGB")
     if picture.size != (shape[1], shape[0]):
+        if not resized:
+            raise ValueError("EXIF behind its pixels turns it to another size")
         picture = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.BICUBIC)
     return np.asarray(picture).reshape(shape)
