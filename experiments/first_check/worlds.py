@@ -36,7 +36,7 @@ _PHOTOS: dict[str, Any] = {
     "train.steps": 200,
     "da.steps": 200,
 }
-_DIGITS: dict[str, Any] = {"cycles": 3, "initial": 20, "budget": 40}
+_DIGITS: dict[str, Any] = {"cycles": 2, "initial": 40, "budget": 60}
 
 WORLDS: dict[str, World] = {
     "digits": World("digits", 0, 0, _DIGITS),
