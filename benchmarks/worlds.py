@@ -42,7 +42,7 @@ def make(
     labels = generator.integers(NUM_CLASSES, size=num_images).astype(np.int32)
     moments = (0.5,) * image_shape[-1], (0.25,) * image_shape[-1]
     network = networks.make(
-        config.model, config.width, NUM_CLASSES, image_shape, *moments,
+        config.model, config.channels, NUM_CLASSES, image_shape, *moments,
         config.data.pad, config.data.flip,
     )  # fmt: skip
     method = methods.make(network, config)

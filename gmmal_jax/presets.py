@@ -14,7 +14,6 @@ _TWO_CORES = "a run of minutes on two CPU cores"
 
 DIGITS: Changes = {
     "model": ("small", "8x8 images: one block a stage is plenty"),
-    "width": (16, _TWO_CORES),
     "cycles": (6, _SMALL_SET),
     "initial": (20, _SMALL_SET),
     "budget": (20, _SMALL_SET),

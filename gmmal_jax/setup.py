@@ -157,7 +157,7 @@ def _arm(
     num_classes = len(dataset.class_names)
     network = networks.make(
         config.model,
-        config.width,
+        config.channels,
         num_classes,
         dataset.train_images.shape[1:],
         dataset.mean,

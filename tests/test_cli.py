@@ -44,24 +44,24 @@ def test_options_win_over_a_saved_file(tmp_path):
 # What each preset resolves to. A change here changes results: say why in the preset.
 PINNED = {
     "digits": {
-        "model": "small", "width": 16, "cycles": 6, "initial": 20, "budget": 20,
+        "model": "small", "channels": 16, "cycles": 6, "initial": 20, "budget": 20,
         "train.steps": 300, "train.batch_size": 20, "train.learning_rate": 0.1,
         "reg.subset_size": 100, "reg.alpha": 1e-4, "da.steps": 300,
         "da.refit_every": 100, "da.batch_size": 50, "data.pad": 1, "data.flip": False,
         "da.hidden": (128, 128),
     },
     "cifar10": {
-        "model": "resnet18", "width": 64, "cycles": 10, "initial": 1000,
+        "model": "resnet18", "channels": 64, "cycles": 10, "initial": 1000,
         "budget": 1000, "train.epochs": 200, "train.steps": None,
         "train.batch_size": 100, "train.learning_rate": 0.1, "train.decay_at": 0.8,
         "train.momentum": 0.9, "train.weight_decay": 5e-4, "reg.alpha": 1e-4,
-        "reg.subset_size": 1000, "da.steps": 10_000, "da.refit_every": 500,
+        "reg.subset_size": 1000, "alignment_steps": 10_000, "da.refit_every": 500,
         "da.beta": 1.0, "da.learning_rate": 0.01, "da.critic_learning_rate": 5e-4,
         "da.penalty_weight": 10.0, "da.penalty_sides": "one", "gmm.em_iters": 10,
         "gmm.covariance": "diag", "gmm.mode": "sharded", "gmm.init": "labeled",
         "data.pad": 4, "data.flip": True, "select.diversity": None,
     },
-    "cifar100": {"initial": 2000, "budget": 2000, "da.steps": 10_000},
+    "cifar100": {"initial": 2000, "budget": 2000, "alignment_steps": 10_000},
     "svhn_cropped": {"data.flip": False, "initial": 1000, "train.epochs": 200},
     "fashion_mnist": {"data.flip": True, "initial": 1000, "train.epochs": 200},
     "mnist": {"data.flip": False, "initial": 100, "budget": 100},
@@ -103,6 +103,15 @@ def test_named_presets_are_pinned_and_win_over_the_data_sets(name):
     wanted = configs.replace(preset("digits"), **PINNED_NAMED[name])
     assert cli.parse_run(["--preset", name]) == wanted
     assert preset("digits", [name]) == wanted
+
+
+def test_stage_2_is_as_long_for_its_epochs_as_the_papers_and_ends_with_a_chunk():
+    for epochs, chunk, steps in ((200, 50, 10_000), (5, 50, 250), (1, 40, 80)):
+        changes = {"train.epochs": epochs, "train.chunk_steps": chunk}
+        changes["da.refit_every"] = 10 * chunk
+        assert configs.replace(Config(), **changes).alignment_steps == steps
+    assert configs.replace(Config(), **{"da.steps": 600}).alignment_steps == 600
+    assert Config().channels == 64 and Config(model="small").channels == 16
 
 
 def test_presets_in_their_order_then_options():

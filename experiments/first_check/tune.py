@@ -67,8 +67,6 @@ WHY: dict[str, Changes] = {
     "twice as long": {"da.steps": 600},
     "two-sided penalty": {"da.penalty_sides": "two"},
     "latents only": {"da.inputs": "latents"},
-    "raw columns": {"da.input_norm": "none"},
-    "linear critic": {"da.output": "linear"},
 }
 """Why DA does what it does (digits, beta 1); nothing is chosen among them."""
 

@@ -28,6 +28,14 @@ class World(NamedTuple):
     changes: dict[str, Any]
 
 
+_PAPER: dict[str, Any] = {
+    "train.learning_rate": 0.1,
+    "train.weight_decay": 5e-4,
+    "reg.alpha": 1e-4,
+    "da.beta": 1.0,
+    "da.mixture_gradient": True,
+}
+"""Where all arms start from, whatever the digits preset has learned since."""
 _PHOTOS: dict[str, Any] = {
     "cycles": 2,
     "data.pad": 2,
@@ -71,7 +79,7 @@ def settings(name: str, folder: Path, data_dir: str | None) -> configs.Config:
             files.write_atomic(path, _reduced(world, sources.load(dataset, data_dir)))
         dataset = f"npz:{path}"
     common = {"dataset": dataset, "reference": "none", "data.placement": "resident"}
-    return configs.replace(preset("digits"), **(common | world.changes))
+    return configs.replace(preset("digits"), **(common | _PAPER | world.changes))
 
 
 def _reduced(world: World, whole: sources.Dataset) -> bytes:

@@ -18,6 +18,11 @@ from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
+WIDTHS = {"small": 16, "resnet18": 64, "resnet50": 64}
+"""Channels of the first stage where no width is given."""
+ALIGNMENT_PER_EPOCH = 50
+"""Iterations of stage 2 for each epoch of stage 1: A.9's 10,000 for 200."""
+
 
 @dataclass(frozen=True)
 class CheckpointConfig(Checked):
@@ -52,8 +57,8 @@ class Config(Checked):
     query: str | None = None
     """Query strategy in place of the method's."""
     model: Literal["small", "resnet18", "resnet50"] = "resnet18"
-    width: Size = 64
-    """Channels of the network's first stage."""
+    width: Size | None = None
+    """Channels of the network's first stage; None: 64, as usual, and 16 for small."""
     seeds: tuple[Seed, ...] = (0,)
     eval: Literal["test", "validation"] = "test"
     """validation cuts 20 % of the pool; the test part is then never read."""
@@ -87,11 +92,24 @@ class Config(Checked):
         for name in ("steps", "refit_every"):
             value = getattr(self.da, name)
             remedy = f"use a multiple of --train.chunk-steps {chunk}"
-            require(value % chunk == 0, f"da.{option(name)}", value, remedy)
+            whole = value is None or value % chunk == 0
+            require(whole, f"da.{option(name)}", value, remedy)
         size = self.select.subset_size
         remedy = f"use --budget {self.budget} or more"
         enough = size is None or size >= self.budget
         require(enough, "select.subset-size", size, remedy)
+
+    @property
+    def channels(self) -> int:
+        """Of the network's first stage."""
+        return self.width or WIDTHS[self.model]
+
+    @property
+    def alignment_steps(self) -> int:
+        """Iterations of stage 2, whole chunks."""
+        chunk = self.train.chunk_steps
+        wanted = self.da.steps or ALIGNMENT_PER_EPOCH * self.train.epochs
+        return -(-wanted // chunk) * chunk
 
     def labels_wanted(self) -> int:
         """Labels in the last cycle."""

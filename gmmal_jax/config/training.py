@@ -83,8 +83,9 @@ class AlignConfig(Checked):
 
     group: ClassVar[str] = "da."
 
-    steps: Count = 10_000
-    """Alternating iterations: one step of the network, one of the critic."""
+    steps: Count | None = None
+    """Alternating iterations: one step of the network, one of the critic. None: 50 for
+    each epoch of stage 1, the paper's 10,000 for its 200."""
     batch_size: Size = 100
     """Labeled and as many unlabeled images an iteration."""
     refit_every: Count = 500

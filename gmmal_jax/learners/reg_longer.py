@@ -50,7 +50,7 @@ def make(network: Network, config: Config) -> Learner:
     longer = dataclasses.replace(
         train,
         schedule="step",
-        steps=da.steps,
+        steps=config.alignment_steps,
         batch_size=da.batch_size,
         learning_rate=da.learning_rate,
         decay_at=da.decay_at,
