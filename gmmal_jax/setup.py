@@ -181,15 +181,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "versions": _environment(arm.trainer),
         "data": _describe(dataset),
     }
-    try:
-        arm.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(body, indent=2) + "\n"
-        files.write_atomic(arm.folder / CONFIG_FILE, text)
-    except OSError as error:
-        remedy = "name a folder that can be written to"
-        raise UserError(
-            f"--out: {error.strerror or error}", str(arm.folder), remedy
-        ) from None
+    _write(arm.folder / CONFIG_FILE, json.dumps(body, indent=2) + "\n")
 
 
 def _describe(dataset: sources.Dataset) -> dict[str, Any]:
@@ -214,7 +206,16 @@ def _write_skipped(run: Run) -> None:
     )
     # A file's name need not be UTF-8.
     content = table.getvalue().encode(errors="surrogateescape")
-    files.write_atomic(run.folder / SKIPPED_FILE, content)
+    _write(run.folder / SKIPPED_FILE, content)
+
+
+def _write(path: Path, content: bytes | str) -> None:
+    try:
+        files.write_atomic(path, content)
+    except OSError as error:
+        remedy = "name a folder that can be written to"
+        what = f"--out: {error.strerror or error}"
+        raise UserError(what, str(path.parent), remedy) from None
 
 
 def _environment(trainer: train.Trainer) -> dict[str, Any]:
