@@ -1,6 +1,9 @@
 """Data sets that TFDS prepared as array_record, read without TensorFlow."""
 
 import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,8 +28,10 @@ def read(name: str, data_dir: str | None) -> Arrays:
     try:
         import tensorflow_datasets as tfds
 
-        builder = tfds.builder(name, data_dir=data_dir)
-        if not builder.is_prepared():
+        with _errors_only():
+            builder = tfds.builder(name, data_dir=data_dir)
+            prepared = builder.is_prepared()
+        if not prepared:
             raise FileNotFoundError(f"nothing in {builder.data_path}")
         packed = {"image": tfds.decode.SkipDecoding()}
         sources = [
@@ -53,6 +58,18 @@ def read(name: str, data_dir: str | None) -> Arrays:
         raise UserError("--data-dir: damaged data set", where, remedy) from None
     names = tuple(builder.info.features["label"].names)
     return Arrays(x_train, y_train, x_test, y_test, names)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """TFDS warns of a folder that lacks the data set; our own line says it better."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _rows(source: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
