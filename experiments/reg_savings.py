@@ -75,6 +75,8 @@ def settings(variant: str, seed: int, cycles: int) -> configs.Config:
         "learn": "reg",
         "query": "random",
         "reference": "none",
+        "train.learning_rate": 0.1,
+        "train.weight_decay": 5e-4,
         "eval": "validation",
         "seeds": (seed,),
         "cycles": cycles,

@@ -11,6 +11,15 @@ Changes = dict[str, tuple[object, str]]
 
 _SMALL_SET = "1,797 images in all: the paper's numbers are for 50,000"
 _TWO_CORES = "a run of minutes on two CPU cores"
+_TRIED = "best of six recipes on validation data (experiments/tuning_log.csv)"
+
+SMALL_DATA: Changes = {
+    "da.mixture_gradient": (
+        False,
+        "with it alignment closes the critic's gap at the price of the classes; best "
+        "of six on validation data (experiments/README.md)",
+    ),
+}
 
 DIGITS: Changes = {
     "model": ("small", "8x8 images: one block a stage is plenty"),
@@ -21,11 +30,14 @@ DIGITS: Changes = {
     "data.flip": (False, "a mirrored digit is no digit"),
     "train.steps": (300, "200 epochs of 20 images would be 200 steps of one batch"),
     "train.batch_size": (20, "the labeled set starts with 20 images"),
+    "train.learning_rate": (0.03, _TRIED),
+    "train.weight_decay": (5e-3, _TRIED),
     "reg.subset_size": (100, "10 a class, as many as the paper has for 100 classes"),
     "da.steps": (300, _TWO_CORES),
     "da.batch_size": (50, _TWO_CORES),
     "da.hidden": ((128, 128), "as wide as the small network's latents; paper: 512"),
     "da.refit_every": (100, "a stage of 300 steps would see one refit of 500"),
+    **SMALL_DATA,
 }
 
 _CIFAR100: Changes = {
@@ -68,6 +80,7 @@ _LITERAL: Changes = {
     "reg.batch_norm": ("batch_update", "what plain training code does (A11)"),
     "da.penalty_sides": ("two", "the gradient penalty as in its source (A18)"),
     "da.input_norm": ("none", "section 3.4 names no scaling of the columns (A23)"),
+    "da.mixture_gradient": (True, "section 3.4 stops gradients at the mixtures only"),
 }
 _APPENDIX_RATE: Changes = {
     "train.learning_rate": (0.01, "appendix A.1 (A1)"),
@@ -91,6 +104,7 @@ NAMED: dict[str, Changes] = {
     "appendix_rate": _APPENDIX_RATE,
     "paper_code": _PAPER_CODE,
     "onecycle": _ONECYCLE,
+    "small_data": SMALL_DATA,
 }
 """Presets for --preset; they go on top of the data set's, in the order given."""
 

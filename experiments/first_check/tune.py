@@ -79,7 +79,7 @@ _DIGITS: dict[str, Changes] = {
 _FASHION: dict[str, Changes] = {
     "ce": CE["rate 0.1"],
     "reg": REG["alpha 1e-4"],
-    "da": {},
+    "da": DA["beta 1, gradient cut"],
 }
 CHOSEN: dict[str, dict[str, Changes]] = {
     "digits": _DIGITS,
