@@ -87,7 +87,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
     config = configs.from_dict(saved["config"], str(folder / CONFIG_FILE))
     run = _prepare(config, folder, num_devices)
     now_there = _describe(run.dataset)
-    if any(saved["data"][name] != now_there[name] for name in IDENTITY):
+    if any(saved["data"].get(name) != now_there[name] for name in IDENTITY):
         remedy = "restore the data that the run began with"
         raise UserError(
             "data set changed since the run began", run.config.dataset, remedy
