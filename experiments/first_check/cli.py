@@ -53,7 +53,7 @@ def _report(world: str, args: argparse.Namespace) -> None:
     if jobs:
         environment = check.environment_of(jobs[0], args.work)
         files.write_atomic(check.ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
-    report.write(done)
+    report.write(done, tables.load(tune.LOG))
 
 
 def _cores() -> list[int]:

@@ -82,11 +82,27 @@ def contrasts_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write(rows: Sequence[Row]) -> None:
+def trials_table(log: Sequence[Row]) -> str:
+    """Markdown: every configuration that was looked at on validation data."""
+    lines = _head(["world, trial", "accuracy", "pull", "gap", "AUC", "steps", "images"])
+    for world, arm in dict.fromkeys((row["world"], row["arm"]) for row in log):
+        seeds = [seed[0] for seed in by_seed(log, world, arm).values()]
+        mean, half = tables.interval([accuracies([row]) for row in seeds])
+        cells = [f"{mean:.1f} ± {half:.1f}"]
+        for name in ("reg_pull", "critic_gap", "held_out_auc"):
+            known = [float(row[name]) for row in seeds if row[name]]
+            cells.append(f"{np.mean(known):.2g}" if known else "")
+        cells += [seeds[0]["network_steps"], f"{int(seeds[0]['images_forwarded']):,}"]
+        lines.append(f"| {world}, {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(rows: Sequence[Row], log: Sequence[Row]) -> None:
     """Put the tables between the markers of the README."""
     worlds = list(dict.fromkeys(row["world"] for row in rows))
     parts = [contrasts_table(rows)]
     parts += [f"**{world}**\n\n{arms_table(rows, world)}" for world in worlds]
+    parts += [f"**Trials** (validation data)\n\n{trials_table(log)}"]
     text = README.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]

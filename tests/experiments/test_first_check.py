@@ -112,3 +112,23 @@ def test_every_question_has_arms_and_every_reported_row_is_a_fresh_seed_of_test(
 def test_the_tables_of_the_readme_are_those_of_the_rows():
     text = report.README.read_text()
     assert report.contrasts_table(tables.load(check.RESULTS)) in text
+
+
+def test_the_check_fails_where_rows_differ(monkeypatch, tmp_path, capsys):
+    committed = rows("a", [(0.5, 0.6)])
+    for row in committed:
+        row["world"] = "digits"
+    tables.save(tmp_path / "rows.csv", committed)
+    monkeypatch.setattr(check, "RESULTS", tmp_path / "rows.csv")
+
+    def moved(points):
+        gap = points / 100
+        return [
+            row | {"accuracy": str(float(row["accuracy"]) + gap)} for row in committed
+        ]
+
+    assert check._agrees(committed, "a", exact=True)
+    assert not check._agrees(moved(0.1), "a", exact=True)
+    assert check._agrees(moved(5), "a", exact=False)
+    assert not check._agrees(moved(-13), "a", exact=False)
+    assert "DIFFERS" in capsys.readouterr().out
