@@ -106,7 +106,7 @@ def test_a_class_without_images(capsys, tmp_path):
     np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
     sizes = ("--initial", "5", "--budget", "5", "--model", "small")
     line = refused(capsys, "run", "--dataset", f"npz:{path}", "--out", str(out), *sizes)
-    assert "no image to learn of class: '1'; add some, or number the classes" in line
+    assert "class 1 has no images in y_train; number classes from 0" in line
     assert not out.exists()
 
 

@@ -17,9 +17,9 @@ QUERIES: dict[str, Changes] = {
 
 SMALLER: dict[str, tuple[str, ...]] = {
     "fashion": (PLAIN, "entropy none", "gmm balance_kmeans"),
-    "cifar": (PLAIN, "gmm balance_kmeans"),
+    "cifar": (PLAIN,),
 }
-"""Worlds whose images take longer see each query in its own construction only."""
+"""Worlds whose images take longer: each query in its own construction, or none."""
 
 
 def trainings(world: str) -> dict[str, Changes]:
@@ -57,6 +57,7 @@ def jobs(world: str, seeds: tuple[int, ...] = SEEDS) -> list[Job]:
     pairs += [
         (PLAIN, training, QUERIES[PLAIN] | how)
         for training, how in beside(world).items()
+        if (world, training) != ("cifar", "reg_da, literal")  # known to collapse
     ]
     if world in SMALLER:
         pairs = [pair for pair in pairs if pair[0] in SMALLER[world]]
@@ -103,7 +104,7 @@ CONTRASTS = (
     ),
     *(
         Contrast(
-            f"{query} query, {training}",
+            f"{query} - {PLAIN}, {training}",
             f"{query} / {training}",
             f"{PLAIN} / {training}",
             1,
@@ -111,5 +112,19 @@ CONTRASTS = (
         for training in ("ce", "reg", "reg_da")
         for query in QUERIES
         if query != PLAIN
+    ),
+    *(
+        Contrast(
+            f"gmm - {other}, both {construction}, {training}",
+            f"gmm {construction} / {training}",
+            f"{other} {construction} / {training}",
+            1,
+        )
+        for training in ("ce", "reg", "reg_da")
+        for other, construction in (
+            ("random", "balance_kmeans"),
+            ("entropy", "balance_kmeans"),
+            ("entropy", "none"),
+        )
     ),
 )

@@ -1,6 +1,7 @@
 """Do the committed rows come out again? One seed of three arms, from nothing."""
 
 import json
+import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ ARMS = (
     f"{arms.PLAIN} / reg, longer",
     "gmm balance_kmeans / reg_da",
 )
-SAME = ("jax", "jaxlib", "numpy", "device")
+SAME = ("jax", "jaxlib", "numpy", "device", "processor")
 """Where all of these are equal, so must be every digit."""
 POINTS = 12.0
 """Elsewhere rounding alone moves a run of few labels by points; a mean of three cycles
@@ -40,13 +41,27 @@ def run(cores: Sequence[int]) -> int:
 
 
 def environment_of(job: Job, work: Path) -> dict[str, Any]:
-    """Versions and device that a job ran with."""
-    return setup.read_config(job.folder(work))["versions"]
+    """Versions and device that a job ran with, and the processor of this machine."""
+    versions = setup.read_config(job.folder(work))["versions"]
+    return versions | {"processor": _processor()}
+
+
+def _processor() -> str:
+    """Its model and vector units: XLA's sums depend on them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    fields = {name.strip(): value.split() for name, value in fields.items()}
+    flags = fields.get("flags", [])
+    vectors = sorted(flag for flag in flags if flag.startswith(("avx", "fma")))
+    return " ".join([*fields.get("model name", [platform.machine()]), *vectors])
 
 
 def _same(environment: dict[str, Any]) -> bool:
     committed = json.loads(ENVIRONMENT.read_text())
-    return all(environment[name] == committed[name] for name in SAME)
+    return all(environment[name] == committed.get(name) for name in SAME)
 
 
 def _agrees(found: Sequence[tables.Row], arm: str, exact: bool) -> bool:

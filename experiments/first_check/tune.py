@@ -56,21 +56,6 @@ ARMS: dict[str, tuple[str, dict[str, Changes]]] = {
     "da": ("reg_da", DA),
 }
 """Arm -> (learner, its trials); the first trial is the default."""
-CONTROLS: dict[str, Changes] = {
-    "longer": {"learn": "reg_longer"},
-    "beta 0": {"learn": "reg_da", "da.beta": 0.0},
-}
-"""What DA's trials are set beside; nothing is chosen among them."""
-WHY: dict[str, Changes] = {
-    "joint BatchNorm": {"da.batch_norm": "joint"},
-    "rate 1e-3": {"da.learning_rate": 1e-3},
-    "twice as long": {"da.steps": 600},
-    "two-sided penalty": {"da.penalty_sides": "two"},
-    "latents only": {"da.inputs": "latents"},
-}
-"""Why DA does what it does (digits, beta 1); nothing is chosen among them."""
-
-
 _DIGITS: dict[str, Changes] = {
     "ce": CE["rate 0.03, decay 5e-3"],
     "reg": REG["alpha 1e-3"],
@@ -99,14 +84,11 @@ def jobs(arm: str, world: str, chosen: Changes) -> list[Job]:
     """An arm's trials on a world.
 
     Args:
-      arm: a key of `ARMS`, "controls" or "why".
+      arm: a key of `ARMS`.
       world: a key of `SEEDS`.
       chosen: changes of the arms tried before.
     """
-    if arm in ARMS:
-        learner, trials = ARMS[arm]
-    else:
-        learner, trials = "reg_da", CONTROLS if arm == "controls" else WHY
+    learner, trials = ARMS[arm]
     common: Changes = {"learn": learner, "query": "random", "cycles": 1}
     common |= {"initial": LABELED[world]} | chosen
     return [
@@ -118,7 +100,7 @@ def jobs(arm: str, world: str, chosen: Changes) -> list[Job]:
 def _before(arm: str, world: str) -> Changes:
     """What was chosen for the arms that come before this one."""
     order = list(ARMS)
-    earlier = order[: order.index(arm)] if arm in order else order[:2]
+    earlier = order[: order.index(arm)]
     chosen = CHOSEN.get(world, {})
     return {k: v for name in earlier for k, v in chosen.get(name, {}).items()}
 

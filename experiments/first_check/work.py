@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class Job(NamedTuple):
 
     def folder(self, work: Path) -> Path:
         """Where its run lies."""
-        return work / self.eval / self.world / self.arm.replace(" ", "_")
+        return work / self.eval / self.world / re.sub(r"\W+", "_", self.arm)
 
 
 def run_all(

@@ -41,6 +41,7 @@ _PHOTOS: dict[str, Any] = {
     "data.pad": 2,
     "data.flip": True,
     "train.batch_size": 50,
+    "width": 8,
     "train.steps": 200,
     "da.steps": 200,
 }
@@ -53,9 +54,9 @@ WORLDS: dict[str, World] = {
         "fashion_mnist",
         5000,
         2000,
-        _PHOTOS | {"width": 8, "initial": 200, "budget": 200},
+        _PHOTOS | {"initial": 200, "budget": 200},
     ),
-    "cifar": World("cifar10", 5000, 4000, _PHOTOS | {"initial": 500, "budget": 500}),
+    "cifar": World("cifar10", 5000, 4000, _PHOTOS | {"initial": 500, "cycles": 1}),
 }
 """Images of fashion and cifar are halved to 14x14 and 16x16."""
 

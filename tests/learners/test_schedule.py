@@ -114,6 +114,7 @@ def first_chunks(**changes):
 def test_training_follows_the_schedule():
     """The first step of one cycle is plain SGD's at a 25th; the second is larger."""
     plain = first_chunks(**{"train.learning_rate": PEAK / 25})
-    cycle = first_chunks(**{"train.schedule": "onecycle"})
+    rising = {"train.schedule": "onecycle", "train.learning_rate": PEAK}
+    cycle = first_chunks(**rising)
     np.testing.assert_allclose(cycle[0], plain[0], rtol=1e-6)
     assert np.abs(cycle[1] - cycle[0]).max() > 1.5 * np.abs(plain[1] - plain[0]).max()
