@@ -151,7 +151,7 @@ def _resume(args: Sequence[str]) -> int:
 
 
 def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
-    from gmmal_jax import display, figures, files, run
+    from gmmal_jax import display, figures, files, run, setup
 
     _use_cache()
     with files.lock(folder):
@@ -159,7 +159,10 @@ def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
         print(f"folder: {folder}", flush=True)
         skipped = len(prepared.dataset.skipped)
         if skipped:
-            print(f"skipped: {skipped} files, see {folder / 'skipped.csv'}", flush=True)
+            print(
+                f"skipped: {skipped} files, see {folder / setup.SKIPPED_FILE}",
+                flush=True,
+            )
         config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
         with _signals() as stop:
@@ -252,7 +255,7 @@ def _datasets(args: Sequence[str]) -> int:
 
     if args and args[0] == "prepare":
         return datasets.prepare(args[1:])
-    if args and args[0] not in ("-h", "--help"):
+    if args and args[0] not in HELP:
         remedy = "gmmal datasets lists them, gmmal datasets prepare makes one"
         raise UserError("gmmal datasets does not know", args[0], remedy)
     datasets.show()

@@ -66,13 +66,13 @@ def parse(given: Given, others: Sequence[str] = ()) -> dict[str, object]:
     return values
 
 
-def one(given: Given, name: str, default: str | None = None) -> str | None:
-    """The text of an option that takes one.
+def one(given: Given, name: str) -> str | None:
+    """The text of an option that takes one; None if it is not there.
 
     Raises:
       UserError: none or several.
     """
-    return _single(given[name], name) if name in given else default
+    return _single(given[name], name) if name in given else None
 
 
 def several(given: Given, name: str) -> list[str]:

@@ -23,7 +23,7 @@ ARMS = (
 SAME = ("jax", "jaxlib", "numpy", "device", "processor")
 """Where all of these are equal, so must be every digit."""
 POINTS = 12.0
-"""Elsewhere rounding alone moves a run of few labels by points; a mean of three cycles
+"""Elsewhere rounding alone moves a run of few labels by points; a mean of the cycles
 further off than this is another algorithm (or a very unlucky machine)."""
 
 

@@ -1,6 +1,5 @@
 """Data sets by name: uint8 images, integer labels, and how to normalize them."""
 
-import difflib
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from gmmal_jax.data.sources import (
     tiny_imagenet,
 )
 from gmmal_jax.data.sources.arrays import Arrays, moments
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, nearest
 
 
 class Dataset(NamedTuple):
@@ -118,12 +117,12 @@ def _unknown(name: str) -> UserError:
         return UserError(what, name, f"did you mean {kind}:{name}?")
     start, _, rest = name.partition(":")
     plain = {known.partition(":")[0]: known for known in KINDS}
-    near = difflib.get_close_matches(start, plain, 1, 0.5)
-    if not near:
+    near = nearest(start, plain)
+    if near is None:
         return UserError(what, name, f"use one of {', '.join(KINDS)}")
-    meant = plain[near[0]]
+    meant = plain[near]
     if rest and ":" in meant:
-        meant = f"{near[0]}:{rest}"
+        meant = f"{near}:{rest}"
     return UserError(what, name, f"did you mean {meant}? gmmal datasets lists all")
 
 
