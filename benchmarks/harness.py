@@ -150,6 +150,8 @@ def environment() -> dict[str, Any]:
     """Versions, device and threads: what figures depend on."""
     import jax
 
+    from gmmal_jax import doctor
+
     versions = {}
     for package in _PACKAGES:
         try:
@@ -157,7 +159,8 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = None
     device = jax.devices()[0]
-    kind = _processor() if device.platform == "cpu" else device.device_kind
+    on_cpu = device.platform == "cpu"
+    ours = doctor.processor()
     cores = (
         len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -165,20 +168,12 @@ def environment() -> dict[str, Any]:
     )
     return {
         "platform": device.platform,
-        "device": kind,
+        "device": ours.model if on_cpu else device.device_kind,
+        "vectors": list(ours.vectors) if on_cpu else [],
         "cores": cores,
         "python": platform.python_version(),
         "versions": versions,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
 
 
 def markdown(table: Table) -> str:

@@ -6,11 +6,38 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy",
     "tensorflow-datasets", "scikit-learn", "tyro", "rich", "matplotlib", "pillow",
 )  # fmt: skip
+
+
+class Processor(NamedTuple):
+    """What computes where no accelerator does.
+
+    Attributes:
+      model: its name.
+      vectors: its vector units' flags, sorted; speed and XLA's rounding depend on
+        them. Empty where the system does not tell.
+    """
+
+    model: str
+    vectors: tuple[str, ...]
+
+
+def processor() -> Processor:
+    """This machine's."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return Processor(platform.processor() or platform.machine(), ())
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    fields = {name.strip(): value.strip() for name, value in pairs}
+    flags = fields.get("flags", "").split()
+    vectors = tuple(sorted(flag for flag in flags if flag.startswith(("avx", "fma"))))
+    return Processor(fields.get("model name", platform.machine()), vectors)
 
 
 def device_line() -> str:
@@ -43,6 +70,8 @@ def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
       cache_folder: of the compilation cache.
     """
     yield True, f"python {platform.python_version()} on {platform.platform()}"
+    model, vectors = processor()
+    yield True, f"processor: {' '.join((model, *vectors))}"
     for package in PACKAGES:
         try:
             yield True, f"{package} {version(package)}"

@@ -125,6 +125,11 @@ def make_trainer(
     )
 
 
+def length(phase: Phase, num_labeled: int, chunk_steps: int) -> int:
+    """Steps of a phase with so many labeled rows: whole chunks."""
+    return -(-phase.num_steps(num_labeled) // chunk_steps) * chunk_steps
+
+
 def run(
     trainer: Trainer,
     seed: int,
@@ -200,7 +205,7 @@ def _run_phase(
     metrics: dict[str, dict[str, float]],
 ) -> PyTree:
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
-    num_steps = -(-phase.num_steps(int(pool.labeled.sum())) // chunk) * chunk
+    num_steps = length(phase, int(pool.labeled.sum()), chunk)
     key = address.key("augmentation")
 
     def refresh(step: int, state: PyTree) -> PyTree:

@@ -1,7 +1,6 @@
 """Do the committed rows come out again? One seed of three arms, from nothing."""
 
 import json
-import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from experiments import tables
 from experiments.first_check import arms
 from experiments.first_check.work import Job, run_all
-from gmmal_jax import setup
+from gmmal_jax import doctor, setup
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
@@ -43,20 +42,8 @@ def run(cores: Sequence[int]) -> int:
 def environment_of(job: Job, work: Path) -> dict[str, Any]:
     """Versions and device that a job ran with, and the processor of this machine."""
     versions = setup.read_config(job.folder(work))["versions"]
-    return versions | {"processor": _processor()}
-
-
-def _processor() -> str:
-    """Its model and vector units: XLA's sums depend on them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    fields = {name.strip(): value.split() for name, value in fields.items()}
-    flags = fields.get("flags", [])
-    vectors = sorted(flag for flag in flags if flag.startswith(("avx", "fma")))
-    return " ".join([*fields.get("model name", [platform.machine()]), *vectors])
+    model, vectors = doctor.processor()
+    return versions | {"processor": " ".join((model, *vectors))}
 
 
 def _same(environment: dict[str, Any]) -> bool:

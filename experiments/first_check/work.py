@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from experiments import tables
 from experiments.first_check import worlds
-from gmmal_jax import config as configs, run, setup
+from gmmal_jax import config as configs, run, setup, train
 from gmmal_jax.data import splits
 from gmmal_jax.learners.base import Learner
 from gmmal_jax.records import Record, load
@@ -148,7 +148,7 @@ def cost(learner: Learner, chunk: int, record: Record, pool: int) -> dict[str, i
     """
     result = {"network_steps": 0, "critic_steps": 0, "images_forwarded": 0}
     for phase in learner.phases:
-        steps = -(-phase.num_steps(record.results["labeled"]) // chunk) * chunk
+        steps = train.length(phase, record.results["labeled"], chunk)
         result["network_steps"] += 0 if phase.name == "critic" else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
         result["images_forwarded"] += steps * sum(phase.inputs)

@@ -92,7 +92,7 @@ def balanced_rows(
 def _draw(generator: np.random.Generator, rows: np.ndarray, seats: int) -> np.ndarray:
     copies, rest = divmod(seats, len(rows))
     drawn = generator.choice(rows, rest, replace=False)
-    return np.concatenate([np.tile(rows, copies), drawn])
+    return np.concatenate([rows] * copies + [drawn])
 
 
 def share(indices: np.ndarray, mask: np.ndarray, num_devices: int) -> Rows:

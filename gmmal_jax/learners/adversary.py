@@ -15,6 +15,7 @@ from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.types import (
     AXIS,
+    Clock,
     EmbedPool,
     Key,
     Metrics,
@@ -91,6 +92,12 @@ def init(adversary: Adversary, key: Key) -> CriticState:
         health=jnp.zeros(()),
         live=jnp.zeros(()),
     )
+
+
+def decayed(adversary: Adversary, clock: Clock, rate: float) -> jax.Array:
+    """A rate of stage 2 at this step; the network's and the critic's fall together."""
+    da, chunk = adversary.da, adversary.config.train.chunk_steps
+    return optimizer.step_decay(clock, rate, da.decay_at, da.decay, chunk)
 
 
 def judge(adversary: Adversary, params: PyTree, inputs: jax.Array) -> jax.Array:
@@ -263,13 +270,7 @@ def critic_step(
 
     grads, metrics = jax.grad(objective, has_aux=True)(state.params)
     grads, metrics = total((grads, metrics), AXIS)
-    rate = optimizer.step_decay(
-        batch.clock,
-        da.critic_learning_rate,
-        da.decay_at,
-        da.decay,
-        adversary.config.train.chunk_steps,
-    )
+    rate = decayed(adversary, batch.clock, da.critic_learning_rate)
     params, moments = optimizer.descend(
         optax.scale_by_adam(), grads, state.moments, state.params, rate
     )

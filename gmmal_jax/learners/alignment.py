@@ -11,6 +11,7 @@ from gmmal_jax.learners.adversary import (
     Adversary,
     critic_inputs,
     critic_step,
+    decayed,
     judge,
     refit_mixtures,
 )
@@ -86,13 +87,7 @@ def align_phase(adversary: Adversary) -> Phase:
             state.model.params
         )
         grads, metrics = total((grads, terms), AXIS)
-        rate = optimizer.step_decay(
-            batch.clock,
-            da.learning_rate,
-            da.decay_at,
-            da.decay,
-            config.train.chunk_steps,
-        )
+        rate = decayed(adversary, batch.clock, da.learning_rate)
         params, moments = optimizer.descend(
             sgd, grads, state.align_optimizer, state.model.params, rate
         )

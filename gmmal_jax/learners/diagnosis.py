@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import rankdata
 
 from gmmal_jax.learners.adversary import Adversary, CriticState
 from gmmal_jax.learners.mixture_loss import SATURATED
@@ -15,9 +14,10 @@ from gmmal_jax.types import Mixture, PoolView
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     """Area under the ROC curve: P(a positive scores above a negative), ties half."""
-    ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
-    pairs = len(positive) * len(negative)
-    return float((ranks.sum() - len(positive) * (len(positive) + 1) / 2) / pairs)
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left").sum()
+    up_to = np.searchsorted(ordered, positive, side="right").sum()
+    return float((below + up_to) / (2 * len(positive) * len(negative)))
 
 
 def diagnose(adversary: Adversary) -> Any:
