@@ -159,7 +159,8 @@ def _gradient_ratio(
     kernel, bias = network.head(model)
 
     def classify(latents: jax.Array) -> jax.Array:
-        logits = latents @ kernel + bias[None, :]
+        logits = jnp.matmul(latents, kernel, precision=jax.lax.Precision.HIGHEST)
+        logits = logits + bias[None, :]
         return _cross_entropy(outputs._replace(logits=logits), batch)
 
     def penalize(latents: jax.Array) -> jax.Array:
