@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--tune",
-        choices=list(tune.ARMS),
+        choices=list(tune.TRIALS),
         help="trials of an arm on validation data, into tuning_log.csv",
     )
     parser.add_argument("--worlds", nargs="+", default=list(tune.SEEDS))

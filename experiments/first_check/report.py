@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import tables
+from experiments.first_check import tune
 from experiments.first_check.arms import CONTRASTS, Contrast
 from gmmal_jax import files
 
@@ -76,9 +77,24 @@ def contrasts_table(rows: Sequence[Row]) -> str:
                 cells.append("")
                 continue
             mean, half, _ = found
-            text = f"{mean:+.1f} ± {half:.1f}"
-            cells.append(f"**{text}**" if abs(mean) > half else text)
+            cells.append(_signed(mean, half))
         lines.append(f"| {contrast.question} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def why_table(log: Sequence[Row]) -> str:
+    """Markdown: what DA does to digits in each form, beside the same without it."""
+    lines = _head(["form", "on", "off", "on - off", "gap on", "gap off"])
+    for form in tune.FORMS:
+        names = [f"{tune.WHY_ARM} {form}, {weight}" for weight in ("on", "off")]
+        found = [by_seed(log, "digits", name) for name in names]
+        cells = [f"{np.mean([accuracies(r) for r in s.values()]):.1f}" for s in found]
+        change = difference(log, "digits", Contrast(form, *names))
+        assert change is not None
+        cells.append(_signed(*change[:2]))
+        gaps = [[float(r[0]["critic_gap"]) for r in s.values()] for s in found]
+        cells += [f"{np.mean(values):.2f}" for values in gaps]
+        lines.append(f"| {form} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -102,12 +118,19 @@ def write(rows: Sequence[Row], log: Sequence[Row]) -> None:
     worlds = list(dict.fromkeys(row["world"] for row in rows))
     parts = [contrasts_table(rows)]
     parts += [f"**{world}**\n\n{arms_table(rows, world)}" for world in worlds]
+    parts += [f"**Why DA hurts on digits** (validation data)\n\n{why_table(log)}"]
     parts += [f"**Trials** (validation data)\n\n{trials_table(log)}"]
     text = README.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     body = "\n\n".join(parts)
     files.write_atomic(README, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
+
+
+def _signed(mean: float, half: float) -> str:
+    """A difference; bold where its interval leaves out 0."""
+    text = f"{mean:+.1f} ± {half:.1f}"
+    return f"**{text}**" if abs(mean) > half else text
 
 
 def _head(columns: Sequence[str]) -> list[str]:

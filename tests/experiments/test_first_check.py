@@ -110,8 +110,16 @@ def test_every_question_has_arms_and_every_reported_row_is_a_fresh_seed_of_test(
 
 
 def test_the_tables_of_the_readme_are_those_of_the_rows():
-    text = report.README.read_text()
+    text, log = report.README.read_text(), tables.load(tune.LOG)
     assert report.contrasts_table(tables.load(check.RESULTS)) in text
+    assert report.trials_table(log) in text and report.why_table(log) in text
+
+
+def test_what_da_does_is_compared_with_the_same_form_without_it():
+    pairs = list(tune.WHY.items())
+    for (on, form), (off, without) in zip(pairs[::2], pairs[1::2], strict=True):
+        assert (on.removesuffix("on"), without) == (off[:-3], form | tune.OFF)
+    assert tune._before("why", "digits") == tune._before("da", "digits")
 
 
 def test_the_check_fails_where_rows_differ(monkeypatch, tmp_path, capsys):
