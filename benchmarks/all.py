@@ -85,13 +85,19 @@ def page(head: str, devices: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [head.split(MARKER)[0].rstrip(), MARKER]
     for results in devices.values():
         first = next(iter(results.values()))["environment"]
-        cores = f", {first['cores']} cores" if first["platform"] == "cpu" else ""
-        parts.append(f"## {first['device']}{cores}")
+        parts.append(f"## {_device(first)}")
         for name, body in results.items():
             parts.append(f"**{name}.py**, {_circumstances(body)}")
             parts += [_markdown(table) for table in body["tables"]]
             parts += [f"Below its floor: {line}." for line in body["missed"]]
     return "\n\n".join(parts) + "\n"
+
+
+def _device(environment: Mapping[str, Any]) -> str:
+    if environment["platform"] != "cpu":
+        return environment["device"]
+    vectors, cores = " ".join(environment["vectors"]), environment["cores"]
+    return f"{environment['device']} ({vectors}), {cores} cores"
 
 
 def _circumstances(body: Mapping[str, Any]) -> str:

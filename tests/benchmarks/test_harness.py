@@ -30,7 +30,8 @@ def everything(load):
 def body(**changes):
     versions = {"jax": "1.0", "torch": None}
     environment = {
-        "platform": "cpu", "device": "Some CPU (R) 9", "cores": 2, "python": "3.11",
+        "platform": "cpu", "device": "Some CPU (R) 9", "vectors": ["avx", "avx2"],
+        "cores": 2, "python": "3.11",
         "versions": versions,
     }  # fmt: skip
     rows = [{"case": "a", "ratio": 2.0}]
@@ -133,7 +134,7 @@ class TestAll:
         results = everything.merged({}, {"em": body(missed=missed)}, "day 1")
         page = everything.page("# Head\n\ntext\n", {"some-cpu": results})
         assert page.startswith("# Head\n\ntext\n\n" + everything.MARKER)
-        assert "## Some CPU (R) 9, 2 cores" in page and "| a | 2 |" in page
+        assert "## Some CPU (R) 9 (avx avx2), 2 cores" in page and "| a | 2 |" in page
         assert "day 1, took 3 s; Python 3.11, jax 1.0" in page and "torch" not in page
         assert "Below its floor: T: a: x is 1." in page
         assert everything.page(page, {"some-cpu": results}) == page
