@@ -37,7 +37,7 @@ CASES = {
     "digits: ResNet-18, width 16, 8x8": Case("resnet18", 16, 8, 1, 10, 7, 1.3),
     "digits preset: small, width 16, 8x8": Case("small", 16, 8, 1, 10, 7, 1.3),
     "ResNet-18, width 16, 32x32": Case("resnet18", 16, 32, 3, 8, 3, 0.8),
-    "ResNet-18, width 32, 32x32": Case("resnet18", 32, 32, 3, 4, 3, 0.8),
+    "ResNet-18, width 32, 32x32": Case("resnet18", 32, 32, 3, 6, 3, 0.8),
     "ResNet-18, width 64, 32x32": Case("resnet18", 64, 32, 3, 3, 3, 0.8),
 }
 BATCH = 100

@@ -9,6 +9,7 @@ the stock convolution.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ _FEW = 4
 """Input channels up to which the CPU's kernel is slower than a product of patches."""
 _LARGE = 256
 """Pixels of a map from which the image-wise kernel gradient is faster."""
+_BLOCK_IMAGES = 2
+"""Images a product of that gradient."""
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
@@ -195,9 +198,10 @@ def _kernel_gradient(x: Array, g: Array, padding: Padding) -> Array:
 
 
 def _kernel_gradient_by_image(x: Array, g: Array, padding: Padding) -> Array:
-    """The same as a sum of one matrix product per image, whose patches fit the cache.
+    """The same as a sum of one matrix product per image or two, which fit the cache.
 
-    Patches are channel-major, which is what makes the product fast.
+    The kernel's columns are shifts of x, its rows shifts of g: a product of 3 copies
+    with 3 copies, for a kernel of 3x3, instead of 9 with 1.
     """
     c, o = x.shape[-1], g.shape[-1]
     margins = zip(x.shape[1:3], padding, g.shape[1:3], strict=True)
@@ -205,12 +209,34 @@ def _kernel_gradient_by_image(x: Array, g: Array, padding: Padding) -> Array:
     images = x.transpose(0, 3, 1, 2)
 
     def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
-        image, g_image = pair
-        patches = _patches(image[..., None], (kh, kw), padding, stride=1)
-        rows = jnp.stack(patches).reshape(kh * kw * c, -1)
-        return total + rows @ g_image.reshape(-1, o), None
+        columns = _columns(pair[0], kw, padding)
+        return total + columns @ _rows(pair[1], kh), None
 
     # In bfloat16 a sum over images would stop growing.
-    zeros = jnp.zeros((kh * kw * c, o), jnp.float32)
-    total = lax.scan(add, zeros, (images, g))[0]
-    return total.reshape(kh, kw, c, o).astype(x.dtype)
+    zeros = jnp.zeros((kw * c, kh * o), jnp.float32)
+    total = lax.scan(add, zeros, (_blocks(images), _blocks(g)))[0]
+    return total.reshape(kw, c, kh, o).transpose(2, 0, 1, 3).astype(x.dtype)
+
+
+def _blocks(images: Array) -> Array:
+    """[n, ...] -> [blocks, images a block, ...]."""
+    size = math.gcd(len(images), _BLOCK_IMAGES)
+    return images.reshape(-1, size, *images.shape[1:])
+
+
+def _columns(images: Array, kw: int, padding: Padding) -> Array:
+    """[b, c, h, w] -> [kw * c, b * rows * ow], rows with padding.
+
+    Channel-major, which is what makes the product fast.
+    """
+    c = images.shape[1]
+    padded = jnp.pad(images.transpose(1, 0, 2, 3), ((0, 0), (0, 0), *padding))
+    ow = padded.shape[-1] - kw + 1
+    shifts = [padded[..., j : j + ow] for j in range(kw)]
+    return jnp.stack(shifts).reshape(kw * c, -1)
+
+
+def _rows(g: Array, kh: int) -> Array:
+    """[b, oh, ow, o] -> [b * (oh + kh - 1) * ow, kh * o]."""
+    shifts = [jnp.pad(g, ((0, 0), (i, kh - 1 - i), (0, 0), (0, 0))) for i in range(kh)]
+    return jnp.concatenate(shifts, axis=-1).reshape(-1, kh * g.shape[-1])

@@ -36,6 +36,10 @@ CASES = [
     (8, 8, 64, 128, 3, 1),
     (7, 8, 64, 64, 3, 1),
     (32, 32, 64, 64, 3, 1),
+    (16, 16, 32, 32, 3, 1),
+    (32, 32, 16, 8, 3, 1),
+    (17, 16, 8, 16, 5, 1),
+    (16, 17, 32, 8, 3, 1),
 ]
 EVEN = (5, 5, 3, 4, 2, 1)
 """Its map grows, so XLA swaps the operands of the kernel's gradient; no network's."""
@@ -79,6 +83,15 @@ def test_equals_the_stock_convolution(case):
     arguments = inputs(case)
     expected = jax.jit(value_and_gradients(stock, case[-1]))(*arguments)
     assert_close(jax.jit(value_and_gradients(conv2d, case[-1]))(*arguments), expected)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 5])
+def test_equals_the_stock_convolution_for_any_batch(batch):
+    """On large maps, whose kernel gradient takes images in blocks."""
+    case = (17, 16, 8, 16, 5, 1)
+    arguments = inputs(case, batch)
+    expected = jax.jit(value_and_gradients(stock, 1))(*arguments)
+    assert_close(jax.jit(value_and_gradients(conv2d, 1))(*arguments), expected)
 
 
 def test_equals_the_stock_convolution_inside_scan():
