@@ -9,7 +9,6 @@ the stock convolution.
 """
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +24,7 @@ _TINY = 2
 _FEW = 4
 """Input channels up to which the CPU's kernel is slower than a product of patches."""
 _LARGE = 256
-"""Pixels of a map from which the image-wise kernel gradient is faster."""
+"""Pixels of a map from which the block-wise kernel gradient is faster."""
 _BLOCK_IMAGES = 2
 """Images a product of that gradient."""
 
@@ -172,7 +171,7 @@ def _canonical_bwd(
 ) -> tuple[Array, Array]:
     x, kernel = residuals
     large = g.shape[1] * g.shape[2] >= _LARGE
-    kernel_gradient = _kernel_gradient_by_image if large else _kernel_gradient
+    kernel_gradient = _kernel_gradient_by_block if large else _kernel_gradient
     return (
         _input_gradient(g, kernel, padding),
         kernel_gradient(x, g, padding),
@@ -197,46 +196,27 @@ def _kernel_gradient(x: Array, g: Array, padding: Padding) -> Array:
     return gradient.transpose(1, 2, 0, 3)
 
 
-def _kernel_gradient_by_image(x: Array, g: Array, padding: Padding) -> Array:
+def _kernel_gradient_by_block(x: Array, g: Array, padding: Padding) -> Array:
     """The same as a sum of one matrix product per image or two, which fit the cache.
 
     The kernel's columns are shifts of x, its rows shifts of g: a product of 3 copies
     with 3 copies, for a kernel of 3x3, instead of 9 with 1.
     """
-    c, o = x.shape[-1], g.shape[-1]
-    margins = zip(x.shape[1:3], padding, g.shape[1:3], strict=True)
+    (h, w, c), o = x.shape[1:], g.shape[-1]
+    margins = zip((h, w), padding, g.shape[1:3], strict=True)
     kh, kw = (size + sum(pads) - out + 1 for size, pads, out in margins)
-    images = x.transpose(0, 3, 1, 2)
+    above_and_below = ((kh - 1, kh - 1), (0, 0))
 
-    def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
-        columns = _columns(pair[0], kw, padding)
-        return total + columns @ _rows(pair[1], kh), None
+    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+        # Channel-major, which is what makes the product fast.
+        images = block[0].transpose(3, 0, 1, 2).reshape(-1, h, w, 1)
+        columns = jnp.stack(_patches(images, (1, kw), padding, stride=1))
+        shifted = _patches(block[1], (kh, 1), above_and_below, stride=1)
+        rows = jnp.concatenate(shifted[::-1], axis=-1)
+        return total + columns.reshape(kw * c, -1) @ rows.reshape(-1, kh * o), None
 
     # In bfloat16 a sum over images would stop growing.
     zeros = jnp.zeros((kw * c, kh * o), jnp.float32)
-    total = lax.scan(add, zeros, (_blocks(images), _blocks(g)))[0]
+    xs, gs = (winograd.in_blocks(images, _BLOCK_IMAGES) for images in (x, g))
+    total = lax.scan(add, zeros, (xs, gs))[0]
     return total.reshape(kw, c, kh, o).transpose(2, 0, 1, 3).astype(x.dtype)
-
-
-def _blocks(images: Array) -> Array:
-    """[n, ...] -> [blocks, images a block, ...]."""
-    size = math.gcd(len(images), _BLOCK_IMAGES)
-    return images.reshape(-1, size, *images.shape[1:])
-
-
-def _columns(images: Array, kw: int, padding: Padding) -> Array:
-    """[b, c, h, w] -> [kw * c, b * rows * ow], rows with padding.
-
-    Channel-major, which is what makes the product fast.
-    """
-    c = images.shape[1]
-    padded = jnp.pad(images.transpose(1, 0, 2, 3), ((0, 0), (0, 0), *padding))
-    ow = padded.shape[-1] - kw + 1
-    shifts = [padded[..., j : j + ow] for j in range(kw)]
-    return jnp.stack(shifts).reshape(kw * c, -1)
-
-
-def _rows(g: Array, kh: int) -> Array:
-    """[b, oh, ow, o] -> [b * (oh + kh - 1) * ow, kh * o]."""
-    shifts = [jnp.pad(g, ((0, 0), (i, kh - 1 - i), (0, 0), (0, 0))) for i in range(kh)]
-    return jnp.concatenate(shifts, axis=-1).reshape(-1, kh * g.shape[-1])

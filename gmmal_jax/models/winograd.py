@@ -93,8 +93,13 @@ def _kernel_gradient(x: Array, g: Array) -> Array:
 
 def _blocks(x: Array) -> Array:
     """[n, h, w, c] -> [blocks, images, h, w, c], of about `_BLOCK_WINDOWS`."""
-    num, height, width = x.shape[:3]
-    wanted = max(1, _BLOCK_WINDOWS // (height * width // 4))
+    height, width = x.shape[1:3]
+    return in_blocks(x, max(1, _BLOCK_WINDOWS // (height * width // 4)))
+
+
+def in_blocks(x: Array, wanted: int) -> Array:
+    """[n, ...] -> [blocks, images, ...], equal blocks of about `wanted` images."""
+    num = len(x)
     fitting = [size for size in range(1, num + 1) if num % size == 0]
     size = min(fitting, key=lambda size: abs(size - wanted))
     return x.reshape(num // size, size, *x.shape[1:])

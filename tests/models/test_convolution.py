@@ -78,20 +78,21 @@ def assert_close(got, expected):
         assert error < 2e-6, (name, error)
 
 
-@pytest.mark.parametrize("case", [*CASES, EVEN], ids=str)
-def test_equals_the_stock_convolution(case):
-    arguments = inputs(case)
+def assert_stock(case, batch=3):
+    arguments = inputs(case, batch)
     expected = jax.jit(value_and_gradients(stock, case[-1]))(*arguments)
     assert_close(jax.jit(value_and_gradients(conv2d, case[-1]))(*arguments), expected)
+
+
+@pytest.mark.parametrize("case", [*CASES, EVEN], ids=str)
+def test_equals_the_stock_convolution(case):
+    assert_stock(case)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 5])
 def test_equals_the_stock_convolution_for_any_batch(batch):
     """On large maps, whose kernel gradient takes images in blocks."""
-    case = (17, 16, 8, 16, 5, 1)
-    arguments = inputs(case, batch)
-    expected = jax.jit(value_and_gradients(stock, 1))(*arguments)
-    assert_close(jax.jit(value_and_gradients(conv2d, 1))(*arguments), expected)
+    assert_stock((17, 16, 8, 16, 5, 1), batch)
 
 
 def test_equals_the_stock_convolution_inside_scan():
