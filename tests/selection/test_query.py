@@ -1,13 +1,9 @@
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from hypothesis.extra import numpy as hnp
-from scipy import stats
-from sklearn.cluster import KMeans
 
 from gmmal_jax import selection
 from gmmal_jax.selection import query
@@ -38,70 +34,6 @@ def choose(rows, diversity, key=KEY, **changes):
     rows = rows | {"num_classes": NUM_CLASSES, "budget": BUDGET} | options | changes
     total, mask = rows.pop("total"), rows.pop("mask")
     return selection.choose(key, total, mask, diversity=diversity, **rows)
-
-
-class TestRank:
-    def test_known_answer(self):
-        found = selection.rank(np.float32([3, 1, 2, 2]), np.ones(4, bool))
-        np.testing.assert_array_equal(found, [1, 0, 0.5, 0.5])
-
-    @settings(deadline=None, max_examples=40)
-    @given(
-        hnp.arrays(np.float32, 6, elements=st.sampled_from([-1e9, -0.0, 0, 1, 2, 1e9])),
-        hnp.arrays(bool, 6),
-    )
-    def test_equals_scipy(self, values, mask):
-        expected = np.zeros(6)
-        if mask.sum() > 1:
-            ranks = stats.rankdata(values[mask].astype(np.float64))
-            expected[mask] = (ranks - 1) / (mask.sum() - 1)
-        found = selection.rank(values, mask)
-        assert found.dtype == jnp.float32
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-    def test_one_row_and_no_row(self):
-        values = np.float32([5, 1, 2, 2])
-        for mask in ([True, False, False, False], [False] * 4):
-            np.testing.assert_array_equal(selection.rank(values, np.array(mask)), 0)
-
-    def test_rows_that_are_not_finite_share_the_lowest_rank(self):
-        values = np.float32([np.nan, 7, np.inf, -np.inf, -7, np.nan])
-        mask = np.array([True] * 5 + [False])
-        found = selection.rank(values, mask)
-        np.testing.assert_array_equal(found, [0.25, 1, 0.25, 0.25, 0.75, 0])
-
-
-class TestTopK:
-    def test_best_first_within_the_mask(self):
-        total = np.float32([1, 9, 3, 4, 5])
-        mask = np.array([True, False, True, True, True])
-        found = selection.top_k(KEY, total, mask, 3, ids=ids(5))
-        np.testing.assert_array_equal(found, [4, 3, 2])
-        assert found.dtype == jnp.int32
-
-    def test_not_finite_comes_after_finite_and_before_masked(self):
-        total = np.float32([np.nan, 9, np.inf, -5])
-        mask = np.array([True, False, True, True])
-        found = selection.top_k(KEY, total, mask, 4, ids=ids(4))
-        assert found[0] == 3 and found[3] == 1
-
-    def test_permuting_rows_permutes_ties(self):
-        order = np.random.default_rng(0).permutation(20)
-        total, mask = np.zeros(20, np.float32), np.arange(20) % 3 > 0
-        found = selection.top_k(KEY, total, mask, 8, ids=ids(20))
-        moved = selection.top_k(KEY, total, mask[order], 8, ids=ids(20)[order])
-        np.testing.assert_array_equal(order[moved], found)
-
-    def test_ties_are_uniform_over_keys(self):
-        keys = jax.random.split(KEY, 400)
-        first = jax.vmap(
-            lambda key: selection.top_k(
-                key, jnp.zeros(4), jnp.ones(4, bool), 1, ids=jnp.asarray(ids(4))
-            )
-        )(keys)
-        counts = np.bincount(np.asarray(first)[:, 0], minlength=4)
-        # Four standard deviations of a binomial(400, 1/4).
-        assert np.all(np.abs(counts - 100) < 4 * np.sqrt(400 * 0.25 * 0.75))
 
 
 class TestQuotas:
@@ -144,82 +76,6 @@ class TestQuotas:
         else:
             above = labeled > (labeled.sum() + budget) / len(labeled)
             assert np.all(found[above] == 0)
-
-
-class TestKMeans:
-    def blobs(self, m=40, d=3):
-        rng = np.random.default_rng(3)
-        centres = 3 * rng.normal(size=(4, d))
-        noise = rng.normal(size=(m, d))
-        return (centres[np.arange(m) % 4] + noise).astype(np.float32)
-
-    def test_equals_scikit_learn_from_the_same_start(self):
-        points, mask = self.blobs(), np.arange(40) < 33
-        start = selection.kmeans_start(KEY, points, mask, 4, max_clusters=6)
-        found = selection.lloyd(points, mask, start, 4, num_iters=20)
-        reference = KMeans(4, init=np.asarray(start)[:4], n_init=1, max_iter=20, tol=0)
-        reference.fit(points[mask].astype(np.float64))
-        inertia = found.distances[mask].sum()
-        np.testing.assert_allclose(inertia, reference.inertia_, rtol=1e-5)
-        np.testing.assert_array_equal(found.assignments[mask], reference.labels_)
-        np.testing.assert_allclose(
-            found.centroids[:4], reference.cluster_centers_, rtol=1e-4, atol=1e-5
-        )
-
-    def test_kmeans_is_the_start_then_lloyd(self):
-        points, mask = self.blobs(), np.arange(40) < 33
-        start = selection.kmeans_start(KEY, points, mask, 4, max_clusters=6)
-        expected = selection.lloyd(points, mask, start, 4)
-        found = selection.kmeans(KEY, points, mask, 4, max_clusters=6)
-        jax.tree.map(np.testing.assert_array_equal, found, expected)
-
-    def test_start_draws_distinct_masked_in_points(self):
-        points, mask = self.blobs(), np.arange(40) % 2 == 0
-        start = selection.kmeans_start(KEY, points, mask, 6, max_clusters=6)
-        same = (points[None] == np.asarray(start)[:, None]).all(axis=2)
-        drawn = np.argmax(same, axis=1)
-        assert same.any(axis=1).all()
-        assert len(set(drawn)) == 6 and mask[drawn].all()
-
-    def test_start_draws_by_squared_distance(self):
-        # From 0 the others lie at squared distances 1 and 9; from 1 at 1 and 4; from 3
-        # at 9 and 4. The pair left out follows from the first two draws.
-        points = np.float32([[0], [1], [3]])
-        draw = jax.vmap(
-            lambda key: selection.kmeans_start(
-                key, points, jnp.ones(3, bool), 2, max_clusters=2
-            )
-        )
-        starts = np.asarray(draw(jax.random.split(KEY, 2000)))[:, :, 0]
-        pairs = np.array([set(row) == {0.0, 3.0} for row in starts])
-        expected = (9 / 10 + 9 / 13) / 3
-        error = np.sqrt(expected * (1 - expected) / 2000)
-        assert abs(pairs.mean() - expected) < 4 * error
-
-    def test_start_draws_no_point_twice(self):
-        # Distances to a drawn point itself are rounding, far from 0 as these lie.
-        points = self.blobs() + np.float32(100)
-        found = selection.kmeans_start(
-            KEY, points, jnp.ones(40, bool), 40, max_clusters=40
-        )
-        assert len(np.unique(np.asarray(found), axis=0)) == 40
-
-    def test_masked_rows_have_no_influence(self):
-        points, mask = self.blobs(), np.arange(40) < 33
-        other = np.where(mask[:, None], points, np.float32(np.nan))
-        found = selection.kmeans(KEY, points, mask, 4, max_clusters=6)
-        again = selection.kmeans(KEY, other, mask, 4, max_clusters=6)
-        jax.tree.map(np.testing.assert_array_equal, found, again)
-        assert np.all(np.asarray(found.assignments)[~mask] == -1)
-
-    def test_fewer_points_than_clusters_and_none(self):
-        points = self.blobs()
-        for count in (2, 0):
-            mask = np.arange(40) < count
-            found = selection.kmeans(KEY, points, mask, 6, max_clusters=6)
-            used = np.asarray(found.assignments)[mask]
-            assert len(set(used)) == count
-            assert np.all(np.isfinite(found.centroids))
 
 
 def valid(found, mask, budget=BUDGET):
