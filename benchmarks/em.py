@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import em_peers
+import em_reference
 import harness
 import numpy as np
 from harness import Floor, Row, Sample, Table
@@ -207,63 +208,10 @@ def speed() -> Table:
     return Table(title, rows, FLOORS, " ".join([note, *missing]))
 
 
-def raising(floor: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Our regularisation of variances."""
-    return lambda variances: np.maximum(variances, floor)
-
-
-def adding(floor: float) -> Callable[[np.ndarray], np.ndarray]:
-    """That of the peers."""
-    return lambda variances: np.maximum(variances, 0) + floor
-
-
 def nudge(start: em_peers.Parameters) -> em_peers.Parameters:
     """Means moved at random by half a float32 digit."""
     noise = np.random.default_rng(0).standard_normal(start[1].shape)
     return start[0], start[1] * (1 + 6e-8 * noise), start[2]
-
-
-def em64(
-    x: np.ndarray, start: em_peers.Parameters, widen: Callable[[Any], Any]
-) -> em_peers.Parameters:
-    """EM in float64 about the mean; `widen` regularises variances."""
-    x = np.asarray(x, np.float64)
-    centre = x.mean(0)
-    x = x - centre
-    weights, means, variances = (np.asarray(v, np.float64) for v in start)
-    means, variances = means - centre, np.maximum(variances, widen(0 * variances))
-    for _ in range(ITERS):
-        joint = log_joint64(x, (weights, means, variances))
-        gamma = np.exp(joint - joint.max(1, keepdims=True))
-        gamma /= gamma.sum(1, keepdims=True)
-        counts = np.maximum(gamma.sum(0), 1e-10)
-        weights = counts / counts.sum()
-        means = gamma.T @ x / counts[:, None]
-        variances = widen(gamma.T @ x**2 / counts[:, None] - means**2)
-    return weights, means + centre, variances
-
-
-def log_joint64(x: np.ndarray, values: em_peers.Parameters) -> np.ndarray:
-    """[n, k] in float64."""
-    weights, means, variances = values
-    linear = means / variances
-    scale = (np.log(2 * np.pi * variances) + means * linear).sum(1)
-    with np.errstate(divide="ignore"):
-        constant = np.log(weights) - 0.5 * scale
-    return x @ linear.T - 0.5 * (x**2 @ (1 / variances).T) + constant
-
-
-def log_likelihood64(x: np.ndarray, values: Any) -> float:
-    """Mean log-likelihood of rows, nats, in float64 about their mean."""
-    centre = x.mean(0, dtype=np.float64)
-    weights, means, variances = (np.asarray(v, np.float64) for v in values)
-    total = 0.0
-    for first in range(0, len(x), 5_000):
-        block = x[first : first + 5_000] - centre
-        joint = log_joint64(block, (weights, means - centre, variances))
-        peak = joint.max(1, keepdims=True)
-        total += (peak[:, 0] + np.log(np.exp(joint - peak).sum(1))).sum()
-    return total / len(x)
 
 
 def error(x: np.ndarray, fit: Callable, reference: em_peers.Parameters) -> float | str:
@@ -272,8 +220,8 @@ def error(x: np.ndarray, fit: Callable, reference: em_peers.Parameters) -> float
         fitted = fit()
     except ValueError:
         return "raises"
-    expected = log_likelihood64(x, reference)
-    value = log_likelihood64(x, fitted)
+    expected = em_reference.log_likelihood(x, reference)
+    value = em_reference.log_likelihood(x, fitted)
     return abs(value - expected) / abs(expected) if np.isfinite(value) else "NaN"
 
 
@@ -287,15 +235,16 @@ def accuracy() -> Table:
             start, floor = random_start(x, k), floor_of(x)
             reg = float(floor.mean())
             case = f"{num_rows:,} rows, K={k}, {kind}"
-            raised = em64(x, start, raising(floor))
+            widen = em_reference.raising(floor)
+            raised = em_reference.fit(x, start, widen, ITERS)
             row: Row = {"case": case, "ours": error(x, ours(x, start), raised)}
             # What float32 does to the start alone: no fit can be closer than that.
-            nudged = em64(x, nudge(start), raising(floor))
-            expected = log_likelihood64(x, raised)
-            unavoidable = abs(log_likelihood64(x, nudged) / expected - 1)
+            nudged = em_reference.fit(x, nudge(start), widen, ITERS)
+            expected = em_reference.log_likelihood(x, raised)
+            unavoidable = abs(em_reference.log_likelihood(x, nudged) / expected - 1)
             row["float64, start rounded"] = unavoidable
             if (num_rows, k) == (2_000, 10):
-                added = em64(x, start, adding(reg))
+                added = em_reference.fit(x, start, em_reference.adding(reg), ITERS)
                 for name, build in found.items():
                     row[name] = error(x, build(x, start, reg, ITERS), added)
             rows.append(row)
@@ -329,9 +278,11 @@ def averaging() -> Table:
         rows.append(
             {
                 "case": f"K={k}",
-                "start": log_likelihood64(test, start),
-                "exact": log_likelihood64(test, exact.mixture),
-                "average of 25 shards": log_likelihood64(test, averaged.mixture),
+                "start": em_reference.log_likelihood(test, start),
+                "exact": em_reference.log_likelihood(test, exact.mixture),
+                "average of 25 shards": em_reference.log_likelihood(
+                    test, averaged.mixture
+                ),
                 "rho, exact": exact.rho,
                 "rho, shards": averaged.rho,
             }
