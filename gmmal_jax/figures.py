@@ -159,7 +159,7 @@ def _style_curves(axes: Any, sizes: Sequence[int]) -> None:
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="best")
 
 
 def _spread(sizes: Sequence[int], at_most: int = 8) -> list[int]:
