@@ -23,8 +23,12 @@ install_import_hook("gmmal_jax", "beartype.beartype")
 
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
-    """Programs that several tests compile are compiled once a session."""
-    folder = tmp_path_factory.mktemp("compiled")
+    """Programs that several tests compile are compiled once a session.
+
+    Once and for all where JAX_COMPILATION_CACHE_DIR names a folder that stays.
+    """
+    folder = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    folder = folder or tmp_path_factory.mktemp("compiled")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

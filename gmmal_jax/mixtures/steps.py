@@ -152,14 +152,20 @@ def maximise(
     weights = weights / weights.sum()
     means = jnp.where(alive[:, None], centre[None] + offsets, mixture.means)
     variances = jnp.where(alive[:, None], own, limits.dead_variances)
-    distances = (means - centre[None]) ** 2 / variances
+    fitted = Mixture(weights, means, variances)
     trace = Trace(
         sums.log_likelihood / jnp.maximum(limits.data.num_rows, 1.0),
         alive.sum(),
-        (weights[:, None] * distances).sum(axis=0).mean(),
+        rho(fitted, centre),
         sums.counts,
     )
-    return Mixture(weights, means, variances), trace
+    return fitted, trace
+
+
+def rho(mixture: Mixture, centre: jax.Array) -> jax.Array:
+    """Health figure [] of sums about a centre: `em.EMInfo.rho`."""
+    distances = (mixture.means - centre[None]) ** 2 / mixture.variances
+    return (mixture.weights[:, None] * distances).sum(axis=0).mean()
 
 
 def _logits(
