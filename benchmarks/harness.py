@@ -150,7 +150,7 @@ def environment() -> dict[str, Any]:
     """Versions, device and threads: what figures depend on."""
     import jax
 
-    from gmmal_jax import doctor
+    from gmmal_jax.cli import doctor
 
     versions = {}
     for package in _PACKAGES:

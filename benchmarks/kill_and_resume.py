@@ -30,15 +30,15 @@ STAGES = {
     "stage 2": ("gmmal_jax.parallel", "run_chunk", 10, "after"),
     "mixture refit": ("gmmal_jax.mixtures.em", "fit_shards", 2, "after"),
     "scoring": ("gmmal_jax.selection", "choose", 2, "after"),
-    "checkpoint write": ("gmmal_jax.files", "sync", 20, "before"),
-    "record write": ("gmmal_jax.records", "write", 3, "before"),
-    "tables": ("gmmal_jax.records", "write_views", 2, "before"),
+    "checkpoint write": ("gmmal_jax.storage.files", "sync", 20, "before"),
+    "record write": ("gmmal_jax.storage.records", "write", 3, "before"),
+    "tables": ("gmmal_jax.storage.records", "write_views", 2, "before"),
 }
 
 
 def child(stage: str, folder: str) -> None:
     """Run until the stage, then die as by the kernel's hand."""
-    from gmmal_jax import cli
+    from gmmal_jax.cli import main as cli
 
     module_name, name, call, when = STAGES[stage]
     module = importlib.import_module(module_name)

@@ -14,10 +14,10 @@ import numpy as np
 import worlds
 
 from gmmal_jax import train
-from gmmal_jax.learners import adversary, mixture_loss
-from gmmal_jax.learners.base import Inputs
-from gmmal_jax.learners.network import cross_entropy
 from gmmal_jax.mixtures import classwise, refit as fits
+from gmmal_jax.phases import adversary, mixture_loss
+from gmmal_jax.phases.base import Inputs
+from gmmal_jax.phases.network import cross_entropy
 from gmmal_jax.pool import Pool
 from gmmal_jax.strategies import base
 from gmmal_jax.types import (

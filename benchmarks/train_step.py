@@ -52,7 +52,8 @@ def ours(case: Case, precision: str) -> Callable[[], object]:
     import numpy as np
 
     from gmmal_jax import config as configs, parallel
-    from gmmal_jax.learners import ce, network as networks
+    from gmmal_jax.learners import ce
+    from gmmal_jax.phases import network as networks
     from gmmal_jax.types import Batch, Clock, StepBatch
 
     network = networks.make(

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from gmmal_jax import config as configs, methods, parallel, train
-from gmmal_jax.learners import network as networks
-from gmmal_jax.presets import preset
+from gmmal_jax.config.presets import preset
+from gmmal_jax.phases import network as networks
 
 NUM_CLASSES = 10
 

@@ -21,9 +21,9 @@ import jax
 import numpy as np
 
 from experiments import tables
-from gmmal_jax import config as configs, run, setup, train
-from gmmal_jax.presets import preset
-from gmmal_jax.records import Record
+from gmmal_jax import bind, config as configs, loop, train
+from gmmal_jax.config.presets import preset
+from gmmal_jax.storage.records import Record
 
 TABLE = Path(__file__).with_suffix(".csv")
 PAPER = "a subset of 100 a step"
@@ -88,7 +88,7 @@ def measure(variant: str, seed: int, cycles: int) -> list[tables.Row]:
     """Rows of one variant and seed, one a cycle."""
     watch, config = Watch(), settings(variant, seed, cycles)
     with tempfile.TemporaryDirectory() as folder:
-        run.execute(setup.start(config, Path(folder) / "run", 1), watch, lambda: None)
+        loop.execute(bind.start(config, Path(folder) / "run", 1), watch, lambda: None)
     step = statistics.median(watch.seconds) / config.train.chunk_steps
     return [
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from gmmal_jax import files
+from gmmal_jax.storage import files
 
 Row = dict[str, str]
 

@@ -4,18 +4,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from gmmal_jax.config import Config as Config
+from gmmal_jax.config.presets import preset as preset
 from gmmal_jax.errors import UserError as UserError
-from gmmal_jax.presets import preset as preset
 
 if TYPE_CHECKING:
-    from gmmal_jax.estimator import GaussianMixture as GaussianMixture
     from gmmal_jax.mixtures.api import (
         fit_mixture as fit_mixture,
         fit_sharded as fit_sharded,
     )
+    from gmmal_jax.mixtures.sklearn import GaussianMixture as GaussianMixture
 
 _LAZY = {
-    "GaussianMixture": "gmmal_jax.estimator",
+    "GaussianMixture": "gmmal_jax.mixtures.sklearn",
     "fit_mixture": "gmmal_jax.mixtures.api",
     "fit_sharded": "gmmal_jax.mixtures.api",
 }

@@ -2,6 +2,6 @@
 
 import sys
 
-from gmmal_jax.cli import main
+from gmmal_jax.cli.main import main
 
 sys.exit(main())

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError, unknown
-from gmmal_jax.learners import adversary, ce, reg, reg_da, reg_longer, with_critic
-from gmmal_jax.learners.base import Learner
-from gmmal_jax.learners.network import Network
+from gmmal_jax.learners import ce, reg, reg_da, reg_longer
+from gmmal_jax.phases import adversary, with_critic
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.network import Network
 from gmmal_jax.strategies import base, gmm, random, uncertainty
 from gmmal_jax.strategies.base import Strategy
 

@@ -15,7 +15,7 @@ from gmmal_jax import keys, parallel
 from gmmal_jax.data import batches
 from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import TrainingDiverged
-from gmmal_jax.learners.base import Learner, Phase
+from gmmal_jax.phases.base import Learner, Phase
 from gmmal_jax.pool import Pool
 from gmmal_jax.types import Batch, Clock, EmbedPool, Key, PyTree, StepBatch
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import checkpoint, keys, parallel, pool, setup, train
+from gmmal_jax import bind, keys, parallel, pool, train
 from gmmal_jax.data import splits
+from gmmal_jax.storage import checkpoint
 from gmmal_jax.strategies import base
 from gmmal_jax.types import PoolView
 
@@ -32,7 +33,7 @@ CONFIG = tiny.config(
 @functools.cache
 def world(num_devices):
     """The gmm method on digits, its pool and its images, on so many devices."""
-    run = setup._prepare(CONFIG, setup.Path("unused"), num_devices)
+    run = bind._prepare(CONFIG, bind.Path("unused"), num_devices)
     split = splits.make(CONFIG, run.dataset, 0)
     labels = run.dataset.train_labels[split.pool]
     rows = split.initial

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tiny
 from test_cli import TINY
-from test_run import Quiet
+from test_loop import Quiet
 
-from gmmal_jax import cli, run as engine, setup
+from gmmal_jax import bind, loop as engine
+from gmmal_jax.cli import main as cli
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def execute(dataset, folder):
         dataset=dataset, cycles=2, initial=10, budget=10, method="entropy",
         reference="none",
     )  # fmt: skip
-    engine.execute(setup.start(config, folder, 1), Quiet(), lambda: None)
+    engine.execute(bind.start(config, folder, 1), Quiet(), lambda: None)
 
 
 def test_equal_rows_give_equal_tables_and_changed_data_is_noticed(pictures, capsys):
@@ -68,7 +69,7 @@ def test_equal_rows_give_equal_tables_and_changed_data_is_noticed(pictures, caps
     assert "data set changed" in capsys.readouterr().err
     for part in ("train", "test"):
         (pictures / "own" / part / "1b").rename(pictures / "own" / part / "1")
-    setup.reopen(out / "folder", 1)
+    bind.reopen(out / "folder", 1)
 
 
 def test_unreadable_pictures_are_listed_beside_the_results(pictures, capsys):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import records, run, setup
+from gmmal_jax import bind, loop
 from gmmal_jax.data import sources
-from gmmal_jax.saving import Reporter
+from gmmal_jax.storage import records
+from gmmal_jax.storage.saver import Reporter
 
 VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 
@@ -29,8 +30,8 @@ class Silent(Reporter):
 
 def execute(folder, **changes):
     config = tiny.config(**({"reference": "none", "cycles": 2} | changes))
-    prepared = setup.start(config, folder, 1)
-    run.execute(prepared, Silent(), lambda: None)
+    prepared = bind.start(config, folder, 1)
+    loop.execute(prepared, Silent(), lambda: None)
     return prepared
 
 
@@ -96,16 +97,16 @@ def test_a_clipped_run_writes_down_what_it_does(tmp_path):
     changes = {"method": "random", "clip_budget": True, "initial": 20, "budget": 800}
     prepared = execute(tmp_path, cycles=9, **changes)
     assert prepared.config.cycles == 2
-    assert setup.read_config(tmp_path)["config"]["cycles"] == 2
+    assert bind.read_config(tmp_path)["config"]["cycles"] == 2
     assert [r.results["labeled"] for r in records.load(tmp_path)] == [20, 820]
-    again, _ = setup.reopen(tmp_path, 1)
+    again, _ = bind.reopen(tmp_path, 1)
     assert again.config == prepared.config
 
 
 def test_given_moments_reach_the_network_and_the_record(tmp_path):
     config = tiny.config(**{"data.mean": (0.25,), "data.std": (0.5,)})
-    prepared = setup.start(config, tmp_path, 1)
-    assert setup.read_config(tmp_path)["data"]["mean"] == [0.25]
+    prepared = bind.start(config, tmp_path, 1)
+    assert bind.read_config(tmp_path)["data"]["mean"] == [0.25]
     own = sources.load("digits")
     assert prepared.dataset.mean == (0.25,) != own.mean
     assert prepared.dataset.std == (0.5,) != own.std

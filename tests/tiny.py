@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax import config as configs, cycle as cycles, parallel, pool, train
+from gmmal_jax.config.presets import preset
 from gmmal_jax.data import augment
-from gmmal_jax.learners.network import Network
-from gmmal_jax.presets import preset
+from gmmal_jax.phases.network import Network
 from gmmal_jax.types import AXIS, ModelState, Outputs, PoolView
 
 CLASSES, SIZE, LATENT = 3, 6, 5

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from experiments.first_check.tune import CHOSEN, Changes
 from experiments.first_check.work import Job
-from gmmal_jax import presets
+from gmmal_jax.config import presets
 
 SEEDS = tuple(range(10))
 PLAIN = "random none"

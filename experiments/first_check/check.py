@@ -9,7 +9,8 @@ from typing import Any
 from experiments import tables
 from experiments.first_check import arms
 from experiments.first_check.work import Job, run_all
-from gmmal_jax import doctor, setup
+from gmmal_jax import bind
+from gmmal_jax.cli import doctor
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
@@ -41,7 +42,7 @@ def run(cores: Sequence[int]) -> int:
 
 def environment_of(job: Job, work: Path) -> dict[str, Any]:
     """Versions and device that a job ran with, and the processor of this machine."""
-    versions = setup.read_config(job.folder(work))["versions"]
+    versions = bind.read_config(job.folder(work))["versions"]
     model, vectors = doctor.processor()
     return versions | {"processor": " ".join((model, *vectors))}
 

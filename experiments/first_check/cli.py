@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments import tables
 from experiments.first_check import arms, check, report, tune, work
-from gmmal_jax import files
+from gmmal_jax.storage import files
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from experiments import tables
 from experiments.first_check import tune
 from experiments.first_check.arms import CONTRASTS, Contrast
-from gmmal_jax import files
+from gmmal_jax.storage import files
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- first_check: begin -->", "<!-- first_check: end -->"

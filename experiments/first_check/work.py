@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from experiments import tables
 from experiments.first_check import worlds
-from gmmal_jax import config as configs, run, setup, train
+from gmmal_jax import bind, config as configs, loop, train
 from gmmal_jax.data import splits
-from gmmal_jax.learners.base import Learner
-from gmmal_jax.records import Record, load
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.storage.records import Record, load
 
 ROWS = "rows.csv"
 NUMBERS = {
@@ -102,13 +102,13 @@ def _in_own_process(job: Job, work: Path, core: int) -> None:
 def do(job: Job, work: Path) -> None:
     """Run a job in this process, or go on with it, and write its rows."""
     folder = job.folder(work)
-    if (folder / setup.CONFIG_FILE).exists():
-        prepared, _ = setup.reopen(folder, 1)
+    if (folder / bind.CONFIG_FILE).exists():
+        prepared, _ = bind.reopen(folder, 1)
     else:
         own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
         base = worlds.settings(job.world, work, None)
-        prepared = setup.start(configs.replace(base, **(own | job.changes)), folder, 1)
-    run.execute(prepared, _Quiet(), lambda: None)
+        prepared = bind.start(configs.replace(base, **(own | job.changes)), folder, 1)
+    loop.execute(prepared, _Quiet(), lambda: None)
     config, learner = prepared.config, prepared.arms[0].method.learner
     found = []
     for record in load(folder):

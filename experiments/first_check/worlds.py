@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmal_jax import config as configs, files
+from gmmal_jax import config as configs
+from gmmal_jax.config.presets import preset
 from gmmal_jax.data import sources
-from gmmal_jax.presets import preset
+from gmmal_jax.storage import files
 
 
 class World(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmal_jax import config as configs, keys
 from gmmal_jax.config import Config
-from gmmal_jax.data import settings
+from gmmal_jax.data import class_sizes
 from gmmal_jax.data.sources import Dataset
 from gmmal_jax.errors import UserError
 
@@ -92,18 +92,18 @@ def _parts(
         remedy = f"lower it: class {dataset.class_names[sizes.argmin()]} keeps no image"
         raise UserError("--data.imbalance-ratio", config.data.imbalance_ratio, remedy)
     if (sizes < counts).any():
-        rows = rows[settings.keep(keys.rng(seed, "split", 1), labels, sizes)]
+        rows = rows[class_sizes.keep(keys.rng(seed, "split", 1), labels, sizes)]
     return rows, evaluation, evaluation_rows
 
 
 def _sizes(config: Config, counts: np.ndarray) -> np.ndarray:
     """Rows that each class keeps: int [c]."""
     data = config.data
-    sizes = settings.capped(counts, data.class_cap)
+    sizes = class_sizes.capped(counts, data.class_cap)
     if config.setting == "imbalanced":
-        return settings.imbalanced(sizes, data.imbalance_ratio, data.imbalance_minor)
+        return class_sizes.imbalanced(sizes, data.imbalance_ratio, data.imbalance_minor)
     if config.setting == "long_tailed":
-        return settings.long_tailed(sizes, data.imbalance_ratio)
+        return class_sizes.long_tailed(sizes, data.imbalance_ratio)
     return sizes
 
 
@@ -114,7 +114,7 @@ def _initial(
     if config.setting != "mismatch":
         allowed = np.arange(len(rows))
     else:
-        known = settings.known_classes(len(dataset.class_names))
+        known = class_sizes.known_classes(len(dataset.class_names))
         allowed = np.flatnonzero(dataset.train_labels[rows] < known)
         if config.initial > len(allowed):
             remedy = f"lower it: the first {known} classes have {len(allowed)} rows"

@@ -1,9 +1,9 @@
 """ce: supervised training with cross-entropy alone."""
 
 from gmmal_jax.config import Config
-from gmmal_jax.learners import task
-from gmmal_jax.learners.base import Learner
-from gmmal_jax.learners.network import Network
+from gmmal_jax.phases import task
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.network import Network
 
 
 def make(network: Network, config: Config) -> Learner:

@@ -1,9 +1,9 @@
 """reg: supervised training with the loss on mixture posteriors."""
 
 from gmmal_jax.config import Config
-from gmmal_jax.learners import mixture_loss, task
-from gmmal_jax.learners.base import Learner
-from gmmal_jax.learners.network import Network
+from gmmal_jax.phases import mixture_loss, task
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.network import Network
 
 
 def make(network: Network, config: Config) -> Learner:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 
 from gmmal_jax.config import Config
-from gmmal_jax.learners import (
+from gmmal_jax.phases import (
     adversary as adversaries,
     alignment,
     diagnosis,
@@ -14,8 +14,8 @@ from gmmal_jax.learners import (
     supervised,
     task,
 )
-from gmmal_jax.learners.base import Learner
-from gmmal_jax.learners.network import Network
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.network import Network
 from gmmal_jax.types import Key, ModelState, PyTree
 
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax
 
 from gmmal_jax.config import Config
-from gmmal_jax.learners import mixture_loss, optimizer, supervised, task
-from gmmal_jax.learners.base import Inputs, Learner, Phase
-from gmmal_jax.learners.network import Network
-from gmmal_jax.learners.supervised import SupervisedState
+from gmmal_jax.phases import mixture_loss, optimizer, supervised, task
+from gmmal_jax.phases.base import Inputs, Learner, Phase
+from gmmal_jax.phases.network import Network
+from gmmal_jax.phases.supervised import SupervisedState
 from gmmal_jax.types import Key, Metrics, ModelState, PyTree, StepBatch
 
 

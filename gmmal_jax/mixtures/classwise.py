@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from gmmal_jax import collectives
+from gmmal_jax import devices
 from gmmal_jax.mixtures.moments import Covariance, constrain, floor_of, usable_rows
 from gmmal_jax.types import Mixture
 
@@ -60,7 +60,7 @@ def statistics(
     """
 
     def total(values: jax.Array) -> jax.Array:
-        return collectives.total(values, axis_name)
+        return devices.total(values, axis_name)
 
     def dot(a: jax.Array, b: jax.Array) -> jax.Array:
         return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from gmmal_jax.collectives import total
+from gmmal_jax.devices import total
 
 EPSILON = 1e-5
 MOMENTUM = 0.9

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gmmal_jax import scores
+from gmmal_jax.strategies import scores
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView, PyTree
 

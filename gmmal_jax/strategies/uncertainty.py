@@ -2,7 +2,7 @@
 
 import jax
 
-from gmmal_jax import scores
+from gmmal_jax.strategies import scores
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView, PyTree
 

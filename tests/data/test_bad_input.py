@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from images import pixels, save, world
 
-from gmmal_jax import cli
+from gmmal_jax.cli import main as cli
 
 
 def npz(path, **changes):

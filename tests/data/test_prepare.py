@@ -12,8 +12,9 @@ import numpy as np
 import originals_of
 import pytest
 
-from gmmal_jax import cli
-from gmmal_jax.data import cifar_names, originals, prepare, sources
+from gmmal_jax.cli import main as cli
+from gmmal_jax.data import sources
+from gmmal_jax.data.prepare import cifar_names, originals, writer
 from gmmal_jax.errors import UserError
 
 NAMES = list(originals.ORIGINALS)
@@ -73,7 +74,7 @@ def test_tfds_itself_reads_names_ids_and_coarse_labels(small, tmp_path):
     import tensorflow_datasets as tfds
 
     files, parts = small("cifar100")
-    prepare.prepare("cifar100", files, tmp_path / "d")
+    writer.prepare("cifar100", files, tmp_path / "d")
     rows = tfds.data_source("cifar100", split="test", data_dir=tmp_path / "d")
     assert [row["id"] for row in rows] == [b"test_%05d" % i for i in range(4)]
     coarse = [label // 2 for label in parts["test"][1]]
@@ -183,9 +184,9 @@ def test_nothing_stays_of_a_preparation_that_fails(error, small, tmp_path, monke
             raise error
         return b"png"
 
-    monkeypatch.setattr(prepare, "_png", full)
+    monkeypatch.setattr(writer, "_png", full)
     with pytest.raises((UserError, KeyboardInterrupt), match=r"^[^\n]*$"):
-        prepare.prepare("mnist", files, tmp_path / "a" / "b")
+        writer.prepare("mnist", files, tmp_path / "a" / "b")
     assert len(calls) == 3 and not (tmp_path / "a").exists()
 
 
@@ -237,7 +238,7 @@ def test_tensorflow_is_never_imported(tmp_path):
         "md5 = {f.name: hashlib.md5(f.read_bytes()).hexdigest() for f in files}\n"
         "old = originals.ORIGINALS['mnist']\n"
         "originals.ORIGINALS['mnist'] = old._replace(md5=md5)\n"
-        "prepare.prepare('mnist', files, root / 'd')\n"
+        "writer.prepare('mnist', files, root / 'd')\n"
         "assert len(sources.load('mnist', str(root / 'd')).train_labels) == 10\n"
     )
     paths = [str(tmp_path / "fake"), str(Path(__file__).parent), *sys.path]
@@ -248,7 +249,7 @@ def test_tensorflow_is_never_imported(tmp_path):
 
 def test_a_set_that_is_damaged_is_one_line(small, tmp_path, capsys):
     files, _ = small("mnist")
-    folder = prepare.prepare("mnist", files, tmp_path / "d")
+    folder = writer.prepare("mnist", files, tmp_path / "d")
     [path] = folder.glob("*-train.array_record*")
     content = bytearray(path.read_bytes())
     content[3000] ^= 1

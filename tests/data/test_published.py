@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmal_jax.data import cifar_names, originals
+from gmmal_jax.data.prepare import cifar_names, originals
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
 FOLDER = Path(os.environ.get("GMMAL_PUBLISHED", BESIDE))

@@ -3,9 +3,9 @@ import pytest
 
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
-from gmmal_jax.data import settings, sources, splits
+from gmmal_jax.config.presets import preset
+from gmmal_jax.data import class_sizes, sources, splits
 from gmmal_jax.errors import UserError
-from gmmal_jax.presets import preset
 
 SVHN = [4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659]
 COUNTS = {
@@ -158,9 +158,9 @@ def test_long_tailed_counts():
 
 def test_tail_sizes_are_exact():
     """In floating point the sixth is 199."""
-    sizes = settings.tail_sizes(6400, 7, 64)
+    sizes = class_sizes.tail_sizes(6400, 7, 64)
     assert sizes.tolist() == [6400, 3200, 1600, 800, 400, 200, 100]
-    assert settings.tail_sizes(50, 1, 10).tolist() == [50]
+    assert class_sizes.tail_sizes(50, 1, 10).tolist() == [50]
 
 
 def test_a_class_smaller_than_its_place_in_the_tail_keeps_all():

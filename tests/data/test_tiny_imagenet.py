@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from images import save
 
+from gmmal_jax.config.presets import preset
 from gmmal_jax.data import sources
 from gmmal_jax.errors import UserError
-from gmmal_jax.presets import preset
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import tiny
 
 from experiments import tables
 from experiments.first_check import arms, check, report, tune, work, worlds
-from gmmal_jax import records
 from gmmal_jax.data import sources
 from gmmal_jax.learners import reg_da
+from gmmal_jax.storage import records
 from gmmal_jax.strategies import random
 
 

@@ -10,9 +10,9 @@ import pytest
 import tiny
 
 from gmmal_jax import config as configs, cycle as cycles
-from gmmal_jax.learners import supervised, task as tasks
-from gmmal_jax.learners.base import AuxLoss, Inputs, Learner, Memory, Phase
-from gmmal_jax.learners.network import cross_entropy, global_mean
+from gmmal_jax.phases import supervised, task as tasks
+from gmmal_jax.phases.base import AuxLoss, Inputs, Learner, Memory, Phase
+from gmmal_jax.phases.network import cross_entropy, global_mean
 from gmmal_jax.strategies import random
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import AXIS, ModelState

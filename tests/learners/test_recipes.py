@@ -6,7 +6,8 @@ import numpy as np
 import tiny
 
 from gmmal_jax import config as configs, cycle as cycles
-from gmmal_jax.learners import ce, mixture_loss, optimizer, reg, reg_da, reg_longer
+from gmmal_jax.learners import ce, reg, reg_da, reg_longer
+from gmmal_jax.phases import mixture_loss, optimizer
 from gmmal_jax.strategies import random
 from gmmal_jax.types import Batch, Clock, Mixture, Outputs, StepBatch
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import keys, parallel, pool, presets, setup, train
-from gmmal_jax.config import replace
-from gmmal_jax.learners import network as networks
+from gmmal_jax import bind, keys, parallel, pool, train
+from gmmal_jax.config import presets, replace
+from gmmal_jax.phases import network as networks
 
 WIDTH = 2
 LATENT = 32 * WIDTH
@@ -18,7 +18,7 @@ LATENT = 32 * WIDTH
 def run():
     config = replace(tiny.config(reference="none"), **presets.named(["onecycle"]))
     assert config.model == "resnet50" and config.width == WIDTH
-    return setup._prepare(config, setup.Path("unused"), 1)
+    return bind._prepare(config, bind.Path("unused"), 1)
 
 
 def leaves(tree):

@@ -1,0 +1,1 @@
+"""Original files of published data sets, made ready for TFDS."""

@@ -1,0 +1,1 @@
+"""What learners are built of: phases of training, their losses and networks."""

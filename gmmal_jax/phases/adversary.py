@@ -1,0 +1,289 @@
+"""The critic of DA: its inputs, its penalty, the mixtures it sees (section 3.4)."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from gmmal_jax.config import AlignConfig, Config
+from gmmal_jax.devices import total
+from gmmal_jax.mixtures import gaussian, refit
+from gmmal_jax.models.critic import Critic
+from gmmal_jax.phases import optimizer
+from gmmal_jax.phases.network import Network, global_mean, own_rows
+from gmmal_jax.types import (
+    AXIS,
+    Clock,
+    EmbedPool,
+    Key,
+    Metrics,
+    Mixture,
+    PyTree,
+    StepBatch,
+)
+
+GIVES = frozenset({"critic", "log_likelihood_labeled", "log_likelihood_unlabeled"})
+"""Columns that a state with a critic adds to a readout."""
+
+LOG_POSTERIOR_CLIP = 100.0
+"""Log posteriors below minus this say nothing more; they reach -10^4."""
+STANDARDIZED_CLIP = 5.0
+"""Standardized mixture columns are clipped to plus or minus this."""
+
+
+class CriticState(NamedTuple):
+    """The critic and what it sees beside the latents.
+
+    Attributes:
+      params: of the critic.
+      moments: of its Adam.
+      labeled: mixture of the labeled set's latents.
+      unlabeled: mixture of the unlabeled pool's latents.
+      center: [f], subtracted from the mixture columns, f = 2k + 2.
+      scale: [f], their divisor.
+      health: rho of the last pool fit (`mixtures.em.EMInfo`).
+      live: live components of that fit.
+    """
+
+    params: PyTree
+    moments: PyTree
+    labeled: Mixture
+    unlabeled: Mixture
+    center: jax.Array
+    scale: jax.Array
+    health: jax.Array
+    live: jax.Array
+
+
+class Adversary(NamedTuple):
+    """The critic's static parts: what its functions need to know of a run."""
+
+    network: Network
+    config: Config
+    critic: Critic
+
+    @property
+    def da(self) -> AlignConfig:
+        """The run's settings of the alignment."""
+        return self.config.da
+
+
+def make(network: Network, config: Config) -> Adversary:
+    """Bind the critic to a network and a configuration."""
+    return Adversary(network, config, Critic(config.da.hidden, config.da.output))
+
+
+def init(adversary: Adversary, key: Key) -> CriticState:
+    """A fresh critic (from `fold_in(key, 1)`) and empty mixtures."""
+    k, d = adversary.network.num_classes, adversary.network.latent_size
+    mixture = Mixture(jnp.full(k, 1 / k), jnp.zeros((k, d)), jnp.ones((k, d)))
+    columns = 2 * k + 2
+    width = d + (columns if adversary.da.inputs == "latents_mixtures" else 0)
+    params = adversary.critic.init(jax.random.fold_in(key, 1), jnp.zeros((1, width)))
+    return CriticState(
+        params=params,
+        moments=optax.scale_by_adam().init(params),
+        labeled=mixture,
+        unlabeled=mixture,
+        center=jnp.zeros(columns),
+        scale=jnp.ones(columns),
+        health=jnp.zeros(()),
+        live=jnp.zeros(()),
+    )
+
+
+def decayed(adversary: Adversary, clock: Clock, rate: float) -> jax.Array:
+    """A rate of stage 2 at this step; the network's and the critic's fall together."""
+    da, chunk = adversary.da, adversary.config.train.chunk_steps
+    return optimizer.step_decay(clock, rate, da.decay_at, da.decay, chunk)
+
+
+def judge(adversary: Adversary, params: PyTree, inputs: jax.Array) -> jax.Array:
+    """The critic's values [b] for inputs [b, f]."""
+    values = adversary.critic.apply(params, inputs)
+    assert isinstance(values, jax.Array)
+    return values
+
+
+def mixture_columns(
+    latents: jax.Array, labeled: Mixture, unlabeled: Mixture
+) -> jax.Array:
+    """[b, 2k + 2]: log posteriors under both mixtures (clipped), then likelihoods."""
+    joints = [gaussian.log_joint(latents, m) for m in (labeled, unlabeled)]
+    likelihoods = [jax.nn.logsumexp(j, axis=1, keepdims=True) for j in joints]
+    posteriors = [
+        jnp.maximum(j - total, -LOG_POSTERIOR_CLIP)
+        for j, total in zip(joints, likelihoods, strict=True)
+    ]
+    return jnp.concatenate([*posteriors, *likelihoods], axis=1)
+
+
+def critic_inputs(
+    adversary: Adversary, state: CriticState, latents: jax.Array
+) -> jax.Array:
+    """[b, d + 2k + 2]: latents beside scaled mixture columns (section 3.4)."""
+    da = adversary.da
+    if da.inputs == "latents":
+        return latents
+    seen = latents if da.mixture_gradient else jax.lax.stop_gradient(latents)
+    mixtures = jax.lax.stop_gradient((state.labeled, state.unlabeled))
+    columns = mixture_columns(seen, *mixtures)
+    scaled = (columns - state.center[None, :]) / state.scale[None, :]
+    if da.input_norm == "standardize":
+        scaled = jnp.clip(scaled, -STANDARDIZED_CLIP, STANDARDIZED_CLIP)
+    return jnp.concatenate([latents, scaled], axis=1)
+
+
+def column_scale(
+    latents: np.ndarray, labeled: Mixture, unlabeled: Mixture, input_norm: str
+) -> tuple[jax.Array, jax.Array]:
+    """Center and divisor of the mixture columns over labeled and unlabeled rows.
+
+    Source: ours (A23): raw columns span hundreds, the latents one.
+    """
+    size, k = latents.shape[1], labeled.weights.shape[0]
+    if input_norm == "standardize":
+        return _standard_scale(latents, labeled, unlabeled)
+    divisor = float(size) if input_norm == "per_dim" else 1.0
+    return jnp.zeros(2 * k + 2), jnp.full(2 * k + 2, divisor)
+
+
+@jax.jit
+def _standard_scale(
+    latents: jax.Array, labeled: Mixture, unlabeled: Mixture
+) -> tuple[jax.Array, jax.Array]:
+    columns = mixture_columns(latents, labeled, unlabeled)
+    return columns.mean(axis=0), jnp.maximum(columns.std(axis=0), 1e-6)
+
+
+def refit_mixtures(adversary: Adversary) -> Any:
+    """The refresh function of both phases, for states with a field `critic`.
+
+    Fits the labeled set by its classes and the unlabeled pool by EM, on the pool's
+    images without augmentation (Algorithm 1, every M iterations).
+    """
+    network, config = adversary.network, adversary.config
+    features = None
+    if config.gmm.feature_mode == "train":
+
+        def features(state: Any, images: jax.Array) -> dict[str, jax.Array]:
+            outputs = network.chunk_statistics(state.model, network.normalized(images))
+            return {"latents": outputs.latents}
+
+    def refresh(key: Key, state: Any, embed_pool: EmbedPool) -> Any:
+        view = embed_pool(state, features)
+        latents, critic = view.columns["latents"], state.critic
+        labeled = refit.fit_labeled(
+            latents, view.labels, view.labeled, network.num_classes, config.gmm
+        )
+        # Before the first fit the state holds a placeholder, which EM cannot part.
+        previous = critic.unlabeled if float(critic.live) else None
+        unlabeled, info = refit.fit_pool(
+            key, latents, ~view.labeled, labeled, config.gmm, previous
+        )
+        center, scale = column_scale(latents, labeled, unlabeled, config.da.input_norm)
+        critic = critic._replace(
+            labeled=labeled,
+            unlabeled=unlabeled,
+            center=center,
+            scale=scale,
+            health=jnp.asarray(info.rho, jnp.float32),
+            live=jnp.asarray(info.live, jnp.float32),
+        )
+        return state._replace(critic=critic)
+
+    return refresh
+
+
+def gradient_penalty(
+    adversary: Adversary,
+    params: PyTree,
+    labeled: jax.Array,
+    unlabeled: jax.Array,
+    mix: jax.Array,
+) -> jax.Array:
+    """[b]: penalty on the critic's slope between pairs of inputs.
+
+    Args:
+      adversary: one-sided max(0, |slope| - 1)^2 by default, two-sided as option.
+      params: of the critic.
+      labeled: [b, f] inputs.
+      unlabeled: [b, f].
+      mix: [b], uniform in [0, 1].
+
+    Source: section 3.4 (Gulrajani et al.); one-sided is ours (A18).
+    """
+    between = mix[:, None] * labeled + (1 - mix[:, None]) * unlabeled
+
+    def total(points: jax.Array) -> jax.Array:
+        return jnp.sum(judge(adversary, params, points))
+
+    slopes = jax.grad(total)(between)
+    # The root's derivative is infinite at 0.
+    excess = jnp.sqrt(jnp.sum(jnp.square(slopes), axis=1) + 1e-12) - 1
+    if adversary.da.penalty_sides == "one":
+        excess = jnp.maximum(excess, 0)
+    return jnp.square(excess)
+
+
+def critic_step(
+    adversary: Adversary,
+    key: Key,
+    state: CriticState,
+    latents: tuple[jax.Array, jax.Array],
+    batch: StepBatch,
+) -> tuple[CriticState, Metrics]:
+    """One Adam step of the critic towards 1 on unlabeled and 0 on labeled latents.
+
+    Args:
+      adversary: static parts.
+      key: for the penalty's mixing; a row's number depends on its global position.
+      state: before.
+      latents: ([b, d] labeled, [b, d] unlabeled), constants.
+      batch: masks and clock.
+
+    Source: equation 3, gradient penalty as `gradient_penalty`.
+    """
+    da = adversary.da
+    assert batch.labeled is not None and batch.unlabeled is not None
+    masks = (batch.labeled.mask, batch.unlabeled.mask)
+    inputs = [
+        jax.lax.stop_gradient(critic_inputs(adversary, state, z)) for z in latents
+    ]
+    mix = own_rows(lambda num: jax.random.uniform(key, (num,)), masks[0])
+
+    def objective(params: PyTree) -> tuple[jax.Array, Metrics]:
+        means = [
+            global_mean(judge(adversary, params, h), mask)
+            for h, mask in zip(inputs, masks, strict=True)
+        ]
+        slopes = gradient_penalty(adversary, params, inputs[0], inputs[1], mix)
+        penalty = global_mean(slopes, masks[0] & masks[1])
+        loss = means[0] - means[1] + da.penalty_weight * penalty
+        return loss, {
+            "critic/gap": means[1] - means[0],
+            "critic/penalty": penalty,
+            "critic/loss": loss,
+        }
+
+    grads, metrics = jax.grad(objective, has_aux=True)(state.params)
+    grads, metrics = total((grads, metrics), AXIS)
+    rate = decayed(adversary, batch.clock, da.critic_learning_rate)
+    params, moments = optimizer.descend(
+        optax.scale_by_adam(), grads, state.moments, state.params, rate
+    )
+    return state._replace(params=params, moments=moments), metrics
+
+
+def columns(
+    adversary: Adversary, state: CriticState, latents: jax.Array
+) -> dict[str, jax.Array]:
+    """The columns of `GIVES` for latents [b, d]."""
+    inputs = critic_inputs(adversary, state, latents)
+    return {
+        "critic": judge(adversary, state.params, inputs),
+        "log_likelihood_labeled": gaussian.log_likelihood(latents, state.labeled),
+        "log_likelihood_unlabeled": gaussian.log_likelihood(latents, state.unlabeled),
+    }

@@ -1,0 +1,138 @@
+"""The two phases with a critic: alternating with the network, and alone."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gmmal_jax.devices import total
+from gmmal_jax.phases import optimizer
+from gmmal_jax.phases.adversary import (
+    Adversary,
+    critic_inputs,
+    critic_step,
+    decayed,
+    judge,
+    refit_mixtures,
+)
+from gmmal_jax.phases.base import Inputs, Phase
+from gmmal_jax.phases.network import cross_entropy, global_mean
+from gmmal_jax.types import (
+    AXIS,
+    Batch,
+    Key,
+    Metrics,
+    ModelState,
+    Outputs,
+    PyTree,
+    StepBatch,
+)
+
+
+def _forward_both(
+    adversary: Adversary,
+    model: ModelState,
+    images: tuple[jax.Array, jax.Array],
+    masks: tuple[jax.Array, jax.Array],
+) -> tuple[Outputs, jax.Array, PyTree]:
+    """Labeled outputs, unlabeled latents, running averages, in training mode.
+
+    One pass over both sets; apart or joint is BatchNorm's matter (A21).
+    """
+    both, stats = adversary.network.train(
+        model,
+        jnp.concatenate(images),
+        jnp.concatenate(masks),
+        groups=1 if adversary.da.batch_norm == "joint" else 2,
+    )
+    cut = images[0].shape[0]
+    labeled = jax.tree.map(lambda leaf: leaf[:cut], both)
+    return labeled, both.latents[cut:], stats
+
+
+def align_phase(adversary: Adversary) -> Phase:
+    """Stage 2: one step of the network, then one of the critic (Algorithm 1).
+
+    For states with fields `model`, `align_optimizer`, `critic`. The critic reuses the
+    latents of the network's step, as constants (A20).
+    """
+    network, config, da = adversary.network, adversary.config, adversary.da
+    sgd = optimizer.sgd(config.train.momentum, config.train.weight_decay)
+
+    def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
+        labeled, unlabeled = batch.labeled, batch.unlabeled
+        assert labeled is not None and unlabeled is not None
+        masks = (labeled.mask, unlabeled.mask)
+        images = (
+            network.augmented(jax.random.fold_in(key, 0), labeled),
+            network.augmented(jax.random.fold_in(key, 1), unlabeled),
+        )
+
+        def mean_value(latents: jax.Array, mask: jax.Array) -> jax.Array:
+            inputs = critic_inputs(adversary, state.critic, latents)
+            return global_mean(judge(adversary, state.critic.params, inputs), mask)
+
+        def objective(params: PyTree) -> tuple[jax.Array, tuple]:
+            model = ModelState(params, state.model.batch_stats)
+            outputs, z_u, stats = _forward_both(adversary, model, images, masks)
+            ce = global_mean(
+                cross_entropy(outputs.logits, labeled.labels), labeled.mask
+            )
+            distance = mean_value(z_u, masks[1]) - mean_value(outputs.latents, masks[0])
+            loss = ce + da.beta * distance
+            terms = {"loss": loss, "cross_entropy": ce, "distance": distance}
+            return loss, (stats, (outputs.latents, z_u), terms)
+
+        grads, (stats, latents, terms) = jax.grad(objective, has_aux=True)(
+            state.model.params
+        )
+        grads, metrics = total((grads, terms), AXIS)
+        rate = decayed(adversary, batch.clock, da.learning_rate)
+        params, moments = optimizer.descend(
+            sgd, grads, state.align_optimizer, state.model.params, rate
+        )
+        critic, critic_metrics = critic_step(
+            adversary, jax.random.fold_in(key, 3), state.critic, latents, batch
+        )
+        state = state._replace(
+            model=ModelState(params, stats), align_optimizer=moments, critic=critic
+        )
+        return state, metrics | critic_metrics
+
+    return _phase("alignment", adversary, step)
+
+
+def critic_phase(adversary: Adversary) -> Phase:
+    """The critic alone, on a frozen network in evaluation mode.
+
+    For states with a field `critic` and a field or property `model`. Source: ours: it
+    gives learners without stage 2 the score that the gmm strategy fuses.
+    """
+    network = adversary.network
+
+    def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
+        def latents(place: int, rows: Batch) -> jax.Array:
+            images = network.augmented(jax.random.fold_in(key, place), rows)
+            return network.predict(state.model, images).latents
+
+        assert batch.labeled is not None and batch.unlabeled is not None
+        pair = (latents(0, batch.labeled), latents(1, batch.unlabeled))
+        critic, metrics = critic_step(
+            adversary, jax.random.fold_in(key, 3), state.critic, pair, batch
+        )
+        metrics["loss"] = metrics["critic/loss"]
+        return state._replace(critic=critic), metrics
+
+    return _phase("critic", adversary, step)
+
+
+def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
+    da = adversary.da
+    return Phase(
+        name=name,
+        step=step,
+        num_steps=lambda num_labeled: adversary.config.alignment_steps,
+        inputs=Inputs(labeled=da.batch_size, unlabeled=da.batch_size),
+        refresh=refit_mixtures(adversary),
+        refresh_every=da.refit_every,
+    )

@@ -1,0 +1,59 @@
+"""Numbers on critic and mixtures at the end of a cycle."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmmal_jax.mixtures import gaussian
+from gmmal_jax.phases.adversary import Adversary, CriticState
+from gmmal_jax.phases.mixture_loss import SATURATED
+from gmmal_jax.types import Mixture, PoolView
+
+
+def auc(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Area under the ROC curve: P(a positive scores above a negative), ties half."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left").sum()
+    up_to = np.searchsorted(ordered, positive, side="right").sum()
+    return float((below + up_to) / (2 * len(positive) * len(negative)))
+
+
+def diagnose(adversary: Adversary) -> Any:
+    """Numbers on critic and mixtures at the end of a cycle.
+
+    The held-out AUC sets the labeled rows against the evaluation part, which neither
+    critic nor network has seen; labeled rows are in training by their nature.
+    """
+
+    def run(
+        state: Any, view: PoolView, held_out: dict[str, np.ndarray]
+    ) -> dict[str, float]:
+        critic: CriticState = state.critic
+        value = view.columns["critic"]
+        q = value if adversary.da.output == "sigmoid" else 1 / (1 + np.exp(-value))
+        q = np.clip(q.astype(np.float64), 1e-12, 1 - 1e-12)
+        entropy = -(q * np.log(q) + (1 - q) * np.log(1 - q))
+        result = {
+            "critic/binary_entropy": float(entropy.mean()),
+            "critic/auc": auc(value[~view.labeled], value[view.labeled]),
+            "critic/held_out_auc": auc(held_out["critic"], value[view.labeled]),
+            "gmm/rho": float(critic.health),
+            "gmm/live_components": float(critic.live),
+        }
+        for name, mixture in (("labeled", critic.labeled), ("pool", critic.unlabeled)):
+            saturated, smallest = _shape(view.columns["latents"], mixture)
+            result[f"gmm/saturated_posteriors_{name}"] = float(saturated)
+            result[f"gmm/smallest_variance_{name}"] = float(smallest)
+        return result
+
+    return run
+
+
+@jax.jit
+def _shape(latents: jax.Array, mixture: Mixture) -> tuple[jax.Array, jax.Array]:
+    best = gaussian.log_posteriors(latents, mixture).max(axis=1)
+    saturated = jnp.mean((best > np.log(SATURATED)).astype(jnp.float32))
+    present = (mixture.weights > 0)[:, None]
+    return saturated, jnp.min(jnp.where(present, mixture.variances, jnp.inf))

@@ -1,0 +1,121 @@
+"""Reg: the loss on mixture posteriors of a class-balanced subset (section 3.3)."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gmmal_jax.config import MixtureConfig, RegConfig
+from gmmal_jax.devices import total
+from gmmal_jax.mixtures import classwise, gaussian
+from gmmal_jax.mixtures.classwise import ClassStatistics
+from gmmal_jax.phases.base import AuxLoss, Inputs, Memory
+from gmmal_jax.phases.network import Network, cross_entropy, global_mean
+from gmmal_jax.types import (
+    AXIS,
+    Key,
+    Metrics,
+    Mixture,
+    ModelState,
+    Outputs,
+    PyTree,
+    StepBatch,
+)
+
+SATURATED = 0.999
+"""A posterior above this counts as saturated."""
+
+
+def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
+    """The mixture loss: mean of -log p(y | z; mixture of the subset).
+
+    The subset's forward pass, and hence the mixture, is outside the gradient, which
+    flows through the labeled batch's latents only.
+
+    Source: section 3.3; the subset's size and alpha from A.1. Subsets that serve
+    several steps, and running statistics, are ours.
+    """
+    seats = max(1, reg.subset_size // network.num_classes)
+
+    def statistics(
+        key: Key, model: ModelState, batch: StepBatch
+    ) -> tuple[ClassStatistics, ModelState]:
+        assert batch.subset is not None
+        images, mask = network.augmented(key, batch.subset), batch.subset.mask
+        if reg.batch_norm == "eval":
+            outputs = network.predict(model, images)
+        else:
+            outputs, stats = network.train(model, images, mask)
+            if reg.batch_norm == "batch_update":
+                model = model._replace(batch_stats=stats)
+        classes = classwise.statistics(
+            outputs.latents,
+            batch.subset.labels,
+            mask,
+            num_classes=network.num_classes,
+            axis_name=AXIS,
+        )
+        return classes, model
+
+    def to_mixture(classes: ClassStatistics) -> Mixture:
+        return classwise.to_mixture(
+            classes,
+            covariance=gmm.covariance,
+            variance_floor=gmm.variance_floor,
+            shrinkage=gmm.shrinkage,
+            weights="uniform",
+            mean_floor=reg.variance_floor,
+        )
+
+    def context(
+        key: Key, model: ModelState, batch: StepBatch
+    ) -> tuple[Mixture, ModelState]:
+        classes, model = statistics(key, model, batch)
+        return to_mixture(classes), model
+
+    def loss(
+        parameters: PyTree, mixture: Mixture, outputs: Outputs, batch: StepBatch
+    ) -> jax.Array:
+        assert batch.labeled is not None
+        log_joint = gaussian.log_joint(outputs.latents, mixture)
+        return global_mean(
+            cross_entropy(log_joint, batch.labeled.labels), batch.labeled.mask
+        )
+
+    def measure(mixture: Mixture, outputs: Outputs, batch: StepBatch) -> Metrics:
+        assert batch.labeled is not None
+        posteriors = gaussian.log_posteriors(outputs.latents, mixture)
+        saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
+        share = total(global_mean(saturated, batch.labeled.mask), AXIS)
+        present = (mixture.weights > 0)[:, None]
+        smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
+        return {"saturated_posteriors": share, "smallest_variance": smallest}
+
+    made = AuxLoss(
+        name="reg",
+        weight=reg.alpha,
+        loss=loss,
+        context=context,
+        inputs=Inputs(subset=seats * network.num_classes),
+        measure=measure,
+    )
+    if reg.refit_every == 1 and reg.statistics_decay == 0:
+        return made
+    return made._replace(context=statistics, memory=_memory(network, reg, to_mixture))
+
+
+def _memory(
+    network: Network, reg: RegConfig, read: Callable[[ClassStatistics], Mixture]
+) -> Memory:
+    """Class statistics that outlast their step, in place of a subset a step."""
+
+    def update(old: ClassStatistics, new: ClassStatistics) -> ClassStatistics:
+        decay = reg.statistics_decay
+        return classwise.discounted(old, new, decay) if decay else new
+
+    return Memory(
+        init=lambda: classwise.no_statistics(network.num_classes, network.latent_size),
+        update=update,
+        read=read,
+        every=reg.refit_every,
+    )

@@ -1,0 +1,260 @@
+"""Pictures of a run: learning curves with intervals, a map of the latents."""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from gmmal_jax import report
+from gmmal_jax.errors import UserError
+from gmmal_jax.report import Row, Run
+from gmmal_jax.storage import files, records
+
+FOLDER = "figures"
+GROUP_NAMES = ("labeled", "unlabeled", "chosen")
+"""What the numbers mean that a run keeps beside its latents."""
+MAX_LATENTS = 3000
+# Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = "osD^vPX"
+_TSNE_ITERATIONS = 400
+_REFERENCE = "#555555"
+_UNKNOWN = "#b8b8b8"
+# Drawing order: what the reader looks for lies on top.
+_GROUPS: dict[str, dict[str, Any]] = {
+    "unlabeled": {"marker": "o", "s": 9, "linewidths": 0, "alpha": 0.45},
+    "labeled": {"marker": "^", "s": 26, "linewidths": 0.4, "edgecolors": "#303030"},
+    "chosen": {"marker": "s", "s": 34, "linewidths": 1.1, "edgecolors": "black"},
+}
+
+
+def draw_run(folder: str | os.PathLike) -> list[Path]:
+    """Draw a run's learning curve and the latents of its last query.
+
+    Args:
+      folder: the run's; the pictures go into `figures/` in it.
+
+    Returns:
+      Paths of PNG and SVG of the curve, then of the map; no map where no cycle has
+      asked anything yet.
+
+    Raises:
+      UserError: see `report.load_run`.
+    """
+    run = report.load_run(folder)
+    paths = learning_curve([run], run.folder / FOLDER / "learning_curve")
+    asked = [record for record in run.records if record.queries]
+    if asked:
+        kept = records.load_arrays(run.folder, asked[-1].seed, asked[-1].cycle)
+        groups = np.asarray(GROUP_NAMES)[kept["group"]]
+        stem = run.folder / FOLDER / "latents"
+        paths += latent_map(stem, kept["latents"], groups, kept["label"])
+    return paths
+
+
+def learning_curve(runs: Sequence[Run], path_stem: str | os.PathLike) -> list[Path]:
+    """Draw learning curves with shaded 95 % intervals.
+
+    Args:
+      runs: see `report.summarise`.
+      path_stem: the files' path without its ending.
+
+    Returns:
+      The PNG's and the SVG's path.
+
+    Raises:
+      UserError: see `report.summarise`.
+    """
+    rows = report.summarise(runs)
+
+    def draw() -> Any:
+        from matplotlib.figure import Figure
+
+        canvas = Figure(figsize=(6.4, 4.3), layout="constrained")
+        axes = canvas.add_subplot()
+        references = {row.reference for row in rows}
+        for place, row in enumerate(rows):
+            _draw_curve(axes, row, place, is_reference=row.label in references)
+        _style_curves(axes, rows[0].sizes)
+        return canvas
+
+    return _save_figure(draw, path_stem)
+
+
+def latent_map(
+    path_stem: str | os.PathLike,
+    latents: Float[np.ndarray, "m d"],
+    groups: Sequence[str] | np.ndarray,
+    labels: Integer[np.ndarray, " m"],
+) -> list[Path]:
+    """Draw latents in two dimensions by t-SNE, with a fixed seed.
+
+    Args:
+      path_stem: the files' path without its ending.
+      latents: [m, d], m >= 5; of more than 3,000 rows a fixed random part is drawn,
+        the groups thinned to equal shares, the smaller ones last.
+      groups: [m], each "labeled" (triangle), "unlabeled" (circle) or "chosen"
+        (square).
+      labels: [m], the class, which is the color; -1 where unknown (gray).
+
+    Returns:
+      The PNG's and the SVG's path.
+
+    Raises:
+      UserError: fewer than 5 rows, or another group's name.
+    """
+    groups = np.asarray(groups)
+    unknown = sorted(set(groups.tolist()) - set(_GROUPS))
+    if unknown:
+        raise UserError("latent map: group", unknown[0], f"use one of {list(_GROUPS)}")
+    if len(latents) < 5:
+        raise UserError("latent map: rows", len(latents), "give at least 5")
+    kept = _thin(groups, MAX_LATENTS)
+    points = _embed(latents[kept])
+
+    def draw() -> Any:
+        from matplotlib.figure import Figure
+
+        canvas = Figure(figsize=(7.2, 5.6), layout="constrained")
+        axes = canvas.add_subplot()
+        _draw_map(axes, points, groups[kept], labels[kept])
+        return canvas
+
+    return _save_figure(draw, path_stem)
+
+
+def _draw_curve(axes: Any, row: Row, place: int, *, is_reference: bool) -> None:
+    reached = [(s, c) for s, c in zip(row.sizes, row.cells, strict=True) if c]
+    sizes = [size for size, _ in reached]
+    means = np.array([cell.mean for _, cell in reached])
+    halves = np.array([cell.half_width or 0.0 for _, cell in reached])
+    color = _REFERENCE if is_reference else _COLORS[place % len(_COLORS)]
+    axes.plot(
+        sizes,
+        means,
+        color=color,
+        marker=_MARKERS[place % len(_MARKERS)],
+        markersize=5,
+        linewidth=1.8,
+        linestyle="--" if is_reference else "-",
+        label=row.label,
+        zorder=3,
+    )
+    if halves.any():
+        axes.fill_between(
+            sizes, means - halves, means + halves, color=color, alpha=0.16, linewidth=0
+        )
+
+
+def _style_curves(axes: Any, sizes: Sequence[int]) -> None:
+    from matplotlib.ticker import StrMethodFormatter
+
+    axes.set_xlabel("labeled images")
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_xticks(_spread(sizes))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="best")
+
+
+def _spread(sizes: Sequence[int], at_most: int = 8) -> list[int]:
+    """Evenly chosen sizes, the last among them, few enough to be read."""
+    step = -(-len(sizes) // at_most)
+    return list(sizes[::-1][::step][::-1])
+
+
+def _thin(groups: np.ndarray, at_most: int) -> np.ndarray:
+    """Sorted rows to draw: small groups whole, what is left shared equally."""
+    generator = np.random.default_rng(0)
+    names, counts = np.unique(groups, return_counts=True)
+    left, kept = at_most, []
+    for place, i in enumerate(np.argsort(counts, kind="stable")):
+        rows = np.flatnonzero(groups == names[i])
+        share = min(len(rows), left // (len(names) - place))
+        kept.append(generator.choice(rows, share, replace=False))
+        left -= share
+    return np.sort(np.concatenate(kept))
+
+
+def _embed(latents: np.ndarray) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
+    # t-SNE wants fewer neighbors than points; 30 is its usual number.
+    perplexity = min(30.0, (len(latents) - 1) / 3)
+    # Its default, 1000, moves points within their clusters for most of the time.
+    tsne = TSNE(perplexity=perplexity, random_state=0, max_iter=_TSNE_ITERATIONS)
+    return tsne.fit_transform(latents)
+
+
+def _class_colors(labels: np.ndarray) -> dict[int, Any]:
+    from matplotlib import colormaps
+
+    classes = [int(label) for label in np.unique(labels) if label >= 0]
+    if len(classes) <= 10:
+        # Its gray, the eighth, would look like an unknown class: mint instead.
+        shades = colormaps["tab10"](np.arange(10))
+        shades[7] = (0.56, 0.89, 0.69, 1)
+    elif len(classes) <= 20:
+        shades = colormaps["tab20"](np.arange(20))
+    else:
+        shades = colormaps["turbo"](np.linspace(0, 1, len(classes)))
+    return {-1: _UNKNOWN} | dict(zip(classes, shades, strict=False))
+
+
+def _draw_map(
+    axes: Any, points: np.ndarray, groups: np.ndarray, labels: np.ndarray
+) -> None:
+    colors = _class_colors(labels)
+    for name, style in _GROUPS.items():
+        rows = groups == name
+        shades = [colors[int(label)] for label in labels[rows]]
+        axes.scatter(points[rows, 0], points[rows, 1], c=shades, **style)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.spines[:].set_color("#bbbbbb")
+    _add_legends(axes, colors, [name for name in _GROUPS if name in groups])
+
+
+def _add_legends(axes: Any, colors: dict[int, Any], groups: Iterable[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    def mark(label: str, marker: str, color: Any, size: float = 6.0) -> Any:
+        return Line2D([], [], ls="", marker=marker, color=color, label=label, ms=size)
+
+    styles = [(name, _GROUPS[name]) for name in groups]
+    handles = [
+        mark(name, style["marker"], _REFERENCE, style["s"] ** 0.5 + 1)
+        for name, style in styles
+    ]
+    if len(colors) <= 21:  # more names than that are no help
+        known = {label: color for label, color in colors.items() if label >= 0}
+        handles += [mark(f"class {c}", "o", color) for c, color in known.items()]
+    axes.legend(
+        handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5)
+    )
+
+
+def _save_figure(draw: Callable[[], Any], path_stem: str | os.PathLike) -> list[Path]:
+    """Draw once and write PNG and SVG; equal drawings give equal bytes."""
+    import matplotlib
+
+    paths = []
+    # No dates and no random ids in the SVG; text stays text, to be searched.
+    with matplotlib.rc_context({"svg.hashsalt": "gmmal", "svg.fonttype": "none"}):
+        canvas = draw()
+        for ending, options in (
+            ("png", {"dpi": 200}),
+            ("svg", {"metadata": {"Date": None}}),
+        ):
+            buffer = io.BytesIO()
+            canvas.savefig(buffer, format=ending, **options)
+            paths.append(Path(f"{os.fspath(path_stem)}.{ending}"))
+            files.write_atomic(paths[-1], buffer.getvalue())
+    return paths

@@ -1,0 +1,1 @@
+"""What outlasts the process: whole files, records, checkpoints, the folder."""

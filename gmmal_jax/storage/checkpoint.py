@@ -1,0 +1,244 @@
+"""Training state on disk: Orbax writes it, a manifest of ours proves it whole.
+
+Orbax gives back flipped bytes without a word and trusts a folder by its name. So each
+checkpoint carries the SHA-256 of all its files, checked before Orbax reads, and
+appears under its name by one rename, when everything is on the disk.
+"""
+
+import errno
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gmmal_jax.errors import UserError
+from gmmal_jax.storage import files
+from gmmal_jax.types import PyTree
+
+MANIFEST = "manifest.json"
+_STATE = "state"
+_UNFINISHED = ".tmp-"
+
+
+class Restored(NamedTuple):
+    """What `restore_latest_good` found.
+
+    Attributes:
+      state: the tree with host arrays as leaves; None where no checkpoint is good.
+      meta: the JSON values saved with it (tuples have become lists); {} without one.
+      warnings: one line for each newer checkpoint that could not be used.
+    """
+
+    state: PyTree | None
+    meta: dict[str, Any]
+    warnings: list[str]
+
+
+def save(
+    folder: str | os.PathLike,
+    name: str,
+    state: PyTree,
+    meta: dict[str, Any],
+    *,
+    keep: int = 2,
+) -> Path:
+    """Save a state and wait until it is on the disk; a kill leaves all or nothing.
+
+    Args:
+      folder: holds the checkpoints of one training; made if missing.
+      name: what the checkpoint is called. The integers in it, read from the left,
+        are its place in time: `phase-1-step-300` comes before `phase-1-step-1000`
+        and before `phase-2-step-0`. One of the same name is replaced, and later
+        ones, which restoring must have refused, are removed.
+      state: arrays (keys as their uint32 data) in dicts, tuples and NamedTuples;
+        None and empty subtrees are allowed, arrays without entries are not.
+      meta: JSON values.
+      keep: how many of the newest remain, this one included.
+
+    Returns:
+      The checkpoint's folder.
+
+    Raises:
+      UserError: the disk is full; earlier checkpoints are untouched.
+    """
+    if not _order(name):
+        raise ValueError(f"checkpoint name {name!r} holds no number to sort by")
+    folder = Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
+    unfinished = folder / f"{name}{_UNFINISHED}{os.getpid()}"
+    try:
+        _fill(unfinished, _host(state), meta)
+    except BaseException as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if _disk_is_full(error):
+            remedy = "free some space, then `gmmal resume`"
+            raise UserError("no space left on the disk", str(folder), remedy) from None
+        raise
+    _commit(unfinished, folder / name)
+    _prune(folder, name, keep)
+    return folder / name
+
+
+def restore_latest_good(folder: str | os.PathLike, abstract: PyTree) -> Restored:
+    """Read the newest checkpoint whose files are all as they were written.
+
+    Args:
+      folder: as for `save`; it may be missing or empty.
+      abstract: a tree of the state's form whose leaves have a shape and a dtype.
+
+    Returns:
+      The state on the host, for the caller to place, with its meta and the warnings.
+
+    Raises:
+      UserError: a good checkpoint has another form than `abstract`.
+    """
+    warnings: list[str] = []
+    for path in _newest_first(Path(folder).absolute()):
+        try:
+            manifest = _verify(path)
+        except (OSError, ValueError) as error:
+            warnings.append(f"checkpoint {path} is not used: {error}")
+            continue
+        _require_fit(path, manifest["leaves"], abstract)
+        state = _read_state(path / _STATE, abstract)
+        return Restored(state, manifest["meta"], warnings)
+    return Restored(None, {}, warnings)
+
+
+def clear(folder: str | os.PathLike) -> None:
+    """Remove all checkpoints, finished or not."""
+    folder = Path(folder).absolute()
+    for path in _newest_first(folder):
+        _discard(path)
+    _remove_leftovers(folder)
+
+
+def _fill(unfinished: Path, state: PyTree, meta: dict[str, Any]) -> None:
+    unfinished.mkdir()
+    _write_state(unfinished / _STATE, state)
+    manifest = {
+        "meta": meta,
+        "leaves": _describe(state),
+        "files": {
+            name: files.checksum(unfinished / name) for name in _list(unfinished)
+        },
+    }
+    for path in (unfinished, *unfinished.rglob("*")):
+        files.sync(path)
+    files.write_atomic(unfinished / MANIFEST, files.seal(manifest))
+
+
+def _write_state(path: Path, state: PyTree) -> None:
+    # Imported here: only runs that save pay Orbax's import.
+    import orbax.checkpoint as ocp
+
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        checkpointer.save(path, args=ocp.args.StandardSave(state))
+
+
+def _read_state(path: Path, abstract: PyTree) -> PyTree:
+    import orbax.checkpoint as ocp
+
+    # Without a sharding Orbax gives NumPy arrays, whatever devices wrote them.
+    plain = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), abstract)
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        return checkpointer.restore(path, args=ocp.args.StandardRestore(plain))
+
+
+def _commit(unfinished: Path, target: Path) -> None:
+    if target.exists():  # a rename cannot replace a folder that is not empty
+        _discard(target)
+    os.replace(unfinished, target)
+    files.sync(target.parent)
+
+
+def _prune(folder: Path, name: str, keep: int) -> None:
+    newest_first = _newest_first(folder)
+    newest = newest_first.index(folder / name)
+    for path in newest_first[:newest] + newest_first[newest + keep :]:
+        _discard(path)
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint; half removed, it must not look like a damaged one."""
+    aside = path.with_name(f"{path.name}{_UNFINISHED}old")
+    os.replace(path, aside)
+    shutil.rmtree(aside)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.glob(f"*{_UNFINISHED}*"):
+        shutil.rmtree(path)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    found = [
+        path
+        for path in folder.glob("*")
+        if path.is_dir() and _UNFINISHED not in path.name and _order(path.name)
+    ]
+    return sorted(found, key=lambda path: (_order(path.name), path.name), reverse=True)
+
+
+def _order(name: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", name))
+
+
+def _list(path: Path) -> list[str]:
+    """Relative names of all files but the manifest."""
+    found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return sorted(name for name in found if name != MANIFEST)
+
+
+def _verify(path: Path) -> dict[str, Any]:
+    """The manifest of a whole checkpoint; ValueError or OSError names the bad file."""
+    try:
+        manifest = files.unseal((path / MANIFEST).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{MANIFEST}: {error}") from None
+    present = _list(path)
+    for name in sorted({*present, *manifest["files"]}):
+        if name not in present:
+            raise ValueError(f"{name} is missing")
+        if name not in manifest["files"]:
+            raise ValueError(f"{name} was not saved with it")
+        if files.checksum(path / name) != manifest["files"][name]:
+            raise ValueError(f"{name}: its checksum does not match")
+    return manifest
+
+
+def _host(state: PyTree) -> PyTree:
+    return jax.tree.map(np.asarray, jax.device_get(state))
+
+
+def _describe(tree: PyTree) -> list[list[Any]]:
+    """Path, shape and dtype of every leaf, as JSON gives them back."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [
+        [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)]
+        for path, leaf in leaves
+    ]
+
+
+def _require_fit(path: Path, saved: list[list[Any]], abstract: PyTree) -> None:
+    wanted = _describe(abstract)
+    if saved != wanted:
+        differing = [leaf for leaf in wanted if leaf not in saved]
+        differing += [leaf for leaf in saved if leaf not in wanted]
+        name = "".join(leaf[0] for leaf in differing[:1])
+        raise UserError(
+            f"checkpoint has another form than this training's state (at {name})",
+            str(path),
+            "resume with the version and options that wrote it, or delete it",
+        )
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "RESOURCE_EXHAUSTED" in str(error)  # Orbax's, as a ValueError

@@ -1,0 +1,121 @@
+"""Stage 1's schedules, as functions of a traced clock."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import tiny
+
+from gmmal_jax import cycle as cycles
+from gmmal_jax.config import TrainConfig
+from gmmal_jax.learners import ce
+from gmmal_jax.phases import optimizer
+from gmmal_jax.strategies import random
+from gmmal_jax.types import Clock
+
+PEAK = 0.1
+
+
+@pytest.fixture(scope="module")
+def rate():
+    """One program for every step and length."""
+    return jax.jit(lambda clock: optimizer.one_cycle(clock, PEAK))
+
+
+def rates(rate, num_steps):
+    clock = Clock(jnp.arange(num_steps), jnp.full(num_steps, num_steps))
+    return np.asarray(jax.vmap(rate)(clock), np.float64)
+
+
+def closed_form(step, num_steps):
+    top = 0.3 * num_steps - 1
+    if step <= top:
+        low, share = PEAK / 25, step / top
+    else:
+        low, share = PEAK / 250_000, (num_steps - 1 - step) / (num_steps - 1 - top)
+    return low + (PEAK - low) * (1 - np.cos(np.pi * share)) / 2
+
+
+@pytest.mark.parametrize("num_steps", [50, 300, 2000, 200_000])
+def test_one_cycle_is_its_closed_form(rate, num_steps):
+    seen = rates(rate, num_steps)
+    wanted = [closed_form(step, num_steps) for step in range(num_steps)]
+    np.testing.assert_allclose(seen, wanted, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("num_steps", [50, 2000])
+def test_one_cycle_starts_peaks_and_ends_as_the_paper_says(rate, num_steps):
+    seen = rates(rate, num_steps)
+    assert seen[0] == pytest.approx(0.004, rel=1e-6)
+    assert seen.argmax() == 0.3 * num_steps - 1
+    assert seen.max() == pytest.approx(0.1, rel=1e-6)
+    assert seen[-1] == pytest.approx(4e-7, rel=1e-6)
+    falls = np.diff(seen) < 0
+    assert not falls[: seen.argmax()].any() and falls[seen.argmax() :].all()
+
+
+@pytest.mark.parametrize("num_steps", [50, 1000])
+def test_one_cycle_is_pytorchs(rate, num_steps):
+    torch = pytest.importorskip("torch")
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        sgd, PEAK, total_steps=num_steps, div_factor=25, cycle_momentum=False
+    )
+    theirs = []
+    for _ in range(num_steps):
+        theirs.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        schedule.step()
+    np.testing.assert_allclose(rates(rate, num_steps), theirs, rtol=1e-4, atol=1e-8)
+
+
+def test_one_cycle_is_optaxs_but_for_one_step(rate):
+    """Optax peaks at 0.3 n and ends after n steps, PyTorch a step earlier."""
+    num_steps = 20_000
+    schedule = optax.cosine_onecycle_schedule(num_steps, PEAK)
+    theirs = np.asarray(jax.vmap(schedule)(jnp.arange(num_steps)))
+    steepest = np.pi / 2 * PEAK / (0.3 * num_steps)
+    assert np.abs(rates(rate, num_steps) - theirs).max() < steepest
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 4])
+def test_one_cycle_of_a_few_steps_is_finite(rate, num_steps):
+    seen = rates(rate, num_steps)
+    assert np.all((seen > 0) & (seen <= PEAK * 1.000001))
+
+
+def test_the_number_of_steps_compiles_nothing(rate):
+    for num_steps in (100, 450, 20_000):
+        rate(Clock(jnp.int32(3), jnp.int32(num_steps)))
+    assert rate._cache_size() == 1
+
+
+def test_the_configuration_names_the_schedule():
+    clock = Clock(jnp.int32(90), jnp.int32(100))
+    for name, wanted in {"step": 0.01, "onecycle": closed_form(90, 100)}.items():
+        config = TrainConfig(schedule=name, chunk_steps=10)
+        assert float(optimizer.scheduled(clock, config)) == pytest.approx(wanted, 1e-4)
+
+
+def first_chunks(**changes):
+    """Head kernels after the first two chunks of one step, of ten."""
+    steps = {"train.chunk_steps": 1, "train.steps": 10}
+    config = tiny.config(**steps, **changes)
+    task, pool = tiny.world(ce.make(tiny.network(), config), random.make(), chunk=1)
+    kernels = []
+
+    def keep(chunk):
+        kernels.append(np.array(chunk.state.model.params["head"]["kernel"]))
+
+    cycles.run(task, pool, 0, 5, None, None, keep, lambda: None)
+    return kernels[:2]
+
+
+def test_training_follows_the_schedule():
+    """The first step of one cycle is plain SGD's at a 25th; the second is larger."""
+    plain = first_chunks(**{"train.learning_rate": PEAK / 25})
+    rising = {"train.schedule": "onecycle", "train.learning_rate": PEAK}
+    cycle = first_chunks(**rising)
+    np.testing.assert_allclose(cycle[0], plain[0], rtol=1e-6)
+    assert np.abs(cycle[1] - cycle[0]).max() > 1.5 * np.abs(plain[1] - plain[0]).max()

@@ -1,0 +1,58 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import special
+
+from gmmal_jax.strategies import scores
+
+ALL = [scores.entropy, scores.margin, scores.least_confidence]
+LOGITS = hnp.arrays(np.float32, (5, 4), elements=st.floats(-30, 30, width=32))
+
+
+def test_known_answers():
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.float32([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3]]))
+    np.testing.assert_allclose(scores.entropy(logits), [0.6931, 1.0889], atol=1e-4)
+    np.testing.assert_allclose(scores.margin(logits), [1.0, 0.9], rtol=1e-6)
+    np.testing.assert_allclose(scores.least_confidence(logits), [0.5, 0.6], rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(LOGITS)
+def test_equals_float64(logits):
+    log_p = special.log_softmax(logits.astype(np.float64), axis=1)
+    p = np.sort(np.exp(log_p), axis=1)
+    entropy = special.entr(np.exp(log_p)).sum(axis=1)
+    np.testing.assert_allclose(scores.entropy(logits), entropy, rtol=1e-4, atol=1e-12)
+    expected = p[:, :-1].sum(axis=1)
+    found = scores.least_confidence(logits)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(scores.margin(logits), expected + p[:, -2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("score", ALL)
+def test_orders_rows_that_float32_calls_certain(score):
+    logits = np.float32([[0, -80, -85], [0, -40, -45], [0, -20, -25]])
+    found = np.asarray(score(logits))
+    assert np.all(np.diff(found) > 0) and found[0] > 0
+
+
+@pytest.mark.parametrize("score", ALL)
+def test_large_logits_and_half_precision(score):
+    large = np.asarray(score(np.float32([[3e38, -3e38, 0], [1e4, 1e4, 1e4]])))
+    assert np.all(np.isfinite(large)) and large[0] == 0
+    half = jnp.asarray([[1.0, 0.5, 0.25]], jnp.bfloat16)
+    assert score(half).dtype == jnp.float32
+    np.testing.assert_array_equal(score(half), score(half.astype(jnp.float32)))
+
+
+def test_likelihood_ratio_of_two_unit_gaussians():
+    z = np.float32([-1, 0, 1.5, 4])
+
+    def log_density(mean):
+        return -0.5 * (z - mean) ** 2 - 0.5 * np.log(2 * np.pi).astype(np.float32)
+
+    found = scores.likelihood_ratio(log_density(3), log_density(0))
+    np.testing.assert_allclose(found, 3 * z - 4.5, rtol=1e-5, atol=1e-5)
