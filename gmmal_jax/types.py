@@ -105,6 +105,8 @@ class PoolView(NamedTuple):
       candidates: bool [n], rows that may be asked this cycle (never labeled ones).
       labels: int32 [n], -1 wherever no label was bought.
       columns: name -> [n] or [n, ...] float32, a learner's readout.
+      head: (kernel [d, c], bias [c]) of the linear classifier on the latents; None
+        where the learner has none.
     """
 
     ids: np.ndarray
@@ -112,6 +114,7 @@ class PoolView(NamedTuple):
     candidates: np.ndarray
     labels: np.ndarray
     columns: dict[str, np.ndarray]
+    head: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Query(NamedTuple):

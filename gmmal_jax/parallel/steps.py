@@ -1,4 +1,4 @@
-"""The only file that knows of several devices: meshes, placement, pmap, dispatch.
+"""A training step, wrapped to run in chunks on all devices of a mesh by pmap.
 
 State is replicated and has no device axis; a chunk's inputs carry the devices on
 axis 1. That is the form in which pmap neither copies nor recompiles:
@@ -11,75 +11,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
+from gmmal_jax.parallel.meshes import replicated
 from gmmal_jax.types import AXIS, Key, Metrics, PyTree, StepBatch
 
 Step = Callable[[Key, PyTree, StepBatch], tuple[PyTree, Metrics]]
-Gather = Callable[[np.ndarray], jax.Array]
-"""int64 [t, devices, b] rows -> uint8 [t, devices, b, h, w, ch], placed for a chunk."""
-
-AUTO_RESIDENT_BYTES = 2 << 30
-"""Image arrays up to this size are kept on the device by placement "auto"."""
-
-
-def make_mesh(num_devices: int | None = None) -> Mesh:
-    """A one-axis mesh over the first devices (None: all local ones)."""
-    devices = jax.local_devices()
-    num = len(devices) if num_devices is None else num_devices
-    return Mesh(np.asarray(devices[:num]), (AXIS,), axis_types=(AxisType.Auto,))
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-    """The placement of state: every device holds all of it."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def over_rows(mesh: Mesh) -> NamedSharding:
-    """The placement of an array whose axis 0 is shared out over the devices."""
-    return NamedSharding(mesh, PartitionSpec(AXIS))
-
-
-def over_chunk(mesh: Mesh) -> NamedSharding:
-    """The placement of a chunk's inputs: [steps, devices, ...]."""
-    return NamedSharding(mesh, PartitionSpec(None, AXIS))
-
-
-def place_state(mesh: Mesh, state: PyTree) -> PyTree:
-    """Replicate the leaves of a state that are not replicated yet.
-
-    They pass through the host: a device-to-device replica may share its source's
-    buffer, and donating the state would then delete the source.
-    """
-    target = replicated(mesh)
-
-    def place(leaf: jax.Array | np.ndarray) -> jax.Array:
-        if isinstance(leaf, jax.Array) and leaf.sharding == target:
-            return leaf
-        return jax.device_put(np.array(leaf), target)
-
-    return jax.tree.map(place, state)
-
-
-def make_gather(mesh: Mesh, images: np.ndarray, placement: str) -> Gather:
-    """Rows of the images for the steps of a chunk; both forms give equal bits.
-
-    Args:
-      mesh: devices.
-      images: uint8 [n, h, w, ch], on the host (a memory map will do).
-      placement: "resident" keeps all images on every device, "streamed" sends each
-        chunk's rows, "auto" is resident up to `AUTO_RESIDENT_BYTES`.
-    """
-    if placement == "auto":
-        placement = "resident" if images.nbytes <= AUTO_RESIDENT_BYTES else "streamed"
-    target = over_chunk(mesh)
-    if placement == "streamed":
-        return lambda indices: jax.device_put(images[indices], target)
-    resident = jax.device_put(images, replicated(mesh))
-    take = jax.jit(lambda source, rows: source[rows], out_shardings=target)
-    return lambda indices: take(
-        resident, jax.device_put(indices.astype(np.int32), target)
-    )
 
 
 class CompiledStep(NamedTuple):

@@ -9,7 +9,8 @@ from gmmal_jax.config import MixtureConfig, RegConfig
 from gmmal_jax.devices import total
 from gmmal_jax.mixtures import classwise, gaussian
 from gmmal_jax.mixtures.classwise import ClassStatistics
-from gmmal_jax.phases.base import AuxLoss, Inputs, Memory
+from gmmal_jax.phases.base import Inputs
+from gmmal_jax.phases.losses import AuxLoss, Memory
 from gmmal_jax.phases.network import Network, cross_entropy, global_mean
 from gmmal_jax.types import (
     AXIS,

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from gmmal_jax import devices
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.phases import optimizer
-from gmmal_jax.phases.base import AuxLoss, Inputs, Phase
+from gmmal_jax.phases.base import Inputs, Phase
+from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network, cross_entropy, global_mean
 from gmmal_jax.types import AXIS, Key, Metrics, ModelState, Outputs, PyTree, StepBatch
 

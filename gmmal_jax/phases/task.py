@@ -6,7 +6,8 @@ import jax
 
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.phases import supervised
-from gmmal_jax.phases.base import AuxLoss, Learner
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import Key, ModelState
 

@@ -232,7 +232,8 @@ def test_tensorflow_is_never_imported(tmp_path):
     code = (
         "import hashlib, pathlib, sys\n"
         "import originals_of\n"
-        "from gmmal_jax.data import originals, prepare, sources\n"
+        "from gmmal_jax.data import sources\n"
+        "from gmmal_jax.data.prepare import originals, writer\n"
         "root = pathlib.Path(sys.argv[1])\n"
         "files, _ = originals_of.files('mnist', root / 'from')\n"
         "md5 = {f.name: hashlib.md5(f.read_bytes()).hexdigest() for f in files}\n"

@@ -11,7 +11,8 @@ import tiny
 
 from gmmal_jax import config as configs, cycle as cycles
 from gmmal_jax.phases import supervised, task as tasks
-from gmmal_jax.phases.base import AuxLoss, Inputs, Learner, Memory, Phase
+from gmmal_jax.phases.base import Inputs, Learner, Phase
+from gmmal_jax.phases.losses import AuxLoss, Memory
 from gmmal_jax.phases.network import cross_entropy, global_mean
 from gmmal_jax.strategies import random
 from gmmal_jax.strategies.base import Strategy

@@ -133,7 +133,7 @@ def test_resident_and_streamed_images_are_equal(num_devices):
 
 def test_auto_placement_streams_what_is_too_large(monkeypatch):
     images = np.zeros((5, 2, 2, 1), np.uint8)
-    monkeypatch.setattr(parallel, "AUTO_RESIDENT_BYTES", 3)
+    monkeypatch.setattr("gmmal_jax.parallel.gather.AUTO_RESIDENT_BYTES", 3)
     gather = parallel.make_gather(parallel.make_mesh(1), images, "auto")
     _, count = compilations(lambda: gather(np.zeros((1, 1, 2), np.int64)))
     assert count == 0  # nothing is gathered on the device

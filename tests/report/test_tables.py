@@ -191,7 +191,8 @@ def test_errors_of_runs_together(tmp_path, compared):
 def test_the_table_needs_no_drawing_library():
     code = """
 import sys
-from gmmal_jax import records, report
+from gmmal_jax import report
+from gmmal_jax.storage import records
 heavy = {"matplotlib", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -270,7 +270,7 @@ def test_everything_is_on_the_disk_before_the_rename(tmp_path, monkeypatch):
 SAVER = """
 import sys
 import numpy as np
-from gmmal_jax import checkpoint
+from gmmal_jax.storage import checkpoint
 step = int(sys.argv[2])
 while True:
     state = {"x": np.full(500_000, step, np.float32), "n": np.asarray(step, np.int32)}

@@ -13,7 +13,7 @@ from gmmal_jax.storage import files
 
 HOLDER = """
 import sys
-from gmmal_jax import files
+from gmmal_jax.storage import files
 with files.lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,0 +1,45 @@
+"""Meshes of devices, and where state, rows and chunks of inputs are placed on them."""
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gmmal_jax.types import AXIS, PyTree
+
+
+def make_mesh(num_devices: int | None = None) -> Mesh:
+    """A one-axis mesh over the first devices (None: all local ones)."""
+    devices = jax.local_devices()
+    num = len(devices) if num_devices is None else num_devices
+    return Mesh(np.asarray(devices[:num]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The placement of state: every device holds all of it."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def over_rows(mesh: Mesh) -> NamedSharding:
+    """The placement of an array whose axis 0 is shared out over the devices."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def over_chunk(mesh: Mesh) -> NamedSharding:
+    """The placement of a chunk's inputs: [steps, devices, ...]."""
+    return NamedSharding(mesh, PartitionSpec(None, AXIS))
+
+
+def place_state(mesh: Mesh, state: PyTree) -> PyTree:
+    """Replicate the leaves of a state that are not replicated yet.
+
+    They pass through the host: a device-to-device replica may share its source's
+    buffer, and donating the state would then delete the source.
+    """
+    target = replicated(mesh)
+
+    def place(leaf: jax.Array | np.ndarray) -> jax.Array:
+        if isinstance(leaf, jax.Array) and leaf.sharding == target:
+            return leaf
+        return jax.device_put(np.array(leaf), target)
+
+    return jax.tree.map(place, state)

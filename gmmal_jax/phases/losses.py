@@ -1,0 +1,80 @@
+"""Losses beside cross-entropy: what one is, and what it may remember."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gmmal_jax.phases.base import Inputs
+from gmmal_jax.types import Clock, Key, Metrics, ModelState, Outputs, PyTree, StepBatch
+
+
+def no_parameters(key: Key) -> None:
+    """The default of `AuxLoss.init`."""
+    return None
+
+
+def no_context(
+    key: Key, model: ModelState, batch: StepBatch
+) -> tuple[None, ModelState]:
+    """The default of `AuxLoss.context`."""
+    return None, model
+
+
+def full_gradient(clock: Clock) -> jax.Array:
+    """The default of `AuxLoss.gate`: the network feels the loss throughout."""
+    return jnp.ones(())
+
+
+def measure_nothing(context: Any, outputs: Outputs, batch: StepBatch) -> Metrics:
+    """The default of `AuxLoss.measure`."""
+    return {}
+
+
+class Memory(NamedTuple):
+    """How an auxiliary loss's contexts outlast their step, in the training state.
+
+    Attributes:
+      init: () -> what the state holds before the first step; float32 arrays.
+      update: (memory, what `AuxLoss.context` returned) -> memory.
+      read: memory -> the context that the loss sees.
+      every: steps from one `AuxLoss.context` to the next, in steps of the phase that
+        it divides, so that a resumed phase goes on alike; the others only read.
+    """
+
+    init: Callable[[], PyTree]
+    update: Callable[[PyTree, Any], PyTree]
+    read: Callable[[PyTree], Any]
+    every: int = 1
+
+
+class AuxLoss(NamedTuple):
+    """A loss beside cross-entropy in the supervised phase.
+
+    Attributes:
+      name: prefix of its metrics.
+      weight: its factor in the objective.
+      loss: (parameters, context, outputs, batch) -> this device's share of the mean
+        over the global labeled batch.
+      init: key -> parameters of its own (a loss head), trained by the network's
+        optimizer; None: none.
+      context: (key, model, batch) -> (anything the loss needs, model with the
+        running averages that the phase goes on with); outside the gradient. Nothing
+        else of the model may change.
+      gate: clock -> factor in [0, 1] of the gradient that reaches the network; the
+        loss's own parameters always feel all of it.
+      inputs: what it reads beside the labeled batch.
+      measure: (context, outputs, batch) -> scalars to log, equal on all devices.
+      memory: None: every step has the context it computed, and no other.
+    """
+
+    name: str
+    weight: float
+    loss: Callable[[PyTree, Any, Outputs, StepBatch], jax.Array]
+    init: Callable[[Key], PyTree] = no_parameters
+    context: Callable[[Key, ModelState, StepBatch], tuple[Any, ModelState]] = no_context
+    gate: Callable[[Clock], jax.Array] = full_gradient
+    inputs: Inputs = Inputs()
+    measure: Callable[[Any, Outputs, StepBatch], Metrics] = measure_nothing
+    memory: Memory | None = None
