@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmal_jax import cli
+from gmmal_jax.cli import main as cli
 from gmmal_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -2,7 +2,7 @@
 
 No JAX here. Values that cannot work raise UserError with a remedy. Presets of data
 sets (and their reasons) are in `presets.py`; `A1`, `A5`, ... name the entries of the
-README's table of the paper's contradictions.
+table of decisions in docs/design.md.
 """
 
 from gmmal_jax.config.data import DataConfig as DataConfig
