@@ -13,6 +13,7 @@ from gmmal_jax import methods
 ROOT = Path(gmmal_jax.__file__).parent
 LEVELS = [
     "types errors",
+    "plugins",
     "keys devices config",
     "pool oracle models",
     "data mixtures",
@@ -29,7 +30,7 @@ LEVELS = [
     "__main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-NO_JAX = {"config", "errors"}
+NO_JAX = {"config", "errors", "plugins"}
 NO_JAX_FILES = {
     "storage/files.py", "storage/records.py", "storage/run_folder.py",
     "cli/options.py", "cli/main.py",

@@ -1,0 +1,96 @@
+"""Names of things that others may bring: own tables, installed packages, modules.
+
+A name is looked up in a table of our own, then among the entry points of installed
+packages, and is at last taken for `package.module:attribute`. A table's values are
+such references, so that a mistyped name is refused before anything heavy is imported.
+"""
+
+import importlib
+import operator
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from gmmal_jax.errors import UserError, unknown
+
+
+def names(group: str, table: Iterable[str]) -> list[str]:
+    """Our own names in the table's order, then those of installed packages, sorted."""
+    own = list(table)
+    return own + sorted({entry.name for entry in entry_points(group=group)} - set(own))
+
+
+def find(group: str, name: str, table: Mapping[str, Any], option: str) -> Any:
+    """What stands behind a name; nothing is imported.
+
+    Args:
+      group: of entry points, such as `gmmal_jax.models`.
+      name: a key of the table, an entry point, or `package.module:attribute`.
+      table: our own; an installed package cannot take a name of it.
+      option: as in messages, such as `--model`.
+
+    Returns:
+      The table's value, an entry point, or the name itself.
+
+    Raises:
+      UserError: there is no such name, or two packages bring it.
+    """
+    if name in table:
+        return table[name]
+    entries = list(entry_points(group=group, name=name))
+    if len(entries) > 1:
+        packages = " and ".join(sorted(_package(entry) for entry in entries))
+        raise UserError(option, name, f"{packages} bring it; uninstall all but one")
+    if entries:
+        return entries[0]
+    if _is_reference(name):
+        return name
+    raise unknown(option, name, [*names(group, table), "package.module:make"])
+
+
+def load(group: str, name: str, table: Mapping[str, Any], option: str) -> Any:
+    """The object behind a name; arguments as in `find`.
+
+    Raises:
+      UserError: there is no such name, two packages bring it, or its module cannot
+        be imported or lacks it.
+    """
+    return resolve(find(group, name, table, option), f"{option} {name}")
+
+
+def resolve(found: Any, what: str) -> Any:
+    """Import what an entry point or a reference `package.module:attribute` names.
+
+    Args:
+      found: those; anything else is returned as it is.
+      what: how messages begin, such as `--model mlp`.
+
+    Raises:
+      UserError: the module cannot be imported, or lacks the attribute.
+    """
+    if isinstance(found, EntryPoint):
+        reference, remedy = found.value, f"package {_package(found)} brings it"
+        module, attribute = found.module, found.attr
+    elif isinstance(found, str) and _is_reference(found):
+        reference, remedy = found, "is its folder on PYTHONPATH?"
+        module, _, attribute = found.partition(":")
+    else:
+        return found
+    try:
+        imported = importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(f"{what}: {error}", reference, remedy) from error
+    try:
+        return operator.attrgetter(attribute)(imported)
+    except AttributeError as error:
+        raise UserError(f"{what}: {error}", reference, remedy) from error
+
+
+def _is_reference(name: str) -> bool:
+    module, colon, attribute = name.partition(":")
+    dotted = (*module.split("."), *attribute.split("."))
+    return bool(colon) and all(part.isidentifier() for part in dotted)
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value
