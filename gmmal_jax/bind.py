@@ -5,7 +5,7 @@ import io
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,9 @@ REFERENCE_FOLDER = "reference"
 IDENTITY = ("checksum", "train", "test", "classes")
 """What makes data the same; its moments may differ in their last digits."""
 SKIPPED_FILE = "skipped.csv"
+PACKAGES = ("gmmal_jax", "jax", "jaxlib", "numpy")
+MACHINE = ("python", "device", "devices", "cores")
+"""What a run's versions hold beside the packages that it needs."""
 
 
 class Run(NamedTuple):
@@ -76,6 +79,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
       UserError: no run there, or its data is not what it was.
     """
     saved = read_config(folder)
+    _require_packages(saved["versions"])
     config = configs.from_dict(saved["config"], str(folder / CONFIG_FILE))
     run = _prepare(config, folder, num_devices)
     now_there = _describe(run.dataset)
@@ -84,11 +88,11 @@ def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]
         raise UserError(
             "data set changed since the run began", run.config.dataset, remedy
         )
-    now = _environment(run.arms[0].trainer)
+    now = _environment(run.arms[-1])
     changed = [
         f"{name} was {old}, is {now[name]}: results agree to rounding only"
         for name, old in saved["versions"].items()
-        if now.get(name) != old
+        if name in now and now[name] != old
     ]
     for arm in run.arms:
         # A kill between the first arm's configuration and the second's.
@@ -109,14 +113,7 @@ def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     gather = parallel.make_gather(mesh, dataset.train_images, config.data.placement)
     arms = [_arm(config, folder, dataset, mesh, gather)]
     if config.reference == "random" and methods.label(config) != "random":
-        plain = configs.replace(
-            config,
-            method="random",
-            learn=None,
-            query=None,
-            reference="none",
-            select=configs.SelectConfig(),
-        )
+        plain = methods.reference(config)
         other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh, gather)
         arms.insert(0, other)
     return Run(config, folder, dataset, tuple(arms), gather)
@@ -170,7 +167,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "label": arm.label,
         "config": configs.to_dict(arm.config),
         "streams": keys.STREAMS,
-        "versions": _environment(arm.trainer),
+        "versions": _environment(arm),
         "data": _describe(dataset),
     }
     _write(arm.folder / CONFIG_FILE, json.dumps(body, indent=2) + "\n")
@@ -210,19 +207,28 @@ def _write(path: Path, content: bytes | str) -> None:
         raise UserError(what, str(path.parent), remedy) from None
 
 
-def _environment(trainer: train.Trainer) -> dict[str, Any]:
+def _environment(arm: Arm) -> dict[str, Any]:
     """What equal bits depend on beside the configuration."""
-    devices = trainer.mesh.devices.flat
+    devices = arm.trainer.mesh.devices.flat
     return {
-        "gmmal_jax": version("gmmal_jax"),
-        "jax": version("jax"),
-        "jaxlib": version("jaxlib"),
-        "numpy": version("numpy"),
+        **{name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "device": devices[0].device_kind,
         "devices": len(devices),
         "cores": _cores(),
+        **methods.versions(arm.config),
     }
+
+
+def _require_packages(versions: dict[str, Any]) -> None:
+    """Refuse to go on without the packages that brought a run's method or network."""
+    for name in versions.keys() - {*PACKAGES, *MACHINE}:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            remedy = "install it, then resume"
+            package = f"{name} {versions[name]}"
+            raise UserError("the run needs a package", package, remedy) from None
 
 
 def _cores() -> int:

@@ -1,86 +1,193 @@
-"""The table of methods: name -> (learner, query strategy)."""
+"""The table of methods: name -> learner, query strategy, source, changed settings.
 
-from collections.abc import Callable
-from typing import NamedTuple
+No JAX here: what stands in a table is imported when a method is made. Installed
+packages bring methods through the entry-point group `gmmal_jax.methods`, whose objects
+are `Entry` records.
+"""
 
-from gmmal_jax.config import Config
-from gmmal_jax.errors import UserError, unknown
-from gmmal_jax.learners import ce, reg, reg_da, reg_longer
-from gmmal_jax.phases import adversary, with_critic
-from gmmal_jax.phases.base import Learner
-from gmmal_jax.phases.network import Network
-from gmmal_jax.strategies import base, gmm, random, uncertainty
-from gmmal_jax.strategies.base import Strategy
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-LEARNERS: dict[str, Callable[[Network, Config], Learner]] = {
-    "ce": ce.make,
-    "reg": reg.make,
-    "reg_longer": reg_longer.make,
-    "reg_da": reg_da.make,
+from gmmal_jax import config as configs, plugins
+from gmmal_jax.config import Config, presets
+from gmmal_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import gmmal_jax.phases.base
+    import gmmal_jax.phases.network
+    import gmmal_jax.strategies.base
+
+T = TypeVar("T")
+GROUP = "gmmal_jax.methods"
+"""Entry points of other packages: method's name -> `Entry`."""
+
+
+class Part(NamedTuple):
+    """A learner or a query strategy.
+
+    Attributes:
+      make: "package.module:function"; a learner's takes (network, config), a strategy's
+        takes nothing.
+      source: what it is or where it is from, in one line.
+    """
+
+    make: str
+    source: str
+
+
+class Entry(NamedTuple):
+    """A method.
+
+    Attributes:
+      learner: a name of `LEARNERS`, or "package.module:function" as in `Part`.
+      query: a name of `STRATEGIES`, or likewise.
+      source: what it is or where it is from, in one line.
+      changes: dotted field of the configuration -> (value, reason): what the method's
+        authors do otherwise. Presets by name and options win over it.
+    """
+
+    learner: str
+    query: str
+    source: str
+    changes: presets.Changes = {}
+
+
+LEARNERS: dict[str, Part] = {
+    "ce": Part("gmmal_jax.learners.ce:make", "cross-entropy alone"),
+    "reg": Part("gmmal_jax.learners.reg:make", "stage 1 of the paper (section 3.3)"),
+    "reg_longer": Part(
+        "gmmal_jax.learners.reg_longer:make", "ours: Reg, then DA's steps without DA"
+    ),
+    "reg_da": Part(
+        "gmmal_jax.learners.reg_da:make", "the paper's stages 1 and 2 (Algorithm 1)"
+    ),
 }
 """Training recipes."""
 
-STRATEGIES: dict[str, Callable[[], Strategy]] = {
-    "gmm": gmm.make,
-    "random": random.make,
-    "entropy": uncertainty.entropy,
-    "margin": uncertainty.margin,
-    "least_confidence": uncertainty.least_confidence,
+STRATEGIES: dict[str, Part] = {
+    "gmm": Part("gmmal_jax.strategies.gmm:make", "the paper's query (section 3.5)"),
+    "random": Part("gmmal_jax.strategies.random:make", "uniform choice"),
+    "entropy": Part(
+        "gmmal_jax.strategies.uncertainty:entropy",
+        "largest predictive entropy (Shannon)",
+    ),
+    "margin": Part(
+        "gmmal_jax.strategies.uncertainty:margin",
+        "smallest gap of the two best classes (Roth & Small)",
+    ),
+    "least_confidence": Part(
+        "gmmal_jax.strategies.uncertainty:least_confidence",
+        "smallest best probability (Lewis & Gale)",
+    ),
 }
 """Query strategies."""
 
-METHODS: dict[str, tuple[str, str]] = {
-    "gmm": ("reg_da", "gmm"),
-    "random": ("ce", "random"),
-    "entropy": ("ce", "entropy"),
-    "margin": ("ce", "margin"),
-    "least_confidence": ("ce", "least_confidence"),
+_TABLES = {"learner": LEARNERS, "query": STRATEGIES}
+_OPTIONS = {"learner": "--learn", "query": "--query"}
+
+METHODS: dict[str, Entry] = {
+    "gmm": Entry(
+        "reg_da",
+        "gmm",
+        "Distribution Aware Active Learning via Gaussian Mixtures",
+    ),
+    **{
+        name: Entry("ce", name, STRATEGIES[name].source)
+        for name in ("random", "entropy", "margin", "least_confidence")
+    },
 }
 """Named pairs; every other pair is reached by --learn and --query."""
-
-SOURCES: dict[str, str] = {
-    "gmm": "Distribution Aware Active Learning via Gaussian Mixtures",
-    "random": "uniform choice",
-    "entropy": "largest predictive entropy (Shannon)",
-    "margin": "smallest gap of the two best classes (Roth & Small)",
-    "least_confidence": "smallest best probability (Lewis & Gale)",
-}
-"""What each query strategy is, in one line."""
 
 
 class Method(NamedTuple):
     """A learner and a strategy whose columns meet."""
 
-    learner: Learner
-    strategy: Strategy
+    learner: "gmmal_jax.phases.base.Learner"
+    strategy: "gmmal_jax.strategies.base.Strategy"
 
 
 def resolve(config: Config) -> tuple[str, str]:
     """(learner, strategy) that a configuration names.
 
+    What others bring is imported, what is ours is not. A part that stands in none of
+    our tables goes by the name of the method that brings it.
+
     Raises:
-      UserError: an unknown name.
+      UserError: an unknown name, or something that cannot be imported.
     """
-    learn, query = METHODS[_known("method", config.method, METHODS)]
-    learn, query = config.learn or learn, config.query or query
-    return _known("learn", learn, LEARNERS), _known("query", query, STRATEGIES)
+    learn, query = _pair(config.method)
+    learn, _ = _part("learner", config.learn or learn)
+    query, _ = _part("query", config.query or query)
+    return learn, query
 
 
 def label(config: Config) -> str:
     """How tables and figures call the arm: the method's name, or learner+strategy."""
-    pair = resolve(config)
-    named = [name for name, other in METHODS.items() if other == pair]
-    return named[0] if named else "+".join(pair)
+    return _named(config) or "+".join(resolve(config))
 
 
-def make(network: Network, config: Config) -> Method:
+def entry(name: str) -> Entry:
+    """The method of a name: ours, an installed package's, or "package.module:ENTRY".
+
+    Raises:
+      UserError: there is none, or what is there is no `Entry` with a source.
+    """
+    return _whole(plugins.load(GROUP, name, METHODS, "--method"), f"--method {name}")
+
+
+def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Config:
+    """The configuration of a new run.
+
+    Later ones win: the paper's values, the data set's preset, what the method changes,
+    presets by name, options.
+
+    Args:
+      options: dotted field -> value; the data set and the method among them, where they
+        are not those of `Config`.
+      names: of presets, see `presets.NAMED`.
+
+    Raises:
+      UserError: an unknown name or an impossible value.
+    """
+    parts = ("dataset", "method", "learn", "query")
+    config = configs.replace(Config(), **{k: options[k] for k in parts if k in options})
+    chosen = presets.changes(config.dataset) | _changes(config)
+    return configs.replace(config, **(chosen | presets.named(names) | dict(options)))
+
+
+def reference(config: Config) -> Config:
+    """The arm of random choice beside a method's: without what the method changes."""
+    usual = presets.preset(config.dataset)
+    undone = {
+        field: attrgetter(field)(usual)
+        for field, value in _changes(config).items()
+        if attrgetter(field)(config) == value
+    }
+    plain = configs.replace(
+        config,
+        method="random",
+        learn=None,
+        query=None,
+        reference="none",
+        select=configs.SelectConfig(),
+    )
+    return configs.replace(plain, **(undone | _changes(plain)))
+
+
+def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
     """Build the pair; a learner without a critic gets one if the query needs it.
 
     Raises:
       UserError: unknown names, or a strategy that needs columns the learner lacks.
     """
+    from gmmal_jax.phases import adversary, with_critic
+    from gmmal_jax.phases.base import Learner
+    from gmmal_jax.strategies import base
+
     learn, query = resolve(config)
-    learner, strategy = LEARNERS[learn](network, config), STRATEGIES[query]()
+    learner = _made("learner", learn, Learner, network, config)
+    strategy = _made("query", query, base.Strategy)
     needs = base.columns_needed(strategy, config.select)
     if needs & adversary.GIVES - learner.gives:
         learner = with_critic.add_critic(learner, adversary.make(network, config))
@@ -91,7 +198,81 @@ def make(network: Network, config: Config) -> Method:
     return Method(learner, strategy)
 
 
-def _known(option: str, name: str, table: dict) -> str:
-    if name not in table:
-        raise unknown(f"--{option}", name, table)
-    return name
+def versions(config: Config) -> dict[str, str]:
+    """Distribution -> version of the packages that bring what is not ours."""
+    named: tuple[tuple[str, Mapping[str, Any], str | None], ...] = (
+        ("--method", METHODS, config.method),
+        ("--learn", LEARNERS, config.learn),
+        ("--query", STRATEGIES, config.query),
+    )
+    return plugins.versions(
+        plugins.find(GROUP, name, table, option)
+        for option, table, name in named
+        if name is not None
+    )
+
+
+def names() -> list[str]:
+    """Every method: ours, then those of installed packages."""
+    return plugins.names(GROUP, METHODS)
+
+
+def _changes(config: Config) -> dict[str, object]:
+    name = _named(config)
+    return {} if name is None else presets.values(entry(name).changes)
+
+
+def _whole(found: Any, what: str) -> Entry:
+    if not isinstance(found, Entry):
+        remedy = "let it be a gmmal_jax.methods.Entry"
+        raise UserError(f"{what} is no method", found, remedy)
+    if not found.source.strip():
+        remedy = "say in its Entry what it is or where it is from"
+        raise UserError(f"{what} has no source", found.source, remedy)
+    return found
+
+
+def _named(config: Config) -> str | None:
+    """The method whose parts a configuration's are; None: they are no method's."""
+    pair = resolve(config)
+    for name in dict.fromkeys((*METHODS, config.method)):
+        if _pair(name) == pair:
+            return name
+    return None
+
+
+def _pair(name: str) -> tuple[str, str]:
+    """Names of a method's parts; those that it brings itself go by its name."""
+    method = entry(name)
+    learn = method.learner if method.learner in LEARNERS else name
+    return learn, method.query if method.query in STRATEGIES else name
+
+
+def _part(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
+    """(name, factory) of a part; ours as a reference that is not yet imported."""
+    table, option = _TABLES[kind], _OPTIONS[kind]
+    found = plugins.load(GROUP, name, table, option)
+    if isinstance(found, Part):
+        return name, found.make
+    if isinstance(found, Entry):
+        make = getattr(_whole(found, f"{option} {name}"), kind)
+        if make in table:
+            return make, table[make].make
+        found = plugins.resolve(make, f"{option} {name}")
+    if not callable(found):
+        remedy = f"name a function that makes one, or one of {', '.join(table)}"
+        raise UserError(f"{option} {name} is no function", found, remedy)
+    return name, found
+
+
+def _made(
+    kind: Literal["learner", "query"], name: str, record: type[T], *arguments: Any
+) -> T:
+    """What a part's factory makes; what is not ours is checked here."""
+    _, factory = _part(kind, name)
+    option = _OPTIONS[kind]
+    made = plugins.resolve(factory, f"{option} {name}")(*arguments)
+    if not isinstance(made, record):
+        remedy = f"let it return a {record.__module__}.{record.__name__}"
+        raise UserError(f"{option} {name} makes another thing", made, remedy)
+    return made

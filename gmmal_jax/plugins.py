@@ -8,7 +8,12 @@ such references, so that a mistyped name is refused before anything heavy is imp
 import importlib
 import operator
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import (
+    EntryPoint,
+    entry_points,
+    packages_distributions,
+    version,
+)
 from typing import Any
 
 from gmmal_jax.errors import UserError, unknown
@@ -84,6 +89,24 @@ def resolve(found: Any, what: str) -> Any:
         return operator.attrgetter(attribute)(imported)
     except AttributeError as error:
         raise UserError(f"{what}: {error}", reference, remedy) from error
+
+
+def versions(found: Iterable[Any]) -> dict[str, str]:
+    """Distribution -> version of the packages that bring what `find` found.
+
+    Our own names count for nothing, and so do modules that belong to no package.
+    """
+    names: set[str] = set()
+    for each in found:
+        if isinstance(each, EntryPoint):
+            names |= {each.dist.name} if each.dist else set()
+        elif isinstance(each, str) and _is_reference(each):
+            names.update(
+                packages_distributions().get(
+                    each.replace(":", ".").partition(".")[0], ()
+                )
+            )
+    return {name: version(name) for name in sorted(names - {"gmmal_jax"})}
 
 
 def _is_reference(name: str) -> bool:

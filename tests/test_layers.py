@@ -30,7 +30,7 @@ LEVELS = [
     "__main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-NO_JAX = {"config", "errors", "plugins"}
+NO_JAX = {"config", "errors", "methods", "plugins"}
 NO_JAX_FILES = {
     "storage/files.py", "storage/records.py", "storage/run_folder.py",
     "cli/options.py", "cli/main.py",

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gmmal_jax import methods
 from gmmal_jax.cli import options
 from gmmal_jax.config import Config, from_dict, presets, replace
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError, unknown
@@ -59,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_run(args: Sequence[str]) -> Config:
     """The configuration that `gmmal run ARGS` means.
 
-    A saved file (--config) comes first, else the data set's preset; then named
-    presets (--preset) in their order; then the other options.
+    A saved file (--config) comes first, else the data set's preset and what the method
+    changes; then named presets (--preset) in their order; then the other options.
 
     Raises:
       UserError: an unknown or impossible option, an unusable file.
@@ -71,12 +72,10 @@ def parse_run(args: Sequence[str]) -> Config:
     names = options.several(given, "preset")
     file = options.one(given, "config")
     if file is None:
-        base = Config()
-        dataset = str(values.get("dataset", DEFAULT_DATASET))
-        changed = {"dataset": dataset} | presets.changes(dataset, names)
+        config = methods.configure({"dataset": DEFAULT_DATASET} | values, names)
     else:
-        base, changed = _read_config(Path(file)), presets.named(names)
-    config = replace(base, **(changed | values))
+        config = replace(_read_config(Path(file)), **(presets.named(names) | values))
+        methods.resolve(config)
     if set(args) & HELP:
         _help(config)
     return config
@@ -115,7 +114,7 @@ def _read_config(path: Path) -> Config:
 def _run(args: Sequence[str]) -> int:
     config = parse_run(args)
     _announce()
-    from gmmal_jax import bind, methods
+    from gmmal_jax import bind
 
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -244,11 +243,10 @@ def _report(args: Sequence[str]) -> int:
 
 
 def _methods(args: Sequence[str]) -> int:
-    from gmmal_jax import methods
-
     print(f"{'method':<18}{'learner':<10}{'query':<18}what")
-    for name, (learner, query) in methods.METHODS.items():
-        print(f"{name:<18}{learner:<10}{query:<18}{methods.SOURCES[query]}")
+    for name in methods.names():
+        each = methods.entry(name)
+        print(f"{name:<18}{each.learner:<10}{each.query:<18}{each.source}")
     print(f"\nevery pair: --learn {'|'.join(methods.LEARNERS)}", end=" ")
     print(f"--query {'|'.join(methods.STRATEGIES)}")
     return 0

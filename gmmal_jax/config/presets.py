@@ -1,6 +1,6 @@
 """What data sets and named presets change of the paper's configuration, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
@@ -118,7 +118,7 @@ def named(names: Sequence[str]) -> dict[str, object]:
     for name in names:
         if name not in NAMED:
             raise unknown("--preset", name, NAMED)
-    return _values(NAMED[name] for name in names)
+    return {k: v for name in names for k, v in values(NAMED[name]).items()}
 
 
 def changes(dataset: str, names: Sequence[str] = ()) -> dict[str, object]:
@@ -127,7 +127,7 @@ def changes(dataset: str, names: Sequence[str] = ()) -> dict[str, object]:
     Raises:
       UserError: a name that is not in `NAMED`.
     """
-    return _values([PRESETS.get(dataset.partition(":")[0], {})]) | named(names)
+    return values(PRESETS.get(dataset.partition(":")[0], {})) | named(names)
 
 
 def preset(dataset: str, names: Sequence[str] = ()) -> Config:
@@ -139,5 +139,6 @@ def preset(dataset: str, names: Sequence[str] = ()) -> Config:
     return configs.replace(Config(dataset=dataset), **changes(dataset, names))
 
 
-def _values(chosen: Iterable[Changes]) -> dict[str, object]:
-    return {field: value for each in chosen for field, (value, _) in each.items()}
+def values(changes: Changes) -> dict[str, object]:
+    """Dotted field -> value, without the reasons."""
+    return {field: value for field, (value, _) in changes.items()}

@@ -1,0 +1,144 @@
+"""The table of methods: what a name stands for, what it changes, who brings it."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+import tiny
+
+from gmmal_jax import config as configs, methods, plugins
+from gmmal_jax.config import Config
+from gmmal_jax.config.presets import preset
+from gmmal_jax.errors import UserError
+from gmmal_jax.phases import task
+from gmmal_jax.strategies import random
+
+CHANGES = {
+    "select.subset_size": (300, "a test"),
+    "train.learning_rate": (0.5, "a test"),
+}
+
+
+@pytest.fixture
+def theirs(monkeypatch):
+    """An importable module of another package."""
+    module = types.ModuleType("theirs")
+    module.learner = lambda network, config: task.make(network, (), config.train)
+    module.strategy = random.make
+    module.entry = methods.Entry("ce", "theirs:strategy", "a test", CHANGES)
+    module.both = methods.Entry("theirs:learner", "theirs:strategy", "a test")
+    module.silent = methods.Entry("ce", "random", " ")
+    module.number = 3
+    monkeypatch.setitem(sys.modules, "theirs", module)
+    return module
+
+
+def make(**changes):
+    return methods.make(tiny.network(), tiny.config(**changes))
+
+
+@pytest.mark.parametrize("part", [*methods.LEARNERS.values(),
+                                  *methods.STRATEGIES.values()])  # fmt: skip
+def test_every_part_exists_and_says_where_it_is_from(part):
+    assert callable(plugins.resolve(part.make, "a test"))
+    assert part.source.strip()
+
+
+def test_a_method_without_a_source_cannot_be_written():
+    with pytest.raises(TypeError, match="source"):
+        methods.Entry("ce", "random")
+
+
+def test_a_mistyped_method_fails_before_jax_and_data_are_imported():
+    code = (
+        "import sys\n"
+        "from gmmal_jax.cli import main\n"
+        "code = main.main(['run', '--method', 'margn'])\n"
+        "found = {'jax', 'numpy', 'sklearn'} & set(sys.modules)\n"
+        "assert code == 2 and not found, (code, found)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "did you mean margin?" in done.stderr
+
+
+def test_a_factory_of_a_module_is_a_part(theirs):
+    config = Config(learn="theirs:learner", query="theirs:strategy")
+    assert methods.label(config) == "theirs:learner+theirs:strategy"
+    made = make(learn="theirs:learner", query="theirs:strategy")
+    assert made.strategy.name == "random"
+
+
+def test_a_method_of_a_module_brings_one_part_or_both(theirs):
+    assert methods.resolve(Config(method="theirs:entry")) == ("ce", "theirs:entry")
+    assert methods.resolve(Config(method="theirs:both")) == 2 * ("theirs:both",)
+    assert methods.resolve(Config(learn="theirs:entry")) == ("ce", "gmm")
+    assert methods.label(Config(method="theirs:both")) == "theirs:both"
+    assert methods.label(Config(query="theirs:both")) == "reg_da+theirs:both"
+    assert make(method="theirs:both").learner.gives == task.GIVES
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "theirs:number"}, "--method theirs:number is no method: 3"),
+        ({"method": "theirs:silent"}, "--method theirs:silent has no source"),
+        ({"learn": "theirs:number"}, "--learn theirs:number is no function: 3"),
+        ({"query": "theirs:silents"}, "has no attribute 'silents'"),
+        ({"query": "nowhere:make"}, "No module named 'nowhere'"),
+        ({"method": "margn"}, "did you mean margin?"),
+    ],
+)
+def test_what_is_no_method_is_refused_in_a_line(changes, message, theirs):
+    with pytest.raises(UserError) as caught:
+        methods.resolve(Config(**changes))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_factory_that_makes_another_thing_is_refused(theirs):
+    theirs.strategy = lambda: "margin"
+    with pytest.raises(UserError, match="let it return .*strategies.base.Strategy"):
+        make(method="theirs:entry")
+
+
+def test_a_query_without_its_columns_is_refused(theirs):
+    theirs.strategy = lambda: random.make()._replace(needs=frozenset({"votes"}))
+    with pytest.raises(UserError, match="--learn ce does not give votes"):
+        make(method="theirs:entry")
+
+
+def test_a_method_changes_settings_and_options_win(theirs):
+    config = methods.configure({"dataset": "digits", "method": "theirs:entry"})
+    assert config.select.subset_size == 300 and config.train.learning_rate == 0.5
+    assert config.budget == 20  # the data set's preset stands
+    named = {"dataset": "digits", "method": "theirs:entry"}
+    slow = methods.configure(named, ["appendix_rate"])
+    assert slow.train.learning_rate == 0.01
+    own = methods.configure({**named, "train.learning_rate": 0.2}, ["appendix_rate"])
+    assert own.train.learning_rate == 0.2
+
+
+def test_ours_change_nothing():
+    for name in methods.METHODS:
+        config = methods.configure({"dataset": "digits", "method": name})
+        assert config == configs.replace(preset("digits"), method=name)
+
+
+def test_the_pair_of_a_method_changes_what_the_method_does(monkeypatch):
+    changed = methods.METHODS["margin"]._replace(changes=CHANGES)
+    monkeypatch.setitem(methods.METHODS, "margin", changed)
+    pair = {"dataset": "digits", "learn": "ce", "query": "margin"}
+    assert methods.configure(pair).select.subset_size == 300
+    assert methods.configure(pair | {"query": "entropy"}).select.subset_size is None
+
+
+def test_the_reference_keeps_its_own_settings(theirs, monkeypatch):
+    named = {"dataset": "digits", "method": "theirs:entry"}
+    plain = methods.reference(methods.configure(named))
+    assert plain == configs.replace(preset("digits"), method="random", reference="none")
+    asked = methods.reference(methods.configure({**named, "train.learning_rate": 0.2}))
+    assert asked.train.learning_rate == 0.2  # a person's own choice holds for both
+    changed = methods.METHODS["random"]._replace(changes=CHANGES)
+    monkeypatch.setitem(methods.METHODS, "random", changed)
+    assert methods.reference(preset("digits")).select.subset_size == 300
