@@ -69,7 +69,6 @@ def network():
             {"steps": state.batch_stats["steps"] + 1},
         ),
         predict=predict,
-        chunk_statistics=predict,
         normalized=normalized,
         head=head,
         num_classes=CLASSES,

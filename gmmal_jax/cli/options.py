@@ -6,11 +6,12 @@ leaves an optional value out. Types and ranges are the configuration's own.
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import hints, option, unwrap
+from gmmal_jax.config.plain import REMOVED
 from gmmal_jax.errors import UserError, nearest
 
 Given = dict[str, list[str]]
@@ -60,10 +61,16 @@ def parse(given: Given, others: Sequence[str] = ()) -> dict[str, object]:
         elif known.get(valid.get(positive, "")) is bool and not texts:
             values[valid[positive]] = False
         else:
-            near = nearest(name, [*valid, *others])
-            remedy = f"did you mean --{near}?" if near else "see gmmal run --help"
-            raise UserError("unknown option", f"--{name}", remedy)
+            raise _unknown(name, [*valid, *others])
     return values
+
+
+def _unknown(name: str, valid: Iterable[str]) -> UserError:
+    if name in map(option, REMOVED):
+        return UserError("the option is gone", f"--{name}", "leave it out")
+    near = nearest(name, valid)
+    remedy = f"did you mean --{near}?" if near else "see gmmal run --help"
+    return UserError("unknown option", f"--{name}", remedy)
 
 
 def one(given: Given, name: str) -> str | None:

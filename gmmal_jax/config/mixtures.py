@@ -31,5 +31,3 @@ class MixtureConfig(Checked):
     """A4: share of the data's variance in each dimension."""
     shrinkage: AtLeastZero = 10.0
     """A4: pseudo-count that pulls class variances to the pooled one; 0: paper."""
-    feature_mode: Literal["eval", "train"] = "eval"
-    """A22: BatchNorm's mode when the pool is embedded for a refit."""

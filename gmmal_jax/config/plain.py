@@ -7,9 +7,12 @@ guard it with errors of its own.
 import dataclasses
 from typing import Any
 
-from gmmal_jax.config.checks import check_fields
+from gmmal_jax.config.checks import check_fields, option, require
 from gmmal_jax.config.run import Config
 from gmmal_jax.errors import UserError, unknown
+
+REMOVED = {"gmm.feature_mode": "eval"}
+"""Dotted fields that older files have -> the one value that is still what is done."""
 
 
 def to_dict(config: Config) -> dict:
@@ -40,6 +43,11 @@ def _build(cls: Any, values: Any, prefix: str) -> Any:
         raise UserError(prefix.rstrip("."), values, remedy)
     kwargs = {}
     for name, value in values.items():
+        if prefix + name in REMOVED:
+            was = REMOVED[prefix + name]
+            remedy = f"the option is gone and only {was!r} is left: start a new run"
+            require(value == was, option(prefix + name), value, remedy)
+            continue
         if name not in fields:
             known = [prefix + field for field in fields]
             raise unknown("no field", prefix + name, known)

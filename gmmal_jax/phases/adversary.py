@@ -165,15 +165,9 @@ def refit_mixtures(adversary: Adversary) -> Any:
     images without augmentation (Algorithm 1, every M iterations).
     """
     network, config = adversary.network, adversary.config
-    features = None
-    if config.gmm.feature_mode == "train":
-
-        def features(state: Any, images: jax.Array) -> dict[str, jax.Array]:
-            outputs = network.chunk_statistics(state.model, network.normalized(images))
-            return {"latents": outputs.latents}
 
     def refresh(key: Key, state: Any, embed_pool: EmbedPool) -> Any:
-        view = embed_pool(state, features)
+        view = embed_pool(state)
         latents, critic = view.columns["latents"], state.critic
         labeled = refit.fit_labeled(
             latents, view.labels, view.labeled, network.num_classes, config.gmm

@@ -22,7 +22,6 @@ class Network(NamedTuple):
       train: (state, images, mask, groups=1) -> (Outputs, running averages): batch
         statistics over the global batch; `groups` as in `BatchNorm`.
       predict: (state, float32 images) -> Outputs by the running averages.
-      chunk_statistics: as `predict`, by the statistics of the images at hand.
       normalized: uint8 images -> float32 images, not augmented.
       head: state -> (kernel [d, c], bias [c]).
       num_classes: c.
@@ -33,7 +32,6 @@ class Network(NamedTuple):
     augmented: Callable[[Key, Batch], jax.Array]
     train: Callable[..., tuple[Outputs, PyTree]]
     predict: Callable[[ModelState, jax.Array], Outputs]
-    chunk_statistics: Callable[[ModelState, jax.Array], Outputs]
     normalized: Callable[[jax.Array], jax.Array]
     head: Callable[[ModelState], tuple[jax.Array, jax.Array]]
     num_classes: int
@@ -90,17 +88,16 @@ def make(
             model, state, x, mask, train=True, axis_name=AXIS, groups=groups
         )
 
-    def forward(state: ModelState, images: jax.Array, train: bool) -> Outputs:
+    def predict(state: ModelState, images: jax.Array) -> Outputs:
         x, mask = images.astype(dtype), jnp.ones(images.shape[0], bool)
-        return resnet.apply(model, state, x, mask, train=train, axis_name=None)[0]
+        return resnet.apply(model, state, x, mask, train=False, axis_name=None)[0]
 
     kernel = jax.eval_shape(lambda key: resnet.head(init(key))[0], jax.random.key(0))
     return Network(
         init=init,
         augmented=augmented,
         train=train,
-        predict=lambda state, images: forward(state, images, False),
-        chunk_statistics=lambda state, images: forward(state, images, True),
+        predict=predict,
         normalized=normalized,
         head=resnet.head,
         num_classes=num_classes,

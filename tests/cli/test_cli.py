@@ -12,7 +12,7 @@ import tiny
 
 from gmmal_jax import config as configs
 from gmmal_jax.cli import main as cli
-from gmmal_jax.config import Config
+from gmmal_jax.config import Config, plain
 from gmmal_jax.config.presets import NAMED, PRESETS, preset
 from gmmal_jax.errors import UserError
 
@@ -40,6 +40,17 @@ def test_options_win_over_a_saved_file(tmp_path):
     path.write_text(json.dumps(saved))
     config = cli.parse_run(["--config", str(path), "--cycles", "2"])
     assert config == tiny.config(budget=7, cycles=2)
+
+
+@pytest.mark.parametrize(("field", "was"), plain.REMOVED.items())
+def test_a_saved_file_may_hold_a_removed_option_that_changes_nothing(field, was):
+    saved = configs.to_dict(tiny.config())
+    group, name = field.split(".")
+    saved[group][name] = was
+    assert configs.from_dict(saved) == tiny.config()
+    saved[group][name] = "other"
+    with pytest.raises(UserError, match=f"only '{was}' is left"):
+        configs.from_dict(saved)
 
 
 # What each preset resolves to. A change here changes results: say why in the preset.

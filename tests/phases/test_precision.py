@@ -114,7 +114,7 @@ def test_latents_are_not_rounded_to_bf16():
         np.random.default_rng(0).normal(size=(8, 16, 16, 1)), "float32"
     )
     model = jax.jit(network.init)(jax.random.key(0))
-    latents = jax.jit(network.chunk_statistics)(model, images).latents
+    latents = jax.jit(network.predict)(model, images).latents
     assert np.any(np.asarray(latents.astype(jnp.bfloat16), np.float32) != latents)
 
 
