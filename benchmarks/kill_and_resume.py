@@ -29,7 +29,7 @@ STAGES = {
     "stage 1": ("gmmal_jax.parallel", "run_chunk", 6, "after"),
     "stage 2": ("gmmal_jax.parallel", "run_chunk", 10, "after"),
     "mixture refit": ("gmmal_jax.mixtures.em", "fit_shards", 2, "after"),
-    "scoring": ("gmmal_jax.selection", "choose", 2, "after"),
+    "scoring": ("gmmal_jax.strategies.base", "query", 2, "after"),
     "checkpoint write": ("gmmal_jax.storage.files", "sync", 20, "before"),
     "record write": ("gmmal_jax.storage.records", "write", 3, "before"),
     "tables": ("gmmal_jax.storage.records", "write_views", 2, "before"),

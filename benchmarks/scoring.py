@@ -94,7 +94,7 @@ def _case(name: str, num_images: int) -> Row:
         ids = np.arange(pool_rows, dtype=np.uint32)
         view = PoolView(ids, labeled, ~labeled, labels, pool)
         key = jax.random.key(seed)
-        jax.device_get(base._score(strategy.score, key, view, ()))
+        base.score_pool(key, strategy, view)
 
     scored = harness.interleaved({"scores": lambda: score(100, 0)}, rounds=7)["scores"]
 

@@ -154,32 +154,36 @@ def _seconds(contenders: dict[str, Callable]) -> dict[str, float]:
     return {name: getattr(sample, clock) for name, sample in found.items()}
 
 
+def _pool(generator: np.random.Generator) -> tuple[Any, np.ndarray]:
+    """POOL candidates and 2,000 labeled rows of uneven classes; totals of all."""
+    from gmmal_jax.types import PoolView
+
+    bought = generator.choice(CLASSES, 2000, p=generator.dirichlet(np.full(CLASSES, 2)))
+    labels = np.concatenate([np.full(POOL, -1), bought]).astype(np.int32)
+    num_rows, labeled = len(labels), labels >= 0
+    classes = generator.integers(CLASSES, size=num_rows)
+    logits = np.eye(CLASSES, dtype=np.float32)[classes]
+    columns = {"logits": logits, "latents": _directions(num_rows)}
+    ids = np.arange(num_rows, dtype=np.uint32)
+    view = PoolView(ids, labeled, ~labeled, labels, columns)
+    return view, generator.standard_normal(num_rows, np.float32)
+
+
 def _quotas() -> list[Row]:
     import jax
 
-    from gmmal_jax import selection
+    from gmmal_jax.config import SelectConfig
+    from gmmal_jax.selection import CONSTRUCTIONS, Ask
 
-    generator = np.random.default_rng(0)
-    labels = generator.integers(CLASSES, size=POOL)
-    shares = generator.dirichlet(np.full(CLASSES, 2.0))
-    rows = {
-        "ids": np.arange(POOL, dtype=np.uint32),
-        "latents": _directions(POOL),
-        "pseudo_labels": labels,
-        "labeled_counts": generator.multinomial(2000, shares),
-        "num_classes": CLASSES,
-        "budget": BUDGET,
-        "diversity": "balance_kmeans",
-        "candidate_factor": 3,
-        "pick": "centroid",
-    }
-    total = generator.standard_normal(POOL, np.float32)
-    mask, key = np.ones(POOL, bool), jax.random.key(0)
-    calls = {
-        quota: lambda quota=quota: selection.choose(
-            key, total, mask, quota=quota, **rows
-        )
+    view, total = _pool(np.random.default_rng(0))
+    select, key = CONSTRUCTIONS["balance_kmeans"].select, jax.random.key(0)
+    asks = {
+        quota: Ask(BUDGET, CLASSES, SelectConfig(quota=quota))
         for quota in ("uniform", "complement")
+    }
+    calls = {
+        quota: lambda ask=ask: select(key, view, total, ask)
+        for quota, ask in asks.items()
     }
     seconds = _seconds(calls)
     return [

@@ -19,6 +19,7 @@ from gmmal_jax.phases import adversary, mixture_loss
 from gmmal_jax.phases.base import Inputs
 from gmmal_jax.phases.network import cross_entropy
 from gmmal_jax.pool import Pool
+from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
 from gmmal_jax.types import (
     AXIS,
@@ -138,10 +139,10 @@ def query(
 ) -> Stage:
     """Scores, ranks and the choice of a batch, from columns of all rows."""
     view = PoolView(pool.ids, pool.labeled, ~pool.labeled, pool.labels, columns)
-    key, select = jax.random.key(0), world.config.select
+    key, ask = jax.random.key(0), Ask(budget, worlds.NUM_CLASSES, world.config.select)
 
     def run() -> None:
-        base.query(key, world.method.strategy, view, budget, worlds.NUM_CLASSES, select)
+        base.query(key, world.method.strategy, view, ask)
 
     found = harness.interleaved({"query": run}, rounds=2)
     return Stage(_seconds(found["query"]), "whole")

@@ -11,6 +11,7 @@ from gmmal_jax.config import SelectConfig
 from gmmal_jax.embed import Readout
 from gmmal_jax.methods import Method
 from gmmal_jax.pool import Pool
+from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
 from gmmal_jax.types import PoolView, PyTree, Query
 
@@ -113,8 +114,8 @@ def run(
     diagnostics = _diagnose(task, view, state, metrics)
     query = None
     if budget:
-        key, classes = keys.key(task.seed, "query", cycle), task.trainer.num_classes
-        query = base.query(key, strategy, view, budget, classes, task.select)
+        ask = Ask(budget, task.trainer.num_classes, task.select)
+        query = base.query(keys.key(task.seed, "query", cycle), strategy, view, ask)
     return Outcome(state, view, results, diagnostics, query)
 
 

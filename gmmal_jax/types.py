@@ -122,9 +122,10 @@ class Query(NamedTuple):
 
     Attributes:
       indices: int32 [budget], pool rows, most wanted first.
-      scores: name -> [n] float32, raw; higher = ask first.
+      scores: name -> [n] float32, raw; higher = ask first. Empty where rows were
+        chosen together.
       ranks: name -> [n] float32 in [0, 1] over the candidates.
-      total: [n] float32, what the rows were ordered by.
+      total: [n] float32, what the scores add up to; zeros where there are none.
     """
 
     indices: np.ndarray

@@ -9,6 +9,7 @@ import tiny
 
 from gmmal_jax import bind, keys, parallel, pool, train
 from gmmal_jax.data import splits
+from gmmal_jax.selection import Ask
 from gmmal_jax.storage import checkpoint
 from gmmal_jax.strategies import base
 from gmmal_jax.types import PoolView
@@ -122,9 +123,8 @@ def test_scores_agree(saved):
     for num_devices in DEVICES:
         arm, trainer, labeled, images, rows = world(num_devices)
         seen = view(trainer, labeled, images, rows, restore(saved, trainer))
-        query = base.query(
-            keys.key(0, "query", 0), arm.method.strategy, seen, 20, 10, CONFIG.select
-        )
+        ask = Ask(20, 10, CONFIG.select)
+        query = base.query(keys.key(0, "query", 0), arm.method.strategy, seen, ask)
         found.append((seen.columns, query.scores))
     for columns, scores in found[1:]:
         for name, values in (columns | scores).items():

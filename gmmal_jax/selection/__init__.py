@@ -1,19 +1,23 @@
-"""Choosers: from scores of the whole pool to the rows of one query.
+"""Selectors: from scores of the whole pool to the rows of one query.
 
 Shapes are fixed by the pool and the budget; masks, quotas and counts are values, so
 that nothing compiles again while the labeled set grows.
 """
 
-from gmmal_jax.selection.clusters import Clustering, kmeans, kmeans_start, lloyd
-from gmmal_jax.selection.order import Quota, quotas, rank, top_k
-from gmmal_jax.selection.query import Diversity, Pick, choose
+from gmmal_jax.selection.base import Ask, Selector
+from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP, Pick
+from gmmal_jax.selection.k_means import Clustering, kmeans, kmeans_start, lloyd
+from gmmal_jax.selection.quota import Quota, quotas
+from gmmal_jax.selection.ranks import rank, top_k
 
 __all__ = [
+    "CONSTRUCTIONS",
+    "TOP",
+    "Ask",
     "Clustering",
-    "Diversity",
     "Pick",
     "Quota",
-    "choose",
+    "Selector",
     "kmeans",
     "kmeans_start",
     "lloyd",

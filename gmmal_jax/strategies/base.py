@@ -11,127 +11,148 @@ import numpy as np
 from gmmal_jax import selection
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
-from gmmal_jax.types import Key, PoolView, PyTree, Query
+from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Selector
+from gmmal_jax.types import Key, PoolView, Query
 
-Score = Callable[[Key, PoolView, PyTree], dict[str, jax.Array]]
-Fit = Callable[[Key, PoolView], PyTree]
+Scores = dict[str, jax.Array]
+Score = Callable[[Key, PoolView], Scores]
 
 
-def fit_nothing(key: Key, view: PoolView) -> PyTree:
-    """The fit of strategies that score rows without looking at the pool first.
+def score_nothing(key: Key, view: PoolView) -> Scores:
+    """The score of strategies that choose rows together, by a `Selector` alone.
 
     Args:
       key: unused.
       view: unused.
 
     Returns:
-      An empty pytree.
+      No score.
     """
     del key, view
-    return ()
+    return {}
 
 
 class Strategy(NamedTuple):
     """How to decide what is asked next.
 
+    A strategy scores rows one by one, or chooses them together, or both.
+
     Attributes:
       name: what reports call it.
-      needs: columns of the pool that `score` and `fit` may read; they see no others.
-      score: (key, view, aux) -> name -> [n], higher = ask first; traced. Row i depends
-        on row i, aux and fold_in(key, ids[i]) only, so rows may be scored in chunks.
-      fit: (key, view) -> aux, whatever `score` must know of the whole pool; host.
-      diversity: batch construction where the configuration leaves it open.
+      needs: columns of the pool that `score` may read; it sees no others.
+      score: (key, view) -> name -> float [n], higher = ask first; traced. Row i depends
+        on row i, the head and fold_in(key, ids[i]) only, so rows may be scored in
+        chunks. It must be the same function in every cycle, or it compiles again.
+      select: chooses the rows; --select.diversity replaces that of a strategy that
+        scores rows.
     """
 
     name: str
     needs: frozenset[str]
-    score: Score
-    fit: Fit = fit_nothing
-    diversity: selection.Diversity = "none"
+    score: Score = score_nothing
+    select: Selector = TOP
 
 
-def columns_needed(strategy: Strategy, select: SelectConfig) -> frozenset[str]:
-    """Columns that a query reads: the strategy's and the batch construction's.
+def selector_of(strategy: Strategy, options: SelectConfig) -> Selector:
+    """What chooses the rows: the strategy's selector, or the construction asked for.
 
     Args:
       strategy: whose query.
-      select: its diversity, where given, replaces the strategy's.
+      options: its diversity, where given, names the construction.
+
+    Raises:
+      UserError: constructions choose by scores, and the strategy has none.
+    """
+    scores = strategy.score is not score_nothing
+    if options.diversity is not None and not scores:
+        remedy = (
+            f"{strategy.name} scores no rows and chooses them together; leave it out"
+        )
+        raise UserError("--select.diversity", options.diversity, remedy)
+    if not scores and strategy.select in CONSTRUCTIONS.values():
+        remedy = "give it a score, or a Selector that chooses rows together"
+        raise UserError("query strategy scores no rows", strategy.name, remedy)
+    return CONSTRUCTIONS[options.diversity] if options.diversity else strategy.select
+
+
+def columns_needed(strategy: Strategy, options: SelectConfig) -> frozenset[str]:
+    """Columns that a query reads: the score's and the selector's.
+
+    Args:
+      strategy: whose query.
+      options: see `selector_of`.
 
     Returns:
       Names of columns of the pool.
+
+    Raises:
+      UserError: see `selector_of`.
     """
-    diversity = select.diversity or strategy.diversity
-    extra = {
-        "none": set(),
-        "balance": {"logits"},
-        "kmeans": {"latents"},
-        "balance_kmeans": {"latents", "logits"},
-    }
-    return strategy.needs | extra[diversity]
+    return strategy.needs | selector_of(strategy, options).needs
 
 
-def query(
-    key: Key,
-    strategy: Strategy,
-    view: PoolView,
-    budget: int,
-    num_classes: int,
-    select: SelectConfig,
-) -> Query:
+def query(key: Key, strategy: Strategy, view: PoolView, ask: Ask) -> Query:
     """Ask a strategy which candidates to label.
 
     Args:
       key: equal keys give equal queries.
-      strategy: its score must be the same function in every cycle, or it compiles
-        again.
+      strategy: scores the rows, chooses them, or both.
       view: the pool, with the columns that `columns_needed` names.
-      budget: rows to choose.
-      num_classes: c.
-      select: the batch construction.
+      ask: how many rows, and how batches are constructed.
 
     Returns:
-      The query. Its total is the sum of the ranks where there are several scores, and
-      the score itself where there is one.
+      The query: exactly the budget, distinct candidates.
 
     Raises:
       UserError: fewer candidates than the budget.
 
-    Source: eq. 5 and Algorithm 1; pseudo-labels are the classifier's (ours, A26).
+    Source: eq. 5 and Algorithm 1.
     """
     num_candidates = int(np.count_nonzero(view.candidates))
-    if budget > num_candidates:
+    if ask.budget > num_candidates:
         remedy = f"only {num_candidates} rows can still be asked; ask for no more"
-        raise UserError("--budget", budget, remedy)
-    k_fit, k_score, k_choose = jax.random.split(key, 3)
-    seen = view._replace(columns={name: view.columns[name] for name in strategy.needs})
-    aux = strategy.fit(k_fit, seen)
-    scores, ranks, total = jax.device_get(_score(strategy.score, k_score, seen, aux))
-    columns = columns_needed(strategy, select)
-    logits = view.columns["logits"] if "logits" in columns else None
-    indices = selection.choose(
-        k_choose,
-        total,
-        view.candidates,
-        ids=view.ids,
-        latents=view.columns["latents"] if "latents" in columns else None,
-        pseudo_labels=None if logits is None else np.argmax(logits, axis=1),
-        labeled_counts=np.bincount(view.labels[view.labeled], minlength=num_classes),
-        num_classes=num_classes,
-        budget=budget,
-        diversity=select.diversity or strategy.diversity,
-        candidate_factor=select.candidate_factor,
-        quota=select.quota,
-        pick=select.pick,
-    )
+        raise UserError("--budget", ask.budget, remedy)
+    # In three, as queries that are on record were drawn.
+    _, k_score, k_select = jax.random.split(key, 3)
+    scores, ranks, total = score_pool(k_score, strategy, view)
+    selector = selector_of(strategy, ask.options)
+    seen = _with_columns(view, selector.needs)
+    indices = np.asarray(selector.select(k_select, seen, total, ask), np.int32)
     return Query(indices, scores, ranks, total)
 
 
+def score_pool(
+    key: Key, strategy: Strategy, view: PoolView
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Score all rows of a pool.
+
+    Args:
+      key: of the strategy's random numbers.
+      strategy: whose score.
+      view: the pool, with the columns that the strategy needs.
+
+    Returns:
+      Raw scores and their ranks over the candidates, by name, and the total that rows
+      are ordered by, float32 [n] each. The total is the sum of the ranks where there
+      are several scores, the score itself where there is one, zeros where there are
+      none.
+
+    Source: eq. 5.
+    """
+    seen = _with_columns(view, strategy.needs)
+    return jax.device_get(_score(strategy.score, key, seen))
+
+
+def _with_columns(view: PoolView, names: frozenset[str]) -> PoolView:
+    return view._replace(columns={name: view.columns[name] for name in names})
+
+
 @functools.partial(jax.jit, static_argnames="score")
-def _score(
-    score: Score, key: Key, view: PoolView, aux: PyTree
-) -> tuple[dict[str, jax.Array], dict[str, jax.Array], jax.Array]:
+def _score(score: Score, key: Key, view: PoolView) -> tuple[Scores, Scores, jax.Array]:
     """Raw scores, their ranks over the candidates, and what rows are ordered by."""
-    scores = score(key, view, aux)
+    scores = score(key, view)
     ranks = {name: selection.rank(s, view.candidates) for name, s in scores.items()}
+    if not scores:
+        return scores, ranks, jnp.zeros(view.ids.shape)
     fused = ranks if len(ranks) > 1 else scores
     return scores, ranks, functools.reduce(jnp.add, fused.values())

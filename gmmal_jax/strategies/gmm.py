@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from gmmal_jax.selection import CONSTRUCTIONS
 from gmmal_jax.strategies import scores
 from gmmal_jax.strategies.base import Strategy
-from gmmal_jax.types import Key, PoolView, PyTree
+from gmmal_jax.types import Key, PoolView
 
 
 def make() -> Strategy:
@@ -24,12 +25,13 @@ def make() -> Strategy:
         "log_likelihood_labeled",
         "log_likelihood_unlabeled",
     }
-    return Strategy("gmm", frozenset(needs), _score, diversity="balance_kmeans")
+    select = CONSTRUCTIONS["balance_kmeans"]
+    return Strategy("gmm", frozenset(needs), _score, select)
 
 
-def _score(key: Key, view: PoolView, aux: PyTree) -> dict[str, jax.Array]:
+def _score(key: Key, view: PoolView) -> dict[str, jax.Array]:
     """I_Like, I_Dis and I_Ent of eq. 5."""
-    del key, aux
+    del key
     columns = view.columns
     return {
         "likelihood_ratio": scores.likelihood_ratio(

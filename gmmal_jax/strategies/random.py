@@ -3,7 +3,7 @@
 import jax
 
 from gmmal_jax.strategies.base import Strategy
-from gmmal_jax.types import Key, PoolView, PyTree
+from gmmal_jax.types import Key, PoolView
 
 
 def make() -> Strategy:
@@ -15,8 +15,7 @@ def make() -> Strategy:
     return Strategy("random", frozenset(), _score)
 
 
-def _score(key: Key, view: PoolView, aux: PyTree) -> dict[str, jax.Array]:
+def _score(key: Key, view: PoolView) -> dict[str, jax.Array]:
     """One uniform number a row, addressed by the row's id."""
-    del aux
     draw = jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i)))
     return {"random": draw(view.ids)}

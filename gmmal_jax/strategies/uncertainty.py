@@ -4,7 +4,7 @@ import jax
 
 from gmmal_jax.strategies import scores
 from gmmal_jax.strategies.base import Strategy
-from gmmal_jax.types import Key, PoolView, PyTree
+from gmmal_jax.types import Key, PoolView
 
 _LOGITS = frozenset({"logits"})
 
@@ -24,18 +24,16 @@ def least_confidence() -> Strategy:
     return Strategy("least_confidence", _LOGITS, _score_least_confidence)
 
 
-def _score_entropy(key: Key, view: PoolView, aux: PyTree) -> dict[str, jax.Array]:
-    del key, aux
+def _score_entropy(key: Key, view: PoolView) -> dict[str, jax.Array]:
+    del key
     return {"entropy": scores.entropy(view.columns["logits"])}
 
 
-def _score_margin(key: Key, view: PoolView, aux: PyTree) -> dict[str, jax.Array]:
-    del key, aux
+def _score_margin(key: Key, view: PoolView) -> dict[str, jax.Array]:
+    del key
     return {"margin": scores.margin(view.columns["logits"])}
 
 
-def _score_least_confidence(
-    key: Key, view: PoolView, aux: PyTree
-) -> dict[str, jax.Array]:
-    del key, aux
+def _score_least_confidence(key: Key, view: PoolView) -> dict[str, jax.Array]:
+    del key
     return {"least_confidence": scores.least_confidence(view.columns["logits"])}

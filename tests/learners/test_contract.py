@@ -83,7 +83,7 @@ def by_predicted_loss():
     return Strategy(
         "predicted_loss",
         frozenset({"predicted_loss"}),
-        lambda key, view, aux: {"loss": view.columns["predicted_loss"]},
+        lambda key, view: {"loss": view.columns["predicted_loss"]},
     )
 
 
@@ -143,7 +143,7 @@ def test_a_committee_of_snapshots():
     spread = Strategy(
         "spread",
         frozenset({"spread"}),
-        lambda key, view, aux: {"spread": view.columns["spread"]},
+        lambda key, view: {"spread": view.columns["spread"]},
     )
     outcome, _ = run(committee(), spread)
     assert int(outcome.state.count) == 4  # before, twice between, and after

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, keys, pool, train
+from gmmal_jax import bind, keys, pool, selection, train
 from gmmal_jax.embed import CHUNK_ROWS
 from gmmal_jax.mixtures import classwise, em, start
-from gmmal_jax.selection import clusters
 from gmmal_jax.types import Mixture
 
 EXACT = (jax.lax.Precision.HIGHEST,) * 2
@@ -101,7 +100,7 @@ def test_mixtures_and_clusters_are_exact(accelerator):
         "shards": lambda: em.fit_shards(shards, admitted, mixture, num_iters=2),
         "classes": lambda: classwise.fit(rows, labels, mask, num_classes=k),
         "start": lambda: start.complete(key, mixture, rows, mask),
-        "k-means": lambda: clusters.kmeans(key, rows, mask, k, max_clusters=k),
+        "k-means": lambda: selection.kmeans(key, rows, mask, k, max_clusters=k),
     }
     for name, fit in fits.items():
         assert_products_are_exact(jax.make_jaxpr(fit)().jaxpr, name)

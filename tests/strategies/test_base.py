@@ -7,20 +7,22 @@ from strategy_cases import BUDGET, NUM_CLASSES, NUM_ROWS, view
 from gmmal_jax import selection
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
+from gmmal_jax.selection import CONSTRUCTIONS, Ask, Selector
 from gmmal_jax.strategies import base
 
 KEY = jax.random.key(0)
 
 
 def query(strategy, pool, budget=BUDGET, **select):
-    return base.query(KEY, strategy, pool, budget, NUM_CLASSES, SelectConfig(**select))
+    ask = Ask(budget, NUM_CLASSES, SelectConfig(**select))
+    return base.query(KEY, strategy, pool, ask)
 
 
-def critic_score(key, view, aux):
+def critic_score(key, view):
     return {"critic": jnp.asarray(view.columns["critic"])}
 
 
-def two_scores(key, view, aux):
+def two_scores(key, view):
     return {
         "critic": jnp.asarray(view.columns["critic"]),
         "negated": -jnp.asarray(view.columns["log_likelihood_labeled"]),
@@ -28,6 +30,10 @@ def two_scores(key, view, aux):
 
 
 ONE = base.Strategy("one", frozenset({"critic"}), critic_score)
+LAST = Selector(
+    frozenset(),
+    lambda key, view, total, ask: np.flatnonzero(view.candidates)[-ask.budget :],
+)
 TWO = base.Strategy("two", frozenset({"critic", "log_likelihood_labeled"}), two_scores)
 
 
@@ -43,7 +49,7 @@ TWO = base.Strategy("two", frozenset({"critic", "log_likelihood_labeled"}), two_
 def test_columns_needed(diversity, extra):
     chosen = SelectConfig(diversity=diversity)
     assert base.columns_needed(ONE, chosen) == {"critic"} | extra
-    own = ONE._replace(diversity=diversity)
+    own = ONE._replace(select=CONSTRUCTIONS[diversity])
     assert base.columns_needed(own, SelectConfig()) == {"critic"} | extra
     assert base.columns_needed(own, SelectConfig(diversity="none")) == {"critic"}
 
@@ -68,33 +74,89 @@ def test_several_scores_are_fused_by_rank():
     np.testing.assert_allclose(found.total, critic + negated, rtol=1e-6)
 
 
-def test_a_strategy_sees_no_column_but_its_own():
+def test_score_and_selector_see_no_column_but_their_own():
     seen = []
 
-    def fit(key, view):
+    def score(key, view):
         seen.append(set(view.columns))
-        return ()
+        return critic_score(key, view)
 
-    def score(key, view, aux):
+    def select(key, view, total, ask):
         seen.append(set(view.columns))
-        return {"critic": jnp.asarray(view.columns["critic"])}
+        return np.flatnonzero(view.candidates)[: ask.budget]
 
-    query(ONE._replace(score=score, fit=fit), view(), diversity="balance_kmeans")
-    assert seen == [{"critic"}, {"critic"}]
+    chosen = Selector(frozenset({"latents"}), select)
+    query(ONE._replace(score=score, select=chosen), view())
+    assert seen == [{"critic"}, {"latents"}]
 
 
-def test_what_was_fitted_reaches_the_score():
-    def fit(key, view):
-        return view.columns["critic"][view.labeled].mean()
+def test_a_selector_sees_all_rows_their_totals_and_what_is_asked():
+    pool, seen = view(), []
 
-    def score(key, view, aux):
-        return {"distance": jnp.abs(jnp.asarray(view.columns["critic"]) - aux)}
+    def select(key, view, total, ask):
+        seen.append((view, total, ask))
+        return np.flatnonzero(view.candidates)[: ask.budget]
 
+    found = query(ONE._replace(select=Selector(frozenset(), select)), pool)
+    ((given, total, ask),) = seen
+    assert given._replace(columns=pool.columns) == pool
+    np.testing.assert_array_equal(total, pool.columns["critic"])
+    assert ask == Ask(BUDGET, NUM_CLASSES, SelectConfig())
+    np.testing.assert_array_equal(
+        found.indices, np.flatnonzero(pool.candidates)[:BUDGET]
+    )
+
+
+def test_rows_chosen_together_have_no_score_and_a_total_of_zero():
+    together = base.Strategy("together", frozenset(), select=LAST)
     pool = view()
-    found = query(ONE._replace(fit=fit, score=score), pool)
-    centre = pool.columns["critic"][pool.labeled].mean()
-    expected = np.abs(pool.columns["critic"] - centre)
-    np.testing.assert_allclose(found.scores["distance"], expected, rtol=1e-5, atol=1e-7)
+    found = query(together, pool)
+    assert found.scores == found.ranks == {}
+    assert found.total.dtype == np.float32 and not found.total.any()
+    np.testing.assert_array_equal(
+        found.indices, np.flatnonzero(pool.candidates)[-BUDGET:]
+    )
+
+
+def test_diversity_replaces_the_selector_of_a_strategy_that_scores():
+    pool = view()
+    found = query(ONE._replace(select=LAST), pool, diversity="none")
+    np.testing.assert_array_equal(found.indices, query(ONE, pool).indices)
+
+
+def test_diversity_is_refused_where_rows_are_chosen_together():
+    together = base.Strategy("together", frozenset(), select=LAST)
+    for diversity in CONSTRUCTIONS:
+        with pytest.raises(UserError, match="--select.diversity: .* together"):
+            base.columns_needed(together, SelectConfig(diversity=diversity))
+
+
+def test_neither_a_score_nor_a_selector_is_refused():
+    for selector in CONSTRUCTIONS.values():
+        idle = base.Strategy("idle", frozenset(), select=selector)
+        with pytest.raises(UserError, match="'idle'; give it a score"):
+            base.columns_needed(idle, SelectConfig())
+
+
+def test_the_classifiers_head_reaches_score_and_selector():
+    pool, seen = view(), []
+    kernel = np.random.default_rng(1).normal(size=(4, NUM_CLASSES)).astype(np.float32)
+    pool = pool._replace(head=(kernel, np.float32([1, 2, 3])))
+
+    def score(key, view):
+        weights, bias = view.head
+        latents = jnp.asarray(view.columns["latents"])
+        return {"logit": (latents @ weights + bias[None])[:, 0]}
+
+    def select(key, view, total, ask):
+        seen.append(view.head)
+        return LAST.select(key, view, total, ask)
+
+    chosen = Selector(frozenset(), select)
+    found = query(base.Strategy("head", frozenset({"latents"}), score, chosen), pool)
+    expected = pool.columns["latents"] @ kernel[:, 0] + 1
+    np.testing.assert_allclose(found.scores["logit"], expected, rtol=1e-5, atol=1e-5)
+    assert seen == [pool.head]
 
 
 def test_balance_reads_the_classifier_and_the_bought_labels():

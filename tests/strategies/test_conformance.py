@@ -9,6 +9,7 @@ from strategy_cases import BUDGET, NUM_CLASSES, NUM_ROWS, restrict, take, view
 
 import gmmal_jax.strategies.base
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base, gmm, random, uncertainty
 
 MAKERS = [
@@ -26,12 +27,12 @@ every_strategy = pytest.mark.parametrize(
 
 
 def query(strategy, pool, key=KEY, budget=BUDGET):
-    return base.query(key, strategy, pool, budget, NUM_CLASSES, SelectConfig())
+    return base.query(key, strategy, pool, Ask(budget, NUM_CLASSES, SelectConfig()))
 
 
 def score(strategy, pool):
     pool = restrict(pool, strategy.needs)
-    found = strategy.score(KEY, pool, strategy.fit(KEY, pool))
+    found = strategy.score(KEY, pool)
     return {name: np.asarray(values) for name, values in found.items()}
 
 

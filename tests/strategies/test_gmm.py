@@ -3,6 +3,7 @@ import numpy as np
 from strategy_cases import NUM_CLASSES, view
 
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection import CONSTRUCTIONS, Ask
 from gmmal_jax.strategies import base, gmm
 
 KEY = jax.random.key(0)
@@ -28,8 +29,8 @@ def four_rows():
 
 
 def query(pool, budget, **select):
-    settings = SelectConfig(**select)
-    return base.query(KEY, gmm.make(), pool, budget, NUM_CLASSES, settings)
+    ask = Ask(budget, NUM_CLASSES, SelectConfig(**select))
+    return base.query(KEY, gmm.make(), pool, ask)
 
 
 def test_equation_5_by_hand():
@@ -44,7 +45,7 @@ def test_equation_5_by_hand():
 
 def test_the_paper_balances_and_clusters():
     strategy = gmm.make()
-    assert strategy.diversity == "balance_kmeans"
+    assert strategy.select == CONSTRUCTIONS["balance_kmeans"]
     assert base.columns_needed(strategy, SelectConfig()) == strategy.needs
     pool = four_rows()
     found = query(pool, 3)

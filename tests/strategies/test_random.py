@@ -3,11 +3,13 @@ import numpy as np
 from strategy_cases import NUM_CLASSES, NUM_ROWS, restrict, view
 
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base, random
 
 
 def query(key, pool, budget):
-    return base.query(key, random.make(), pool, budget, NUM_CLASSES, SelectConfig())
+    ask = Ask(budget, NUM_CLASSES, SelectConfig())
+    return base.query(key, random.make(), pool, ask)
 
 
 def test_needs_no_column():

@@ -4,6 +4,7 @@ import pytest
 from strategy_cases import view
 
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection import TOP, Ask
 from gmmal_jax.strategies import base, uncertainty
 
 
@@ -26,7 +27,8 @@ def test_entropy_and_confidence_buy_the_second_margin_the_first(make, expected):
         columns={"logits": logits},
     )
     strategy = make()
-    assert strategy.needs == {"logits"} and strategy.diversity == "none"
-    found = base.query(jax.random.key(0), strategy, pool, 1, 3, SelectConfig())
+    assert strategy.needs == {"logits"} and strategy.select == TOP
+    ask = Ask(1, 3, SelectConfig())
+    found = base.query(jax.random.key(0), strategy, pool, ask)
     assert found.scores.keys() == {strategy.name}
     np.testing.assert_array_equal(found.indices, [expected])

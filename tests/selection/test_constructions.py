@@ -1,16 +1,19 @@
 import itertools
+from typing import get_args, get_type_hints
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
 
-from gmmal_jax import selection
-from gmmal_jax.selection import query
+from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection import CONSTRUCTIONS, Ask, constructions
+from gmmal_jax.types import PoolView
 
 KEY = jax.random.key(0)
 NUM_ROWS, NUM_CLASSES, BUDGET = 24, 3, 7
-DIVERSITIES = ["none", "balance", "kmeans", "balance_kmeans"]
+BOUGHT = 80
+"""Rows that `choose` appends, the labeled ones among them."""
+DIVERSITIES = list(CONSTRUCTIONS)
 
 
 def ids(n=NUM_ROWS):
@@ -29,53 +32,29 @@ def pool(seed=0):
     }
 
 
-def choose(rows, diversity, key=KEY, **changes):
-    options = {"candidate_factor": 3, "quota": "uniform", "pick": "centroid"}
-    rows = rows | {"num_classes": NUM_CLASSES, "budget": BUDGET} | options | changes
-    total, mask = rows.pop("total"), rows.pop("mask")
-    return selection.choose(key, total, mask, diversity=diversity, **rows)
+def choose(rows, diversity, key=KEY, budget=BUDGET, **options):
+    """Choose among rows of a pool that also holds labeled rows, as many as counted."""
+    n, counts = len(rows["total"]), rows["labeled_counts"]
+    bought = np.repeat(np.arange(len(counts)), counts)
+    labels = np.full(n + BOUGHT, -1, np.int32)
+    labels[n : n + len(bought)] = bought
+    logits = np.eye(len(counts), dtype=np.float32)[rows["pseudo_labels"]]
 
+    def padded(values):
+        return np.pad(values, [(0, BOUGHT), *[(0, 0)] * (values.ndim - 1)])
 
-class TestQuotas:
-    def quotas(self, candidates, labeled, budget, mode):
-        found = selection.quotas(np.array(candidates), np.array(labeled), budget, mode)
-        assert found.dtype == np.int32
-        return found.tolist()
-
-    def test_uniform(self):
-        assert self.quotas([9, 9, 9], [5, 0, 1], 6, "uniform") == [2, 2, 2]
-
-    def test_a_remainder_goes_to_the_class_with_fewest_labels(self):
-        assert self.quotas([9, 9, 9], [5, 0, 1], 7, "uniform") == [2, 3, 2]
-        assert self.quotas([9, 9, 9], [5, 0, 1], 8, "uniform") == [2, 3, 3]
-
-    def test_complement_makes_the_labeled_set_equal(self):
-        assert self.quotas([9, 9, 9], [5, 0, 1], 9, "complement") == [0, 5, 4]
-
-    def test_complement_is_proportional_to_what_is_lacking(self):
-        # Each class should hold 4 then: 0, 4 and 3 are lacking, 5 are bought.
-        assert self.quotas([9, 9, 9], [6, 0, 1], 5, "complement") == [0, 3, 2]
-        assert self.quotas([9, 9], [0, 100], 4, "complement") == [4, 0]
-
-    def test_no_more_than_the_candidates(self):
-        assert self.quotas([1, 9, 0], [0, 0, 0], 6, "uniform") == [1, 2, 0]
-
-    @settings(deadline=None, max_examples=100)
-    @given(
-        st.lists(st.integers(0, 10**6), min_size=1, max_size=6),
-        st.integers(1, 10**6),
-        st.sampled_from(["uniform", "complement"]),
+    view = PoolView(
+        ids=np.concatenate([rows["ids"], np.arange(BOUGHT, dtype=np.uint32) + 10**6]),
+        labeled=labels >= 0,
+        candidates=padded(rows["mask"]),
+        labels=labels,
+        columns={"logits": padded(logits), "latents": padded(rows["latents"])},
     )
-    def test_sum_to_the_budget_and_stay_near_the_share(self, labeled, budget, mode):
-        labeled = np.array(labeled)
-        plenty = np.full(len(labeled), budget)
-        found = selection.quotas(plenty, labeled, budget, mode)
-        assert found.sum() == budget and found.min() >= 0
-        if mode == "uniform":
-            assert found.max() - found.min() <= 1
-        else:
-            above = labeled > (labeled.sum() + budget) / len(labeled)
-            assert np.all(found[above] == 0)
+    selector = CONSTRUCTIONS[diversity]
+    needed = {name: view.columns[name] for name in selector.needs}
+    ask = Ask(budget, len(counts), SelectConfig(**options))
+    total = padded(rows["total"])
+    return selector.select(key, view._replace(columns=needed), total, ask)
 
 
 def valid(found, mask, budget=BUDGET):
@@ -85,7 +64,7 @@ def valid(found, mask, budget=BUDGET):
     assert np.asarray(mask)[found].all()
 
 
-class TestChoose:
+class TestConstructions:
     @pytest.mark.parametrize("diversity", DIVERSITIES)
     @pytest.mark.parametrize("quota", ["uniform", "complement"])
     @pytest.mark.parametrize("pick", ["centroid", "score"])
@@ -164,21 +143,15 @@ class TestChoose:
     def test_centroid_pick_is_the_middle_row(self):
         angles = np.deg2rad([0, 10, 25, 60, 75, 85])
         latents = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        found = selection.choose(
-            KEY,
-            np.float32([1, 2, 3, 4, 5, 6]),
-            np.ones(6, bool),
-            ids=ids(6),
-            latents=latents.astype(np.float32),
-            pseudo_labels=None,
-            labeled_counts=None,
-            num_classes=2,
-            budget=2,
-            diversity="kmeans",
-            candidate_factor=3,
-            quota="uniform",
-            pick="centroid",
-        )
+        rows = {
+            "total": np.float32([1, 2, 3, 4, 5, 6]),
+            "mask": np.ones(6, bool),
+            "ids": ids(6),
+            "latents": latents.astype(np.float32),
+            "pseudo_labels": np.zeros(6, int),
+            "labeled_counts": np.array([0, 0]),
+        }
+        found = choose(rows, "kmeans", budget=2, pick="centroid")
         np.testing.assert_array_equal(found, [4, 1])
 
     def test_only_the_best_are_clustered(self):
@@ -223,25 +196,17 @@ class TestChoose:
             "latents": rng.gamma(1.0, size=(300, 4)).astype(np.float32),
             "pseudo_labels": rng.integers(8, size=300),
             "labeled_counts": np.array([0, 9, 9, 9, 9, 9, 8, 7]),
-            "num_classes": 8,
-            "budget": 33,
         }
-        options = {"quota": "complement", "pick": pick}
-        assert query._sizes(5, 33) == (9, 33)
+        options = {"budget": 33, "quota": "complement", "pick": pick}
+        assert constructions._sizes(5, 33) == (9, 33)
         found = choose(rows, "balance_kmeans", **options)
-        monkeypatch.setattr(query, "_sizes", lambda share, budget: (budget,))
+        monkeypatch.setattr(constructions, "_sizes", lambda share, budget: (budget,))
         np.testing.assert_array_equal(choose(rows, "balance_kmeans", **options), found)
 
     def test_sizes_reach_from_a_share_to_the_budget(self):
-        assert query._sizes(10, 1000) == (16, 63, 250, 1000)
-        assert query._sizes(1, 1) == (1,)
+        assert constructions._sizes(10, 1000) == (16, 63, 250, 1000)
+        assert constructions._sizes(1, 1) == (1,)
 
-    def test_refuses_what_cannot_work(self):
-        rows = pool()
-        rows["mask"] = np.arange(NUM_ROWS) < BUDGET - 1
-        with pytest.raises(ValueError, match="6 may be chosen"):
-            choose(rows, "none")
-        with pytest.raises(ValueError, match="latents"):
-            choose(pool() | {"latents": None}, "kmeans")
-        with pytest.raises(ValueError, match="pseudo-labels"):
-            choose(pool() | {"pseudo_labels": None}, "balance")
+    def test_the_options_name_them(self):
+        literal, _ = get_args(get_type_hints(SelectConfig)["diversity"])
+        assert list(get_args(literal)) == DIVERSITIES

@@ -1,112 +1,137 @@
-"""From totals of the whole pool to the rows of one query."""
+"""Batch constructions: selectors that choose by the totals of the scores."""
 
 import functools
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt32
+from jaxtyping import Bool, Float, Int
 
-from gmmal_jax.selection.clusters import Clustering, kmeans
-from gmmal_jax.selection.order import Quota, quotas, top_k
-from gmmal_jax.types import Key
+from gmmal_jax.config import SelectConfig
+from gmmal_jax.selection.base import Ask, Selector
+from gmmal_jax.selection.k_means import Clustering, kmeans
+from gmmal_jax.selection.quota import quotas
+from gmmal_jax.selection.ranks import top_k
+from gmmal_jax.types import Key, PoolView
 
 Array = jax.Array | np.ndarray
-Diversity = Literal["none", "balance", "kmeans", "balance_kmeans"]
 Pick = Literal["centroid", "score"]
 
 _SIZE_STEP = 4
 """From one compiled number of clusters to the next (`_sizes`)."""
 
 
-def choose(
-    key: Key,
-    total: Float[Array, " n"],
-    mask: Bool[Array, " n"],
-    *,
-    ids: UInt32[Array, " n"],
-    latents: Float[Array, "n d"] | None,
-    pseudo_labels: Int[Array, " n"] | None,
-    labeled_counts: Int[Array, " c"] | None,
-    num_classes: int,
-    budget: int,
-    diversity: Diversity,
-    candidate_factor: int,
-    quota: Quota,
-    pick: Pick,
-) -> Int[np.ndarray, " budget"]:
-    """Choose the rows of a query: distinct, masked in, exactly `budget` of them.
+class _Seating(NamedTuple):
+    """How a query's seats are shared among groups of candidates.
 
-    1. Groups: the pseudo-classes (balance) or one group of all rows.
+    Attributes:
+      groups: int [m], the group of each candidate, most wanted candidate first.
+      seats: int32 [g], rows to choose of each group.
+      sizes: numbers of clusters that k-means compiles for (`_sizes`).
+    """
+
+    groups: np.ndarray
+    seats: np.ndarray
+    sizes: tuple[int, ...]
+
+
+def _select(
+    key: Key,
+    view: PoolView,
+    total: Float[Array, " n"],
+    ask: Ask,
+    *,
+    balanced: bool,
+    clustered: bool,
+) -> Int[np.ndarray, " budget"]:
+    """Choose rows: distinct candidates, exactly the budget, by descending total.
+
+    1. Groups: the pseudo-classes (balanced) or one group of all candidates.
     2. Seats: `quotas`, or the whole budget.
-    3. kmeans: each group's best `candidate_factor` times its seats are clustered by
+    3. Clustered: each group's best `candidate_factor` times its seats are clustered by
        direction of their latents, one cluster a seat, and each cluster gives one row.
     4. Seats still free go to the best rows of that group, then to the best of all.
 
-    Args:
-      key: decides ties and the k-means start.
-      total: [n], higher = ask first; rows that are not finite come last.
-      mask: [n], rows that may be chosen, at least `budget`.
-      ids: [n], distinct; the addresses of the rows' random numbers.
-      latents: [n, d], read by the k-means constructions only.
-      pseudo_labels: [n], in [0, num_classes); read by the balanced ones only, as is
-      labeled_counts: [c], labels bought so far.
-      num_classes: c.
-      budget: rows to choose.
-      diversity: which of the steps above are taken; none: the best totals.
-      candidate_factor: >= 1.
-      quota: how the balanced constructions share the seats.
-      pick: the row of a cluster: nearest to its centroid, or of highest total.
-
-    Returns:
-      int32 [budget], rows by descending total. k-means compiles once for each
-      (budget, d, c, options), whatever the masks and counts; complement quotas take a
-      program of several sizes (`_sizes`).
-
-    Raises:
-      ValueError: too few rows, or an input that the construction reads is None.
-
-    Source: section 3.5, which names class balance and k-means; the rest is ours (A26).
+    The key decides ties and the k-means start; random numbers of rows are addressed by
+    their ids. k-means compiles once for each (budget, d, c, options), whatever the
+    masks and counts; complement quotas take a program of several sizes (`_sizes`).
     """
-    num_rows = int(np.sum(mask))
-    if num_rows < budget:
-        raise ValueError(f"{budget} rows wanted, {num_rows} may be chosen")
     k_ties, k_cluster = jax.random.split(key)
-    best = top_k(k_ties, total, mask, total.shape[0], ids=ids)
+    num_rows = int(np.sum(view.candidates))
+    best = top_k(k_ties, total, view.candidates, total.shape[0], ids=view.ids)
     # From here on a row is known by its place in this order, so the smaller of two
     # numbers is the row wanted more, and where rows stand in the pool is forgotten.
     order = np.asarray(best)[:num_rows]
-    if diversity in ("balance", "balance_kmeans"):
-        if pseudo_labels is None or labeled_counts is None:
-            raise ValueError(f"{diversity} needs pseudo-labels and labeled counts")
-        groups = np.asarray(pseudo_labels)[order]
-        counts = np.bincount(groups, minlength=num_classes)
-        seats = quotas(counts, np.asarray(labeled_counts), budget, quota)
-        share = -(-budget // num_classes)
-        sizes = (share,) if quota == "uniform" else _sizes(share, budget)
-    else:
-        groups = np.zeros(num_rows, np.int32)
-        seats = np.array([budget], np.int32)
-        sizes = (budget,)
+    seating = _by_class(view, order, ask) if balanced else _together(num_rows, ask)
     taken = np.zeros(num_rows, bool)
-    if diversity in ("kmeans", "balance_kmeans"):
-        if latents is None:
-            raise ValueError(f"{diversity} needs latents")
-        members, starts = _candidates(groups, candidate_factor * seats)
-        picked = _cluster(
-            k_cluster,
-            _padded(np.asarray(latents)[order[members]], candidate_factor * budget),
-            starts,
-            seats,
-            candidate_factor=candidate_factor,
-            sizes=sizes,
-            pick=pick,
-        )
-        places = np.asarray(picked)
-        taken[members[places[places >= 0]]] = True
-    return order[np.flatnonzero(_filled(taken, groups, seats, budget))]
+    if clustered:
+        latents = np.asarray(view.columns["latents"])
+        taken[_spread(k_cluster, latents, order, seating, ask)] = True
+    return order[_filled(taken, seating, ask.budget)]
+
+
+def _construction(*needs: str, balanced: bool, clustered: bool) -> Selector:
+    select = functools.partial(_select, balanced=balanced, clustered=clustered)
+    return Selector(frozenset(needs), select)
+
+
+TOP = _construction(balanced=False, clustered=False)
+"""The best totals, ties at random."""
+
+CONSTRUCTIONS: dict[str, Selector] = {
+    "none": TOP,
+    "balance": _construction("logits", balanced=True, clustered=False),
+    "kmeans": _construction("latents", balanced=False, clustered=True),
+    "balance_kmeans": _construction("logits", "latents", balanced=True, clustered=True),
+}
+"""Values of --select.diversity.
+
+Source: section 3.5, which names class balance and k-means; the rest is ours (A26), as
+are the classifier's pseudo-labels.
+"""
+
+
+def _together(num_rows: int, ask: Ask) -> _Seating:
+    """One group that has all seats."""
+    seats = np.array([ask.budget], np.int32)
+    return _Seating(np.zeros(num_rows, np.int32), seats, (ask.budget,))
+
+
+def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seating:
+    """A group a pseudo-class, with seats by the rule of the options."""
+    groups = np.argmax(view.columns["logits"], axis=1)[order]
+    counts = np.bincount(groups, minlength=ask.num_classes)
+    bought = np.bincount(view.labels[view.labeled], minlength=ask.num_classes)
+    seats = quotas(counts, bought, ask.budget, ask.options.quota)
+    share = -(-ask.budget // ask.num_classes)
+    equal = ask.options.quota == "uniform"
+    return _Seating(groups, seats, (share,) if equal else _sizes(share, ask.budget))
+
+
+def _spread(
+    key: Key,
+    latents: Float[np.ndarray, "n d"],
+    order: Int[np.ndarray, " m"],
+    seating: _Seating,
+    ask: Ask,
+) -> Int[np.ndarray, " picked"]:
+    """Places in the order, one of each cluster of each group."""
+    options: SelectConfig = ask.options
+    factor = options.candidate_factor
+    members, starts = _candidates(seating.groups, factor * seating.seats)
+    picked = _cluster(
+        key,
+        _padded(latents[order[members]], factor * ask.budget),
+        starts,
+        seating.seats,
+        candidate_factor=factor,
+        sizes=seating.sizes,
+        pick=options.pick,
+    )
+    places = np.asarray(picked)
+    return members[places[places >= 0]]
 
 
 def _candidates(
@@ -199,15 +224,12 @@ def _first_of_cluster(
 
 
 def _filled(
-    taken: Bool[np.ndarray, " n"],
-    groups: Int[np.ndarray, " n"],
-    seats: Int[np.ndarray, " g"],
-    budget: int,
-) -> Bool[np.ndarray, " n"]:
+    taken: Bool[np.ndarray, " m"], seating: _Seating, budget: int
+) -> Bool[np.ndarray, " m"]:
     """Seat the first free rows of each group, then the first free rows of all."""
     taken = taken.copy()
-    for group, wanted in enumerate(seats):
-        members = np.flatnonzero(groups == group)
+    for group, wanted in enumerate(seating.seats):
+        members = np.flatnonzero(seating.groups == group)
         missing = wanted - np.count_nonzero(taken[members])
         taken[members[~taken[members]][:missing]] = True
     free = np.flatnonzero(~taken)
