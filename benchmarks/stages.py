@@ -79,7 +79,13 @@ def training(
     )
     times: list[float] = []
     state, _ = train.run(
-        only, 0, 0, pool, state, _no_pool, lambda _: times.append(clock())
+        only,
+        0,
+        0,
+        train.Data(world.images, pool),
+        state,
+        _no_pool,
+        lambda _: times.append(clock()),
     )
     seconds = (times[-1] - times[0]) / count * num_steps
     measured = "whole" if count == num_steps else f"{count} of {num_steps:,} steps"
@@ -100,7 +106,7 @@ def embedding(
     columns: dict[str, np.ndarray] = {}
 
     def run() -> None:
-        columns.update(world.trainer.embed(readout, state, world.images, rows))
+        columns.update(world.trainer.embed(readout, state, world.images.take(rows)))
 
     seconds = _seconds(harness.interleaved({"embed": run}, rounds=1)["embed"])
     measured = "whole" if count == total else f"{count} of {total:,} images"
@@ -167,11 +173,11 @@ def step_pieces(
     network, config = world.network, world.config
     phase, chunk = world.method.learner.phases[0], world.trainer.chunk_steps
     loss = mixture_loss.make(network, config.reg, config.gmm)
-    address = train._Address(0, 0, 0)
+    address, data = train._Address(0, 0, 0), train.Data(world.images, pool)
 
     def plan(inputs: Inputs) -> StepBatch:
         asked = phase._replace(inputs=inputs)
-        return train._plan(world.trainer, asked, address, pool, 0, chunk)
+        return train._plan(world.trainer, asked, address, data, 0, chunk)
 
     def mapped(function: Callable, *axes: int | None) -> Callable:
         return jax.pmap(function, AXIS, in_axes=axes)

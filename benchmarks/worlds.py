@@ -7,6 +7,7 @@ import numpy as np
 
 from gmmal_jax import config as configs, methods, parallel, train
 from gmmal_jax.config.presets import preset
+from gmmal_jax.data import store
 from gmmal_jax.phases import network as networks
 
 NUM_CLASSES = 10
@@ -20,7 +21,7 @@ class World(NamedTuple):
       network: its architecture.
       method: learner and query.
       trainer: of the learner, over one device.
-      images: uint8 [n, h, w, ch], random.
+      images: n random pictures, placed.
       labels: int32 [n], likewise.
     """
 
@@ -28,7 +29,7 @@ class World(NamedTuple):
     network: networks.Network
     method: methods.Method
     trainer: train.Trainer
-    images: np.ndarray
+    images: store.Images
     labels: np.ndarray
 
 
@@ -47,11 +48,12 @@ def make(
     )  # fmt: skip
     method = methods.make(network, config)
     mesh = parallel.make_mesh(1)
-    gather = parallel.make_gather(mesh, images, config.data.placement)
+    rows = store.from_array(images)
+    placed = parallel.placed(mesh, rows, config.data.placement)
     trainer = train.make_trainer(
-        method.learner, mesh, gather, config.train.chunk_steps, NUM_CLASSES
+        method.learner, mesh, config.train.chunk_steps, NUM_CLASSES
     )
-    return World(config, network, method, trainer, images, labels)
+    return World(config, network, method, trainer, placed, labels)
 
 
 def traces(call: Any) -> bool:

@@ -13,7 +13,7 @@ import jax
 
 from gmmal_jax import config as configs, keys, methods, parallel, train
 from gmmal_jax.config import Config
-from gmmal_jax.data import sources, splits
+from gmmal_jax.data import sources, splits, store
 from gmmal_jax.errors import UserError
 from gmmal_jax.phases import network as networks
 from gmmal_jax.storage import files
@@ -38,14 +38,14 @@ class Run(NamedTuple):
       dataset: loaded.
       arms: the reference, where asked for, then the method: the quick one first, so
         that a person sees something soon.
-      gather: rows of the training part -> placed images.
+      images: of the training part, placed.
     """
 
     config: Config
     folder: Path
     dataset: sources.Dataset
     arms: tuple[Arm, ...]
-    gather: parallel.Gather
+    images: store.Images
 
 
 def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
@@ -110,13 +110,14 @@ def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
     for seed in config.seeds:
         splits.make(config, dataset, seed)
     mesh = parallel.make_mesh(num_devices)
-    gather = parallel.make_gather(mesh, dataset.train_images, config.data.placement)
-    arms = [_arm(config, folder, dataset, mesh, gather)]
+    arms = [_arm(config, folder, dataset, mesh)]
     if config.reference == "random" and methods.label(config) != "random":
         plain = methods.reference(config)
-        other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh, gather)
+        other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh)
         arms.insert(0, other)
-    return Run(config, folder, dataset, tuple(arms), gather)
+    images = store.from_array(dataset.train_images)
+    placed = parallel.placed(mesh, images, config.data.placement)
+    return Run(config, folder, dataset, tuple(arms), placed)
 
 
 def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.Dataset:
@@ -141,7 +142,6 @@ def _arm(
     folder: Path,
     dataset: sources.Dataset,
     mesh: jax.sharding.Mesh,
-    gather: parallel.Gather,
 ) -> Arm:
     num_classes = len(dataset.class_names)
     network = networks.make(
@@ -157,7 +157,7 @@ def _arm(
     )
     method = methods.make(network, config)
     trainer = train.make_trainer(
-        method.learner, mesh, gather, config.train.chunk_steps, num_classes
+        method.learner, mesh, config.train.chunk_steps, num_classes
     )
     return Arm(methods.label(config), folder, config, method, trainer)
 

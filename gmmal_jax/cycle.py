@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 
 from gmmal_jax import keys, pool as pools, train
 from gmmal_jax.config import SelectConfig
+from gmmal_jax.data.store import Images
 from gmmal_jax.embed import Readout
 from gmmal_jax.methods import Method
 from gmmal_jax.pool import Pool
@@ -25,11 +26,9 @@ class Task(NamedTuple):
     Attributes:
       seed: of all streams.
       method: learner and strategy.
-      trainer: the learner, bound to devices and images.
-      images: uint8 [n, h, w, ch], that `rows` index.
-      rows: int [n], the pool's images.
-      evaluation_images: uint8 [m, h, w, ch], that `evaluation_rows` index.
-      evaluation_rows: int [m].
+      trainer: the learner, bound to devices.
+      images: n rows of the pool, placed.
+      evaluation: m rows that are never trained on.
       evaluation_labels: int [m].
       select: how queries are made of scores.
     """
@@ -37,10 +36,8 @@ class Task(NamedTuple):
     seed: int
     method: Method
     trainer: train.Trainer
-    images: np.ndarray
-    rows: np.ndarray
-    evaluation_images: np.ndarray
-    evaluation_rows: np.ndarray
+    images: Images
+    evaluation: Images
     evaluation_labels: np.ndarray
     select: SelectConfig
 
@@ -104,7 +101,8 @@ def run(
         key = keys.key(task.seed, "network", cycle)
         resumed = Resumed(task.trainer.init(key, previous), train.Position(), {})
     state, metrics = train.run(
-        task.trainer, task.seed, cycle, pool, resumed.state, embed_pool, on_chunk,
+        task.trainer, task.seed, cycle, train.Data(task.images, pool),
+        resumed.state, embed_pool, on_chunk,
         resumed.position, resumed.metrics,
     )  # fmt: skip
 
@@ -126,7 +124,7 @@ def _view(
     state: PyTree,
     readout: Readout,
 ) -> PoolView:
-    columns = task.trainer.embed(readout, state, task.images, task.rows)
+    columns = task.trainer.embed(readout, state, task.images)
     return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns)
 
 
@@ -182,6 +180,5 @@ def _diagnose(
 def _held_out(
     task: Task, state: PyTree, columns: frozenset[str] | None
 ) -> dict[str, np.ndarray]:
-    images, rows = task.evaluation_images, task.evaluation_rows
     readout = task.method.learner.readout
-    return task.trainer.embed(readout, state, images, rows, columns)
+    return task.trainer.embed(readout, state, task.evaluation, columns)

@@ -7,10 +7,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from gmmal_jax import parallel
+from gmmal_jax.data.store import Images
 from gmmal_jax.types import PyTree
 
 Readout = Callable[[PyTree, jax.Array], dict[str, jax.Array]]
-"""(state, uint8 [m, h, w, ch]) -> columns [m, ...], in evaluation mode."""
+"""(state, images [m, ...] as they are stored) -> columns [m, ...], evaluation mode."""
 
 CHUNK_ROWS = 500
 """Images a dispatch (rounded up to the devices): one shape for pool and test part."""
@@ -33,8 +34,7 @@ class Embedder:
         self,
         readout: Readout,
         state: PyTree,
-        images: np.ndarray,
-        rows: np.ndarray | None = None,
+        images: Images,
         columns: frozenset[str] | None = None,
     ) -> dict[str, np.ndarray]:
         """Read out columns of many images.
@@ -42,8 +42,7 @@ class Embedder:
         Args:
           readout: pure; the same function object compiles once.
           state: replicated.
-          images: uint8 [n, h, w, ch], on the host.
-          rows: int [m], which images; None: all.
+          images: m rows.
           columns: names to compute; None: all of the readout's. Fewer columns make
             a smaller program, so what is not asked costs nothing.
 
@@ -53,10 +52,9 @@ class Embedder:
         run = self._programs.get((readout, columns))
         if run is None:
             run = self._programs[readout, columns] = _jitted(readout, columns)
-        num = len(images) if rows is None else len(rows)
         parts: list[dict[str, np.ndarray]] = []
         pending = None
-        for chunk in _chunks(images, rows, self._size):
+        for chunk in _chunks(images, self._size):
             placed = jax.device_put(chunk, parallel.over_rows(self.mesh))
             result = run(state, placed)
             # One chunk stays in flight while the one before is fetched.
@@ -65,6 +63,7 @@ class Embedder:
             pending = result
         parts.append(jax.device_get(pending))
         names = parts[0]
+        num = len(images)
         return {name: np.concatenate([p[name] for p in parts])[:num] for name in names}
 
 
@@ -76,14 +75,11 @@ def _jitted(readout: Readout, columns: frozenset[str] | None) -> Callable:
     return jax.jit(run)
 
 
-def _chunks(
-    images: np.ndarray, rows: np.ndarray | None, size: int
-) -> Iterator[np.ndarray]:
+def _chunks(images: Images, size: int) -> Iterator[np.ndarray]:
     """Chunks of one size; the last one repeats rows instead of padding with zeros.
 
     A readout that normalizes by the chunk's own statistics must see images only.
     """
-    num = len(images) if rows is None else len(rows)
+    num = len(images)
     for start in range(0, num, size):
-        places = np.resize(np.arange(start, min(start + size, num)), size)
-        yield images[places if rows is None else rows[places]]
+        yield images.read(np.resize(np.arange(start, min(start + size, num)), size))

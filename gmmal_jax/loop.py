@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmal_jax import cycle as cycles, keys, oracle, pool as pools
 from gmmal_jax.bind import Arm, Run
-from gmmal_jax.data import splits
+from gmmal_jax.data import splits, store
 from gmmal_jax.pool import Pool
 from gmmal_jax.storage import records
 from gmmal_jax.storage.saver import Reporter, Saver, Stop
@@ -56,18 +56,16 @@ class _Seed:
         seed: int,
     ) -> None:
         self.arm, self.split, self.answer, self.seed = arm, split, answer, seed
-        images = {"train": run.dataset.train_images, "test": run.dataset.test_images}
-        labels = {"train": run.dataset.train_labels, "test": run.dataset.test_labels}
+        data = run.dataset
+        images = {"train": data.train_images, "test": data.test_images}
+        labels = {"train": data.train_labels, "test": data.test_labels}
+        evaluation = store.from_array(images[split.evaluation])
         self.task = cycles.Task(
             seed=seed,
             method=arm.method,
-            trainer=arm.trainer._replace(
-                gather=lambda indices: run.gather(split.pool[indices])
-            ),
-            images=run.dataset.train_images,
-            rows=split.pool,
-            evaluation_images=images[split.evaluation],
-            evaluation_rows=split.evaluation_rows,
+            trainer=arm.trainer,
+            images=run.images.take(split.pool),
+            evaluation=evaluation.take(split.evaluation_rows),
             evaluation_labels=labels[split.evaluation][split.evaluation_rows],
             select=arm.config.select,
         )

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 
 from gmmal_jax import keys, parallel
 from gmmal_jax.data import batches
+from gmmal_jax.data.store import Images
 from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import TrainingDiverged
 from gmmal_jax.phases.base import Learner, Phase
@@ -60,13 +61,24 @@ class Progress(NamedTuple):
 OnChunk = Callable[[Progress], None]
 
 
+class Data(NamedTuple):
+    """What the steps of a cycle read.
+
+    Attributes:
+      images: of the pool, n rows, placed.
+      pool: what is labeled.
+    """
+
+    images: Images
+    pool: Pool
+
+
 class Trainer(NamedTuple):
-    """A learner bound to devices, images and compiled steps; lives as long as a run.
+    """A learner bound to devices and compiled steps; lives as long as a run.
 
     Attributes:
       learner: the recipe.
       mesh: devices.
-      gather: rows -> placed images.
       steps: one compiled step a phase.
       init: jitted `learner.init`, replicated.
       embed: compiled readouts.
@@ -76,7 +88,6 @@ class Trainer(NamedTuple):
 
     learner: Learner
     mesh: Mesh
-    gather: parallel.Gather
     steps: tuple[parallel.CompiledStep, ...]
     init: Callable[..., PyTree]
     embed: Embedder
@@ -87,7 +98,6 @@ class Trainer(NamedTuple):
 def make_trainer(
     learner: Learner,
     mesh: Mesh,
-    gather: parallel.Gather,
     chunk_steps: int,
     num_classes: int,
 ) -> Trainer:
@@ -116,7 +126,6 @@ def make_trainer(
     return Trainer(
         learner=learner,
         mesh=mesh,
-        gather=gather,
         steps=steps,
         init=jax.jit(init, out_shardings=parallel.replicated(mesh)),
         embed=Embedder(mesh),
@@ -134,7 +143,7 @@ def run(
     trainer: Trainer,
     seed: int,
     cycle: int,
-    pool: Pool,
+    data: Data,
     state: PyTree,
     embed_pool: EmbedPool,
     on_chunk: OnChunk,
@@ -147,7 +156,7 @@ def run(
       trainer: from `make_trainer`.
       seed: of the run's streams.
       cycle: likewise.
-      pool: what is labeled.
+      data: what the steps read.
       state: donated.
       embed_pool: for refreshes.
       on_chunk: called after each chunk and at each phase's end; may raise to stop.
@@ -166,7 +175,7 @@ def run(
         state = _run_phase(
             trainer,
             _Address(seed, cycle, index),
-            pool,
+            data,
             state,
             embed_pool,
             on_chunk,
@@ -197,7 +206,7 @@ class _Address(NamedTuple):
 def _run_phase(
     trainer: Trainer,
     address: _Address,
-    pool: Pool,
+    data: Data,
     state: PyTree,
     embed_pool: EmbedPool,
     on_chunk: OnChunk,
@@ -205,7 +214,7 @@ def _run_phase(
     metrics: dict[str, dict[str, float]],
 ) -> PyTree:
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
-    num_steps = length(phase, int(pool.labeled.sum()), chunk)
+    num_steps = length(phase, int(data.pool.labeled.sum()), chunk)
     key = address.key("augmentation")
 
     def refresh(step: int, state: PyTree) -> PyTree:
@@ -220,7 +229,7 @@ def _run_phase(
             Progress(position, state, gathered, phase.name, step, num_steps, images)
         )
 
-    planned = _plan(trainer, phase, address, pool, first, num_steps)
+    planned = _plan(trainer, phase, address, data, first, num_steps)
     for step in range(first, num_steps, chunk):
         if step == 0 or (phase.refresh_every and step % phase.refresh_every == 0):
             state = refresh(step, state)
@@ -230,7 +239,7 @@ def _run_phase(
         done = step + chunk
         if done < num_steps:
             # Planned while the devices are busy with the chunk just dispatched.
-            planned = _plan(trainer, phase, address, pool, done, num_steps)
+            planned = _plan(trainer, phase, address, data, done, num_steps)
         metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
         if done < num_steps:
             tell(Position(address.phase, done), done)
@@ -253,12 +262,12 @@ def _plan(
     trainer: Trainer,
     phase: Phase,
     address: _Address,
-    pool: Pool,
+    data: Data,
     first: int,
     num_steps: int,
 ) -> StepBatch:
     """The inputs of the chunk that starts at step `first`: leaves [t, devices, ...]."""
-    chunk, devices = trainer.chunk_steps, trainer.mesh.devices.size
+    pool, chunk, devices = data.pool, trainer.chunk_steps, trainer.mesh.devices.size
     target = parallel.over_chunk(trainer.mesh)
 
     def place(array: np.ndarray) -> jax.Array:
@@ -270,7 +279,7 @@ def _plan(
     def batch(indices: np.ndarray, mask: np.ndarray) -> Batch:
         rows = batches.share(indices, mask, devices)
         labels = np.where(rows.mask, pool.labels[rows.indices], -1).astype(np.int32)
-        return Batch(trainer.gather(rows.indices), place(labels), place(rows.mask))
+        return Batch(data.images.place(rows.indices), place(labels), place(rows.mask))
 
     def epochs(members: np.ndarray, place_in_step: int, size: int) -> Batch | None:
         if not size:

@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     """Rows of one device's share of a global batch.
 
     Attributes:
-      images: uint8 [b, h, w, ch].
+      images: [b, ...] as they are stored: uint8 [b, h, w, ch] of pictures.
       labels: int32 [b], -1 where no label was bought.
       mask: bool [b], false for padding that no statistic may see.
     """

@@ -33,20 +33,19 @@ CONFIG = tiny.config(
 
 @functools.cache
 def world(num_devices):
-    """The gmm method on digits, its pool and its images, on so many devices."""
+    """The gmm method on digits and its pool, on so many devices."""
     run = bind._prepare(CONFIG, bind.Path("unused"), num_devices)
     split = splits.make(CONFIG, run.dataset, 0)
     labels = run.dataset.train_labels[split.pool]
     rows = split.initial
     arm = run.arms[-1]
-    gather = functools.partial(lambda g, rows, i: g(rows[i]), run.gather, split.pool)
-    trainer = arm.trainer._replace(gather=gather)
     labeled = pool.label(pool.make(split.pool), rows, labels[rows], 0)
-    return arm, trainer, labeled, run.dataset.train_images, split.pool
+    return arm, train.Data(run.images.take(split.pool), labeled)
 
 
-def view(trainer, labeled, images, rows, state):
-    columns = trainer.embed(trainer.learner.readout, state, images, rows)
+def view(trainer, data, state):
+    columns = trainer.embed(trainer.learner.readout, state, data.images)
+    labeled = data.pool
     mask = labeled.labeled
     return PoolView(labeled.ids, mask, ~mask, labeled.labels, columns)
 
@@ -57,11 +56,12 @@ def saved(tmp_path_factory):
 
     (From random weights ten steps of stage 2 magnify rounding to whole per cents.)
     """
-    arm, trainer, labeled, images, rows = world(1)
+    arm, data = world(1)
+    trainer = arm.trainer
     state = trainer.init(keys.key(0, "network", 0), None)
     for step in range(40):
-        state, _ = advance(trainer, labeled, state, 0, step, 40)
-    embed_pool = functools.partial(view, trainer, labeled, images, rows)
+        state, _ = advance(trainer, data, state, 0, step, 40)
+    embed_pool = functools.partial(view, trainer, data)
     refresh = trainer.learner.phases[1].refresh
     state = refresh(keys.key(0, "stage2"), state, lambda s, _: embed_pool(s))
     # Momentum of zero: after one step it is the gradient (plus equal weight decay).
@@ -71,10 +71,10 @@ def saved(tmp_path_factory):
     return folder, jax.eval_shape(lambda tree: tree, state)
 
 
-def advance(trainer, labeled, state, phase, step, num_steps):
+def advance(trainer, data, state, phase, step, num_steps):
     address = train._Address(0, 0, phase)
     batch = train._plan(
-        trainer, trainer.learner.phases[phase], address, labeled, step, num_steps
+        trainer, trainer.learner.phases[phase], address, data, step, num_steps
     )
     key = address.key("augmentation")
     return parallel.run_chunk(trainer.steps[phase], key, state, batch)
@@ -87,10 +87,10 @@ def restore(saved, trainer):
 
 def steps(saved, num_devices, phase):
     """States after one and after ten steps of a phase."""
-    _, trainer, labeled, _, _ = world(num_devices)
-    state, kept = restore(saved, trainer), []
+    arm, data = world(num_devices)
+    state, kept = restore(saved, arm.trainer), []
     for step in range(10):
-        state, _ = advance(trainer, labeled, state, phase, step, 10)
+        state, _ = advance(arm.trainer, data, state, phase, step, 10)
         if step in (0, 9):
             kept.append(jax.tree.map(np.array, state))
     return kept
@@ -121,8 +121,8 @@ def test_gradients_and_parameters_agree(saved, phase):
 def test_scores_agree(saved):
     found = []
     for num_devices in DEVICES:
-        arm, trainer, labeled, images, rows = world(num_devices)
-        seen = view(trainer, labeled, images, rows, restore(saved, trainer))
+        arm, data = world(num_devices)
+        seen = view(arm.trainer, data, restore(saved, arm.trainer))
         ask = Ask(20, 10, CONFIG.select)
         query = base.query(keys.key(0, "query", 0), arm.method.strategy, seen, ask)
         found.append((seen.columns, query.scores))

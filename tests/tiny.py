@@ -6,7 +6,7 @@ import numpy as np
 
 from gmmal_jax import config as configs, cycle as cycles, parallel, pool, train
 from gmmal_jax.config.presets import preset
-from gmmal_jax.data import augment
+from gmmal_jax.data import augment, store
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import AXIS, ModelState, Outputs, PoolView
 
@@ -88,21 +88,19 @@ def world(learner, strategy=None, num_devices=1, num_labeled=12, chunk=2):
     """A task and a pool for a learner of the perceptron."""
     images, labels = dataset()
     mesh = parallel.make_mesh(num_devices)
-    gather = parallel.make_gather(mesh, images, "resident")
-    trainer = train.make_trainer(learner, mesh, gather, chunk, CLASSES)
+    rows = store.from_array(images)
+    trainer = train.make_trainer(learner, mesh, chunk, CLASSES)
     task = cycles.Task(
         seed=0,
         method=cycles.Method(learner, strategy),
         trainer=trainer,
-        images=images,
-        rows=np.arange(len(images)),
-        evaluation_images=images,
-        evaluation_rows=np.arange(30),
+        images=parallel.placed(mesh, rows, "resident"),
+        evaluation=rows.take(np.arange(30)),
         evaluation_labels=labels[:30],
         select=configs.SelectConfig(),
     )
-    rows = np.arange(num_labeled)
-    return task, pool.label(pool.make(np.arange(90)), rows, labels[rows], 0)
+    first = np.arange(num_labeled)
+    return task, pool.label(pool.make(np.arange(90)), first, labels[first], 0)
 
 
 def view(seed=0, n=60, num_labeled=10):

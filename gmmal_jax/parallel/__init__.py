@@ -1,6 +1,6 @@
 """The only room that knows of several devices: meshes, placement, pmap, dispatch."""
 
-from gmmal_jax.parallel.gather import Gather as Gather, make_gather as make_gather
+from gmmal_jax.parallel.gather import placed as placed
 from gmmal_jax.parallel.meshes import (
     make_mesh as make_mesh,
     over_chunk as over_chunk,

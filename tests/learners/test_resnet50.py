@@ -31,8 +31,8 @@ def trained(run):
     dataset, trainer = run.dataset, run.arms[0].trainer
     rows, ids = np.arange(20), np.arange(len(dataset.train_labels))
     labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
-    address = train._Address(0, 0, 0)
-    batch = train._plan(trainer, trainer.learner.phases[0], address, labeled, 0, 4)
+    data, address = train.Data(run.images, labeled), train._Address(0, 0, 0)
+    batch = train._plan(trainer, trainer.learner.phases[0], address, data, 0, 4)
     before = trainer.init(keys.key(0, "network", 0), None)
     old = jax.tree.map(np.array, before.model)
     key = address.key("augmentation")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gmmal_jax import parallel
+from gmmal_jax.data import store
 from gmmal_jax.types import AXIS, Batch, Clock, StepBatch
 
 
@@ -123,7 +124,7 @@ def test_resident_and_streamed_images_are_equal(num_devices):
     images = np.random.default_rng(0).integers(0, 255, (50, 4, 4, 3), np.uint8)
     rows = np.random.default_rng(1).integers(0, 50, (3, num_devices, 4))
     resident, streamed = (
-        parallel.make_gather(mesh, images, form)(rows)
+        parallel.placed(mesh, store.from_array(images), form).place(rows)
         for form in ("resident", "streamed")
     )
     np.testing.assert_array_equal(np.asarray(resident), images[rows])
@@ -134,8 +135,8 @@ def test_resident_and_streamed_images_are_equal(num_devices):
 def test_auto_placement_streams_what_is_too_large(monkeypatch):
     images = np.zeros((5, 2, 2, 1), np.uint8)
     monkeypatch.setattr("gmmal_jax.parallel.gather.AUTO_RESIDENT_BYTES", 3)
-    gather = parallel.make_gather(parallel.make_mesh(1), images, "auto")
-    _, count = compilations(lambda: gather(np.zeros((1, 1, 2), np.int64)))
+    placed = parallel.placed(parallel.make_mesh(1), store.from_array(images), "auto")
+    _, count = compilations(lambda: placed.place(np.zeros((1, 1, 2), np.int64)))
     assert count == 0  # nothing is gathered on the device
 
 

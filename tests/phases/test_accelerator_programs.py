@@ -38,11 +38,12 @@ def stages(precision):
     trainer, labels = run.arms[0].trainer, run.dataset.train_labels
     rows = np.arange(20)
     labeled = pool.label(pool.make(np.arange(len(labels))), rows, labels[rows], 0)
+    data = train.Data(run.images, labeled)
     state = trainer.init(keys.key(0, "network", 0), None)
     found = {}
     for index, phase in enumerate(trainer.learner.phases):
         address = train._Address(0, 0, index)
-        chunk = train._plan(trainer, phase, address, labeled, 0, trainer.chunk_steps)
+        chunk = train._plan(trainer, phase, address, data, 0, trainer.chunk_steps)
         batch = jax.tree.map(lambda leaf: leaf[0, 0], chunk)
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))

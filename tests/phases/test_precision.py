@@ -168,7 +168,7 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
     rows = np.arange(20)
     ids = np.arange(len(run.dataset.train_images))
     labeled = pool.label(pool.make(ids), rows, run.dataset.train_labels[rows], 0)
-    trainer = arm.trainer
+    trainer, data = arm.trainer, train.Data(run.images, labeled)
     state = trainer.init(keys.key(0, "network", 0), None)
     assert_float32(state)
 
@@ -181,7 +181,7 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
             jax.monitoring.register_event_duration_secs_listener(listen)
         address = train._Address(0, 0, 0)
         batch = train._plan(
-            trainer, trainer.learner.phases[0], address, labeled, step, 2 * chunk
+            trainer, trainer.learner.phases[0], address, data, step, 2 * chunk
         )
         key = address.key("augmentation")
         state, metrics = parallel.run_chunk(trainer.steps[0], key, state, batch)

@@ -79,7 +79,8 @@ def by_hand(every, decay):
     for number in range(STEPS):
         if number % CHUNK == 0:
             phase = task.trainer.learner.phases[0]
-            plan = train._plan(task.trainer, phase, address, pool, number, STEPS)
+            data = train.Data(task.images, pool)
+            plan = train._plan(task.trainer, phase, address, data, number, STEPS)
         place = (number % CHUNK, 0)
         batch = jax.tree.map(lambda leaf, place=place: leaf[place], plan)
         key = jax.random.fold_in(address.key("augmentation"), number)

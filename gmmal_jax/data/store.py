@@ -1,0 +1,58 @@
+"""Rows of a data set by their index: one reader for training, readouts and refits."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Read = Callable[[Any], np.ndarray]
+"""int [m] rows, or a slice of all rows -> host array [m, ...]."""
+Place = Callable[[np.ndarray], Any]
+"""int [t, devices, b] rows -> device array [t, devices, b, ...], for a chunk."""
+
+
+def _not_placed(rows: np.ndarray) -> Any:
+    raise ValueError("these images are on no device: see `parallel.placed`")
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Rows that are read when they are wanted; only a reader knows where they lie.
+
+    (No NamedTuple: its length would be that of its fields.)
+
+    Attributes:
+      shape: (n, h, w, ch) of pictures, (n, d) of features.
+      dtype: of the entries: uint8 of pictures, float32 of features.
+      read: rows -> host array, fresh or a view that nobody writes to.
+      place: the same rows on the devices, where `parallel.placed` has bound them.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Read
+    place: Place = _not_placed
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all rows."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def take(self, rows: np.ndarray) -> "Images":
+        """Some of the rows, int [m], as images of their own; nothing is read."""
+        return Images(
+            (len(rows), *self.shape[1:]),
+            self.dtype,
+            lambda wanted: self.read(rows[wanted]),
+            lambda wanted: self.place(rows[wanted]),
+        )
+
+
+def from_array(array: np.ndarray) -> Images:
+    """The rows of an array or a memory map."""
+    return Images(array.shape, array.dtype, array.__getitem__)
