@@ -1,32 +1,37 @@
-"""A run's folder and everything that is bound once: data, devices, arms."""
+"""Data, devices and arms of a run, bound once, when it is started or taken up."""
 
-import csv
-import io
-import json
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-from gmmal_jax import config as configs, keys, methods, parallel, train
+from gmmal_jax import config as configs, cycle as cycles, keys, methods, parallel, train
 from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits, store
 from gmmal_jax.errors import UserError
 from gmmal_jax.phases import network as networks
-from gmmal_jax.storage import files
-from gmmal_jax.storage.run_folder import CONFIG_FILE, read_config, taken
-from gmmal_jax.storage.saver import Arm
+from gmmal_jax.storage import files, layout, run_folder
+from gmmal_jax.storage.layout import Layout
 
-REFERENCE_FOLDER = "reference"
-IDENTITY = ("checksum", "train", "test", "classes")
-"""What makes data the same; its moments may differ in their last digits."""
-SKIPPED_FILE = "skipped.csv"
-PACKAGES = ("gmmal_jax", "jax", "jaxlib", "numpy")
-MACHINE = ("python", "device", "devices", "cores")
-"""What a run's versions hold beside the packages that it needs."""
+
+class Arm(NamedTuple):
+    """One method of a run, in its own folder.
+
+    Attributes:
+      label: what tables call it.
+      places: of its files.
+      config: of this arm.
+      method: learner and strategy.
+      trainer: of the learner.
+    """
+
+    label: str
+    places: Layout
+    config: Config
+    method: methods.Method
+    trainer: train.Trainer
 
 
 class Run(NamedTuple):
@@ -34,18 +39,64 @@ class Run(NamedTuple):
 
     Attributes:
       config: of the method (a reference has its own).
-      folder: of the run.
+      places: of its files.
       dataset: loaded.
+      images: of the training part, placed: one copy for all arms and seeds.
+      splits: seed -> its rows, in the order of the seeds.
       arms: the reference, where asked for, then the method: the quick one first, so
         that a person sees something soon.
-      images: of the training part, placed.
+      budgets: labels to ask for, a number a cycle; none in the last.
     """
 
     config: Config
-    folder: Path
+    places: Layout
     dataset: sources.Dataset
-    arms: tuple[Arm, ...]
     images: store.Images
+    splits: dict[int, splits.Split]
+    arms: tuple[Arm, ...]
+    budgets: tuple[int, ...]
+
+
+class Opened(NamedTuple):
+    """A run whose folder is held.
+
+    Attributes:
+      run: ready to go on.
+      changed: lines about what changed since it began that may change the last
+        digits; empty where it begins now.
+    """
+
+    run: Run
+    changed: list[str]
+
+
+@contextlib.contextmanager
+def opened(
+    config: Config | None,
+    folder: Path,
+    num_devices: int | None = None,
+    resume: bool = True,
+) -> Iterator[Opened]:
+    """A run, started or taken up, while no other process may work in its folder.
+
+    Args:
+      config: None: that of the run in the folder.
+      folder: new, or of the run that the configuration describes.
+      num_devices: None: all.
+      resume: false refuses a folder that holds a run, even this one.
+
+    Raises:
+      UserError: see `start` and `reopen`; the folder holds another run, or is in use.
+    """
+    with files.lock(folder):
+        if config is None:
+            yield reopen(folder, num_devices)
+        elif resume and run_folder.holds_run(folder):
+            if run_folder.differences(config, folder):
+                raise run_folder.taken(config, folder)
+            yield reopen(folder, num_devices)
+        else:
+            yield Opened(start(config, folder, num_devices), [])
 
 
 def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
@@ -54,70 +105,98 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     Raises:
       UserError: unusable options or data, or a folder that holds a run already.
     """
-    if (folder / CONFIG_FILE).exists():
-        raise taken(config, folder)
-    run = _prepare(config, folder, num_devices)
+    if run_folder.holds_run(folder):
+        raise run_folder.taken(config, folder)
+    run = prepare(config, folder, num_devices)
     try:
         for arm in run.arms:
             _write_config(arm, run.dataset)
-        _write_skipped(run)
+        run_folder.write_skipped(folder, run.dataset.skipped)
     except UserError:
-        for arm in run.arms:
-            (arm.folder / CONFIG_FILE).unlink(missing_ok=True)
-        files.remove_empty(arm.folder for arm in run.arms)
+        run_folder.withdraw([arm.places.root for arm in run.arms])
         raise
     return run
 
 
-def reopen(folder: Path, num_devices: int | None = None) -> tuple[Run, list[str]]:
+def reopen(folder: Path, num_devices: int | None = None) -> Opened:
     """Take up a run where its records and checkpoints end.
-
-    Returns:
-      The run and lines about what changed since that may change the last digits.
 
     Raises:
       UserError: no run there, or its data is not what it was.
     """
-    saved = read_config(folder)
-    _require_packages(saved["versions"])
-    config = configs.from_dict(saved["config"], str(folder / CONFIG_FILE))
-    run = _prepare(config, folder, num_devices)
-    now_there = _describe(run.dataset)
-    if any(saved["data"].get(name) != now_there[name] for name in IDENTITY):
-        remedy = "restore the data that the run began with"
-        raise UserError(
-            "data set changed since the run began", run.config.dataset, remedy
-        )
-    now = _environment(run.arms[-1])
-    changed = [
-        f"{name} was {old}, is {now[name]}: results agree to rounding only"
-        for name, old in saved["versions"].items()
-        if name in now and now[name] != old
-    ]
+    saved = run_folder.read_config(folder)
+    run_folder.require_packages(saved)
+    config = run_folder.saved_config(folder, saved)
+    run = prepare(config, folder, num_devices)
+    run_folder.require_same_data(saved, run.dataset)
     for arm in run.arms:
         # A kill between the first arm's configuration and the second's.
-        if not (arm.folder / CONFIG_FILE).exists():
+        if not run_folder.holds_run(arm.places.root):
             _write_config(arm, run.dataset)
-    _write_skipped(run)
-    return run, changed
+    run_folder.write_skipped(folder, run.dataset.skipped)
+    return Opened(run, run_folder.changes(saved, _environment(run.arms[-1])))
 
 
-def _prepare(config: Config, folder: Path, num_devices: int | None) -> Run:
+def prepare(config: Config, folder: Path, num_devices: int | None = None) -> Run:
+    """Bind a run without writing anything.
+
+    Raises:
+      UserError: unusable options or data.
+    """
     methods.resolve(config)
     dataset = sources.load(config.dataset, config.data_dir, config.image_size)
     dataset = _normalized(dataset, config.data)
-    config = splits.clipped(config, dataset)
-    for seed in config.seeds:
-        splits.make(config, dataset, seed)
+    config = clipped(config, dataset)
+    wanted = wanted_of(config)
+    parts = {seed: splits.make(wanted, dataset, seed) for seed in config.seeds}
     mesh = parallel.make_mesh(num_devices)
-    arms = [_arm(config, folder, dataset, mesh)]
-    if config.reference == "random" and methods.label(config) != "random":
-        plain = methods.reference(config)
-        other = _arm(plain, folder / REFERENCE_FOLDER, dataset, mesh)
-        arms.insert(0, other)
     images = store.from_array(dataset.train_images)
     placed = parallel.placed(mesh, images, config.data.placement)
-    return Run(config, folder, dataset, tuple(arms), placed)
+    places = layout.of(folder)
+    arms = [_arm(config, places, dataset, mesh)]
+    if config.reference == "random" and methods.label(config) != "random":
+        plain = methods.reference(config)
+        arms.insert(0, _arm(plain, layout.of(places.reference), dataset, mesh))
+    budgets = (config.budget,) * (config.cycles - 1) + (0,)
+    return Run(config, places, dataset, placed, parts, tuple(arms), budgets)
+
+
+def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
+    """What stays the same over the cycles of one arm and seed."""
+    data, split = run.dataset, run.splits[seed]
+    images, labels = {
+        "train": (data.train_images, data.train_labels),
+        "test": (data.test_images, data.test_labels),
+    }[split.evaluation]
+    return cycles.Task(
+        seed=seed,
+        method=arm.method,
+        trainer=arm.trainer,
+        images=run.images.take(split.pool),
+        evaluation=store.from_array(images).take(split.evaluation_rows),
+        evaluation_labels=labels[split.evaluation_rows],
+        select=arm.config.select,
+    )
+
+
+def wanted_of(config: Config) -> splits.Wanted:
+    """What the splits of a run have to give."""
+    return splits.Wanted(
+        setting=config.setting,
+        evaluation=config.eval,
+        data=config.data,
+        initial=config.initial,
+        labels=config.labels_wanted(),
+    )
+
+
+def clipped(config: Config, dataset: sources.Dataset) -> Config:
+    """With the cycles whose labels every seed's pool holds, under `clip_budget`."""
+    if not config.clip_budget:
+        return config
+    wanted = wanted_of(config)
+    queries = splits.queries_held(wanted, dataset, config.seeds, config.budget)
+    return configs.replace(config, cycles=min(config.cycles, 1 + queries))
 
 
 def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.Dataset:
@@ -139,7 +218,7 @@ def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.D
 
 def _arm(
     config: Config,
-    folder: Path,
+    places: Layout,
     dataset: sources.Dataset,
     mesh: jax.sharding.Mesh,
 ) -> Arm:
@@ -159,7 +238,7 @@ def _arm(
     trainer = train.make_trainer(
         method.learner, mesh, config.train.chunk_steps, num_classes
     )
-    return Arm(methods.label(config), folder, config, method, trainer)
+    return Arm(methods.label(config), places, config, method, trainer)
 
 
 def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
@@ -168,71 +247,12 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "config": configs.to_dict(arm.config),
         "streams": keys.STREAMS,
         "versions": _environment(arm),
-        "data": _describe(dataset),
+        "data": run_folder.describe(dataset),
     }
-    _write(arm.folder / CONFIG_FILE, json.dumps(body, indent=2) + "\n")
+    run_folder.write_config(arm.places.root, body)
 
 
-def _describe(dataset: sources.Dataset) -> dict[str, Any]:
-    """What must be as it was when a run goes on."""
-    return {
-        "checksum": dataset.checksum,
-        "train": list(dataset.train_images.shape),
-        "test": list(dataset.test_images.shape),
-        "classes": list(dataset.class_names),
-        "mean": list(dataset.mean),
-        "std": list(dataset.std),
-    }
-
-
-def _write_skipped(run: Run) -> None:
-    """List the files that are no readable picture; no list where there are none."""
-    if not run.dataset.skipped:
-        return
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(
-        [("path", "reason"), *run.dataset.skipped]
-    )
-    # A file's name need not be UTF-8.
-    content = table.getvalue().encode(errors="surrogateescape")
-    _write(run.folder / SKIPPED_FILE, content)
-
-
-def _write(path: Path, content: bytes | str) -> None:
-    try:
-        files.write_atomic(path, content)
-    except OSError as error:
-        remedy = "name a folder that can be written to"
-        what = f"--out: {error.strerror or error}"
-        raise UserError(what, str(path.parent), remedy) from None
-
-
-def _environment(arm: Arm) -> dict[str, Any]:
-    """What equal bits depend on beside the configuration."""
-    devices = arm.trainer.mesh.devices.flat
-    return {
-        **{name: version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "device": devices[0].device_kind,
-        "devices": len(devices),
-        "cores": _cores(),
-        **methods.versions(arm.config),
-    }
-
-
-def _require_packages(versions: dict[str, Any]) -> None:
-    """Refuse to go on without the packages that brought a run's method or network."""
-    for name in versions.keys() - {*PACKAGES, *MACHINE}:
-        try:
-            version(name)
-        except PackageNotFoundError:
-            remedy = "install it, then resume"
-            package = f"{name} {versions[name]}"
-            raise UserError("the run needs a package", package, remedy) from None
-
-
-def _cores() -> int:
-    """Cores this process may use: XLA splits its sums by them."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _environment(arm: Arm) -> dict:
+    """Of this process, and what other packages bring to the arm's method."""
+    devices = list(arm.trainer.mesh.devices.flat)
+    return run_folder.environment(devices) | methods.versions(arm.config)

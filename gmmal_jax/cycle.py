@@ -42,14 +42,6 @@ class Task(NamedTuple):
     select: SelectConfig
 
 
-class Resumed(NamedTuple):
-    """Training state from a checkpoint."""
-
-    state: PyTree
-    position: train.Position
-    metrics: dict[str, dict[str, float]]
-
-
 class Outcome(NamedTuple):
     """What a cycle found out.
 
@@ -68,25 +60,38 @@ class Outcome(NamedTuple):
     query: Query | None
 
 
+def begin(task: Task, cycle: int, previous: Any = None) -> train.Standing:
+    """The start of a cycle's training.
+
+    Args:
+      task: constant over the cycles.
+      cycle: from 0.
+      previous: what the learner carried over from the last cycle.
+    """
+    key = keys.key(task.seed, "network", cycle)
+    return train.Standing(task.trainer.init(key, previous))
+
+
 def run(
     task: Task,
     pool: Pool,
     cycle: int,
     budget: int,
-    previous: Any,
-    resumed: Resumed | None,
+    standing: train.Standing | None,
     on_chunk: train.OnChunk,
     on_scoring: Callable[[], None],
 ) -> Outcome:
     """Train on what is labeled, measure, and ask for `budget` rows (section 3.1).
+
+    Nothing is answered here: who does that comes after.
 
     Args:
       task: constant over the cycles.
       pool: what is labeled.
       cycle: from 0.
       budget: rows to ask for; 0: none.
-      previous: what the learner carried over from the last cycle.
-      resumed: where a checkpoint of this cycle left off; None: from the start.
+      standing: from `begin` or a checkpoint of this cycle; None: from `begin`, with
+        nothing carried over.
       on_chunk: see `train.run`.
       on_scoring: called when training is over.
     """
@@ -97,24 +102,20 @@ def run(
     def embed_pool(state: PyTree, readout: Readout | None = None) -> PoolView:
         return _view(task, pool, candidates, state, readout or learner.readout)
 
-    if resumed is None:
-        key = keys.key(task.seed, "network", cycle)
-        resumed = Resumed(task.trainer.init(key, previous), train.Position(), {})
-    state, metrics = train.run(
+    trained = train.run(
         task.trainer, task.seed, cycle, train.Data(task.images, pool),
-        resumed.state, embed_pool, on_chunk,
-        resumed.position, resumed.metrics,
+        standing or begin(task, cycle), embed_pool, on_chunk,
     )  # fmt: skip
 
     on_scoring()
-    view = embed_pool(state)
-    results = _evaluate(task, pool, state)
-    diagnostics = _diagnose(task, view, state, metrics)
+    view = embed_pool(trained.state)
+    results = _evaluate(task, pool, trained.state)
+    diagnostics = _diagnose(task, view, trained)
     query = None
     if budget:
         ask = Ask(budget, task.trainer.num_classes, task.select)
         query = base.query(keys.key(task.seed, "query", cycle), strategy, view, ask)
-    return Outcome(state, view, results, diagnostics, query)
+    return Outcome(trained.state, view, results, diagnostics, query)
 
 
 def _view(
@@ -164,17 +165,17 @@ def class_entropy(counts: np.ndarray) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _diagnose(
-    task: Task, view: PoolView, state: PyTree, metrics: dict[str, dict[str, float]]
-) -> dict[str, float]:
+def _diagnose(task: Task, view: PoolView, trained: train.Standing) -> dict[str, float]:
     learner = task.method.learner
     result = {
         f"{phase}/{name}": value
-        for phase, values in metrics.items()
+        for phase, values in trained.metrics.items()
         for name, value in values.items()
     }
-    held_out = _held_out(task, state, None)
-    return result | learner.diagnose(state, view, held_out)
+    if learner.diagnose is None:
+        return result
+    held_out = _held_out(task, trained.state, None)
+    return result | learner.diagnose(trained.state, view, held_out)
 
 
 def _held_out(

@@ -33,32 +33,43 @@ class Position(NamedTuple):
     step: int = 0
 
 
-START = Position()
-
-
-class Progress(NamedTuple):
-    """What the caller sees after each chunk, and once at each phase's end.
+class Chunk(NamedTuple):
+    """What was just done, for whoever watches: host numbers only.
 
     Attributes:
-      position: where training would go on.
-      state: alive until `on_chunk` returns.
-      metrics: phase name -> mean of each metric over the phase's last chunk.
-      name: of the phase that ran.
+      phase: index of the phase that ran.
+      name: of that phase.
       step: steps of it done.
       num_steps: its length.
-      images: images it put through the network in this chunk.
+      images: images put through the network in this chunk.
+      metrics: name -> mean over the phase's last chunk.
     """
 
-    position: Position
-    state: PyTree
-    metrics: dict[str, dict[str, float]]
+    phase: int
     name: str
     step: int
     num_steps: int
     images: int
+    metrics: dict[str, float]
 
 
-OnChunk = Callable[[Progress], None]
+class Standing(NamedTuple):
+    """Where training stands between two chunks: what a checkpoint keeps of it.
+
+    Attributes:
+      state: the learner's; alive until `on_chunk` returns, and donated to `run`.
+      position: where training goes on.
+      metrics: phase name -> mean of each metric over the phase's last chunk.
+      chunk: what led here; None before the first chunk, and from a checkpoint.
+    """
+
+    state: PyTree
+    position: Position = Position()
+    metrics: dict[str, dict[str, float]] = {}
+    chunk: Chunk | None = None
+
+
+OnChunk = Callable[[Standing], None]
 
 
 class Data(NamedTuple):
@@ -144,45 +155,31 @@ def run(
     seed: int,
     cycle: int,
     data: Data,
-    state: PyTree,
+    standing: Standing,
     embed_pool: EmbedPool,
     on_chunk: OnChunk,
-    start: Position = START,
-    metrics: dict[str, dict[str, float]] | None = None,
-) -> tuple[PyTree, dict[str, dict[str, float]]]:
-    """Train through all phases from a position on.
+) -> Standing:
+    """Train through all phases from where training stands.
 
     Args:
       trainer: from `make_trainer`.
       seed: of the run's streams.
       cycle: likewise.
       data: what the steps read.
-      state: donated.
+      standing: a new state, or what a checkpoint kept; its state is donated.
       embed_pool: for refreshes.
       on_chunk: called after each chunk and at each phase's end; may raise to stop.
-      start: where a checkpoint left off.
-      metrics: what that checkpoint had gathered.
 
     Returns:
-      The state and, by phase name, the mean metrics of each phase's last chunk.
+      Where training stands when all phases are done.
 
     Raises:
       TrainingDiverged: a loss that is not finite.
     """
-    metrics = dict(metrics or {})
-    for index in range(start.phase, len(trainer.learner.phases)):
-        first = start.step if index == start.phase else 0
-        state = _run_phase(
-            trainer,
-            _Address(seed, cycle, index),
-            data,
-            state,
-            embed_pool,
-            on_chunk,
-            first,
-            metrics,
-        )
-    return state, metrics
+    for index in range(standing.position.phase, len(trainer.learner.phases)):
+        address = _Address(seed, cycle, index)
+        standing = _run_phase(trainer, address, data, standing, embed_pool, on_chunk)
+    return standing
 
 
 class _Address(NamedTuple):
@@ -207,15 +204,14 @@ def _run_phase(
     trainer: Trainer,
     address: _Address,
     data: Data,
-    state: PyTree,
+    standing: Standing,
     embed_pool: EmbedPool,
     on_chunk: OnChunk,
-    first: int,
-    metrics: dict[str, dict[str, float]],
-) -> PyTree:
+) -> Standing:
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
     num_steps = length(phase, int(data.pool.labeled.sum()), chunk)
-    key = address.key("augmentation")
+    key, first = address.key("augmentation"), standing.position.step
+    state, metrics = standing.state, dict(standing.metrics)
 
     def refresh(step: int, state: PyTree) -> PyTree:
         if phase.refresh is None:
@@ -223,11 +219,12 @@ def _run_phase(
         state = phase.refresh(address.key("refresh", step), state, embed_pool)
         return parallel.place_state(trainer.mesh, state)
 
-    def tell(position: Position, step: int) -> None:
-        gathered, images = dict(metrics), chunk * sum(phase.inputs)
-        on_chunk(
-            Progress(position, state, gathered, phase.name, step, num_steps, images)
-        )
+    def reached(position: Position, step: int, state: PyTree) -> Standing:
+        images, measured = chunk * sum(phase.inputs), metrics.get(phase.name, {})
+        did = Chunk(address.phase, phase.name, step, num_steps, images, measured)
+        standing = Standing(state, position, dict(metrics), did)
+        on_chunk(standing)
+        return standing
 
     planned = _plan(trainer, phase, address, data, first, num_steps)
     for step in range(first, num_steps, chunk):
@@ -242,10 +239,9 @@ def _run_phase(
             planned = _plan(trainer, phase, address, data, done, num_steps)
         metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
         if done < num_steps:
-            tell(Position(address.phase, done), done)
+            reached(Position(address.phase, done), done, state)
     state = refresh(num_steps, state)
-    tell(Position(address.phase + 1, 0), num_steps)
-    return state
+    return reached(Position(address.phase + 1, 0), num_steps, state)
 
 
 def _checked(

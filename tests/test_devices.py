@@ -1,6 +1,7 @@
 """One checkpoint on 1, 2 and 8 devices: the same gradients, parameters, scores."""
 
 import functools
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 import tiny
 
 from gmmal_jax import bind, keys, parallel, pool, train
-from gmmal_jax.data import splits
 from gmmal_jax.selection import Ask
 from gmmal_jax.storage import checkpoint
 from gmmal_jax.strategies import base
@@ -34,8 +34,8 @@ CONFIG = tiny.config(
 @functools.cache
 def world(num_devices):
     """The gmm method on digits and its pool, on so many devices."""
-    run = bind._prepare(CONFIG, bind.Path("unused"), num_devices)
-    split = splits.make(CONFIG, run.dataset, 0)
+    run = bind.prepare(CONFIG, Path("unused"), num_devices)
+    split = run.splits[0]
     labels = run.dataset.train_labels[split.pool]
     rows = split.initial
     arm = run.arms[-1]

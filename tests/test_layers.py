@@ -23,22 +23,28 @@ LEVELS = [
     "train",
     "cycle",
     "storage",
+    "report",
     "bind",
     "loop",
-    "report",
     "cli",
     "__main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 NO_JAX = {"config", "errors", "methods", "plugins"}
 NO_JAX_FILES = {
-    "storage/files.py", "storage/records.py", "storage/run_folder.py",
-    "cli/options.py", "cli/main.py",
+    "storage/files.py", "storage/layout.py", "storage/records.py",
+    "storage/run_folder.py", "report/load.py", "cli/options.py", "cli/main.py",
 }  # fmt: skip
 EDGE = {"cli", "report"}
 """Rooms that may import what only a person's eyes need."""
 EDGE_ONLY = {"time", "rich", "tyro", "matplotlib", "sklearn", "argparse"}
 CLOCKS = {"storage/saver.py": {"time"}, "mixtures/sklearn.py": {"sklearn"}}
+WHOLE = {
+    "config", "cli", "__init__.py", "methods.py", "bind.py",
+    "loop.py",  # hands it on to bind
+    "storage/run_folder.py", "report/load.py",  # write and read it
+    "learners", "phases/adversary.py",  # their `make`
+}  # fmt: skip
 METHOD_FILES = {
     "learners": set(methods.LEARNERS),
     "strategies": {"gmm", "random", "uncertainty"},
@@ -93,6 +99,27 @@ def test_edges_stay_at_the_edge(path):
             assert not (top and foreign == "jax"), module
 
 
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_few_modules_see_the_whole_configuration(path):
+    """All others take their own group, or plain values."""
+    name = name_of(path)
+    if name.split("/")[0] not in WHOLE and name not in WHOLE:
+        assert "gmmal_jax.config.Config" not in dict(imports(path)), name
+
+
+def test_one_module_knows_the_layout_of_a_runs_folder():
+    known = {"config.json", "skipped.csv", "reference", "records", "figures",
+             "checkpoints"}  # fmt: skip
+    for path in modules():
+        if name_of(path) in ("storage/layout.py", "config/run.py"):
+            continue  # the second has an option called reference
+        for node in ast.walk(ast.parse(path.read_text())):
+            # As a part of a path: `folder / "records"`, `Path(folder, "records")`.
+            parts = [node.right] if isinstance(node, ast.BinOp) else []
+            named = {p.value for p in parts if isinstance(p, ast.Constant)}
+            assert not named & known, name_of(path)
+
+
 def test_every_module_has_a_level():
     rooms = {name_of(path).removesuffix(".py").split("/")[0] for path in modules()}
     assert rooms - {"__init__"} == set(LEVEL)
@@ -116,7 +143,9 @@ def test_importing_the_package_is_cheap():
         "import sys, gmmal_jax\n"
         "found = {'jax', 'sklearn', 'numpy'} & set(sys.modules)\n"
         "assert not found, found\n"
-        "assert {'GaussianMixture', 'fit_mixture', 'fit_sharded'} <= set("
-        "dir(gmmal_jax))\n"
+        "assert set(gmmal_jax.__all__) <= set(dir(gmmal_jax))\n"
+        "assert gmmal_jax.__version__\n"
+        "found = {'jax', 'sklearn', 'numpy'} & set(sys.modules)\n"
+        "assert not found, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

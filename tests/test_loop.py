@@ -10,7 +10,7 @@ import tiny
 
 from gmmal_jax import bind, config as configs, loop
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
-from gmmal_jax.storage import checkpoint, files, records
+from gmmal_jax.storage import checkpoint, files, records, run_folder
 
 VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 
@@ -43,12 +43,12 @@ def arms_are_traced_once():
     """
     original, known = bind._arm, {}
 
-    def shared(config, folder, *rest):
+    def shared(config, places, *rest):
         plain = configs.replace(config, checkpoint=configs.CheckpointConfig())
         key = repr(configs.to_dict(plain))
         if key not in known:
-            known[key] = original(config, folder, *rest)
-        return known[key]._replace(folder=folder, config=config)
+            known[key] = original(config, places, *rest)
+        return known[key]._replace(places=places, config=config)
 
     bind._arm = shared
     yield
@@ -56,7 +56,7 @@ def arms_are_traced_once():
 
 
 def execute(folder, config=None, report=None, stop=lambda: None):
-    prepared = bind.start(config, folder, 1) if config else bind.reopen(folder, 1)[0]
+    prepared = bind.start(config, folder, 1) if config else bind.reopen(folder, 1).run
     report = report or Quiet()
     loop.execute(prepared, report, stop)
     return report
@@ -129,7 +129,7 @@ def test_files_of_a_run(whole):
         bought = [int(q["index"]) for q in queries]
         first = [int(q["index"]) for q in rows(place, "initial")]
         assert len(set(bought + first)) == 60
-        saved = bind.read_config(place)
+        saved = run_folder.read_config(place)
         assert saved["streams"] and saved["versions"]["jax"] == jax.__version__
     assert (folder / "initial.csv").read_bytes() == (
         folder / "reference" / "initial.csv"
@@ -273,7 +273,7 @@ def test_other_data_at_resume_is_refused(tmp_path, whole):
 
 
 def test_config_round_trip(whole):
-    saved = bind.read_config(whole[0])["config"]
+    saved = run_folder.read_config(whole[0])["config"]
     assert configs.from_dict(saved) == tiny.config()
 
 

@@ -8,30 +8,20 @@ import tiny
 
 from gmmal_jax import bind, loop
 from gmmal_jax.data import sources
-from gmmal_jax.storage import records
-from gmmal_jax.storage.saver import Reporter
+from gmmal_jax.storage import records, run_folder
 
 VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 
 
-class Silent(Reporter):
+class Alert(loop.Silent):
     def note(self, text):
         raise AssertionError(text)
-
-    def progress(self, arm, seed, cycle, chunk):
-        pass
-
-    def stage(self, arm, seed, cycle, name):
-        pass
-
-    def row(self, arm, record):
-        pass
 
 
 def execute(folder, **changes):
     config = tiny.config(**({"reference": "none", "cycles": 2} | changes))
-    prepared = bind.start(config, folder, 1)
-    loop.execute(prepared, Silent(), lambda: None)
+    with bind.opened(config, folder, 1) as (prepared, _):
+        loop.execute(prepared, Alert())
     return prepared
 
 
@@ -97,16 +87,16 @@ def test_a_clipped_run_writes_down_what_it_does(tmp_path):
     changes = {"method": "random", "clip_budget": True, "initial": 20, "budget": 800}
     prepared = execute(tmp_path, cycles=9, **changes)
     assert prepared.config.cycles == 2
-    assert bind.read_config(tmp_path)["config"]["cycles"] == 2
+    assert run_folder.read_config(tmp_path)["config"]["cycles"] == 2
     assert [r.results["labeled"] for r in records.load(tmp_path)] == [20, 820]
-    again, _ = bind.reopen(tmp_path, 1)
+    again = bind.reopen(tmp_path, 1).run
     assert again.config == prepared.config
 
 
 def test_given_moments_reach_the_network_and_the_record(tmp_path):
     config = tiny.config(**{"data.mean": (0.25,), "data.std": (0.5,)})
     prepared = bind.start(config, tmp_path, 1)
-    assert bind.read_config(tmp_path)["data"]["mean"] == [0.25]
+    assert run_folder.read_config(tmp_path)["data"]["mean"] == [0.25]
     own = sources.load("digits")
     assert prepared.dataset.mean == (0.25,) != own.mean
     assert prepared.dataset.std == (0.5,) != own.std

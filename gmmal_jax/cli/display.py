@@ -31,7 +31,7 @@ class _Detail(ProgressColumn):
 
 
 class Display:
-    """A `run.Reporter` for terminals, files and pipes.
+    """A `loop.Reporter` for terminals, files and pipes.
 
     Args:
       arms: label -> number of phases, in the order they run.
@@ -75,19 +75,17 @@ class Display:
         """One line of news."""
         self._print(f"note: {text}")
 
-    def progress(self, arm: str, seed: int, cycle: int, chunk: train.Progress) -> None:
+    def progress(self, arm: str, seed: int, cycle: int, chunk: train.Chunk) -> None:
         """A chunk is done: stage, step, loss, images a second, time left."""
         now = time.monotonic()
         speed = chunk.images / max(now - self.last_chunk, 1e-9)
         self.last_chunk = now
-        loss = chunk.metrics[chunk.name]["loss"]
+        loss = chunk.metrics["loss"]
         detail = (
             f"{arm} · seed {seed} · cycle {cycle} · {chunk.name} "
             f"{chunk.step}/{chunk.num_steps} · loss {loss:.3f} · {speed:,.0f} images/s"
         )
-        ended = chunk.step == chunk.num_steps
-        steps = 0.0 if ended else chunk.step / chunk.num_steps
-        share = (chunk.position.phase + steps) / self.arms[arm]
+        share = (chunk.phase + chunk.step / chunk.num_steps) / self.arms[arm]
         self._tell(detail, share, now)
 
     def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:

@@ -114,58 +114,44 @@ def _read_config(path: Path) -> Config:
 def _run(args: Sequence[str]) -> int:
     config = parse_run(args)
     _announce()
-    from gmmal_jax import bind
+    from gmmal_jax import methods
 
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     safe = name.replace(os.sep, "-")
     folder = Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
-
-    def start() -> Any:
-        prepared = bind.start(config, folder)
-        cycles = prepared.config.cycles
-        if cycles < config.cycles:
-            print(
-                f"note: {cycles} of {config.cycles} cycles: the pool has no more rows"
-            )
-        return prepared
-
-    return _execute(folder, start)
+    return _execute(folder, config)
 
 
 def _resume(args: Sequence[str]) -> int:
     folder = Path(_one_path(args, "resume"))
-    from gmmal_jax import bind
+    from gmmal_jax.storage import run_folder
 
-    bind.read_config(folder)
+    run_folder.read_config(folder)
     _announce()
-
-    def reopen() -> Any:
-        reopened, changed = bind.reopen(folder)
-        for line in changed:
-            print(f"note: {line}")
-        return reopened
-
-    return _execute(folder, reopen)
+    return _execute(folder, None)
 
 
-def _execute(folder: Path, prepare: Callable[[], Any]) -> int:
+def _execute(folder: Path, wanted: Config | None) -> int:
+    """Start the run that is wanted in a new folder; None: go on with the one there."""
     from gmmal_jax import bind, loop
     from gmmal_jax.cli import display
     from gmmal_jax.report import figures
-    from gmmal_jax.storage import files
 
     _use_cache()
-    with files.lock(folder):
-        prepared = prepare()
+    with bind.opened(wanted, folder, resume=False) as (prepared, changed):
+        config = prepared.config
+        if wanted is not None and config.cycles < wanted.cycles:
+            few = f"{config.cycles} of {wanted.cycles} cycles"
+            changed = [f"{few}: the pool has no more rows"]
+        for line in changed:
+            print(f"note: {line}")
         print(f"folder: {folder}", flush=True)
         skipped = len(prepared.dataset.skipped)
         if skipped:
             print(
-                f"skipped: {skipped} files, see {folder / bind.SKIPPED_FILE}",
-                flush=True,
+                f"skipped: {skipped} files, see {prepared.places.skipped}", flush=True
             )
-        config = prepared.config
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
         with _signals() as stop:
             try:

@@ -4,17 +4,36 @@ Indices only; the images stay where they are. Everything is drawn from the strea
 "split" and "initial", so it depends on the seed and never on the method.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gmmal_jax import config as configs, keys
-from gmmal_jax.config import Config
+from gmmal_jax import keys
+from gmmal_jax.config import DataConfig
 from gmmal_jax.data import class_sizes
 from gmmal_jax.data.sources import Dataset
 from gmmal_jax.errors import UserError
 
 VALIDATION_SHARE = 0.2
+
+
+class Wanted(NamedTuple):
+    """What a split has to give.
+
+    Attributes:
+      setting: class sizes of the pool, as the option.
+      evaluation: "test", or "validation": cut out of the pool.
+      data: class sizes in numbers.
+      initial: labels at first.
+      labels: labels in the last cycle, the first ones among them.
+    """
+
+    setting: str
+    evaluation: str
+    data: DataConfig
+    initial: int
+    labels: int
 
 
 class Split(NamedTuple):
@@ -24,7 +43,7 @@ class Split(NamedTuple):
       pool: int64 [n], rows of the training part, ascending.
       evaluation: "test" or "train": the part that `evaluation_rows` index.
       evaluation_rows: int64 [m], ascending.
-      initial: int64 [config.initial], positions in the pool, in drawn order.
+      initial: int64 [wanted.initial], positions in the pool, in drawn order.
     """
 
     pool: np.ndarray
@@ -33,40 +52,38 @@ class Split(NamedTuple):
     initial: np.ndarray
 
 
-def make(config: Config, dataset: Dataset, seed: int) -> Split:
+def make(wanted: Wanted, dataset: Dataset, seed: int) -> Split:
     """Split a data set for one seed.
 
     Raises:
       UserError: the pool holds fewer rows than the run wants to label, plus one, or
         none of some class.
     """
-    rows, evaluation, evaluation_rows = _parts(config, dataset, seed)
-    wanted = config.labels_wanted()
-    if wanted >= len(rows):
+    rows, evaluation, evaluation_rows = _parts(wanted, dataset, seed)
+    if wanted.labels >= len(rows):
         remedy = (
             f"the pool has {len(rows)} rows: lower --cycles, --initial or --budget, "
             "or drop the last cycles with --clip-budget"
         )
-        raise UserError("labels wanted by the last cycle", wanted, remedy)
-    initial = _initial(config, dataset, seed, rows)
+        raise UserError("labels wanted by the last cycle", wanted.labels, remedy)
+    initial = _initial(wanted, dataset, seed, rows)
     return Split(rows, evaluation, evaluation_rows, initial)
 
 
-def clipped(config: Config, dataset: Dataset) -> Config:
-    """Under `clip_budget`, with the cycles whose labels the pool of every seed holds.
+def queries_held(
+    wanted: Wanted, dataset: Dataset, seeds: Sequence[int], budget: int
+) -> int:
+    """Queries whose labels the pool of every seed holds.
 
     Source: section 4.2's budgets on the appendix's long-tailed CIFAR-100, whose pool
     of 19,573 rows cannot give 20,000 labels.
     """
-    if not config.clip_budget:
-        return config
-    smallest = min(len(_parts(config, dataset, seed)[0]) for seed in config.seeds)
-    queries = max(0, smallest - 1 - config.initial) // config.budget
-    return configs.replace(config, cycles=min(config.cycles, 1 + queries))
+    smallest = min(len(_parts(wanted, dataset, seed)[0]) for seed in seeds)
+    return max(0, smallest - 1 - wanted.initial) // budget
 
 
 def _parts(
-    config: Config, dataset: Dataset, seed: int
+    wanted: Wanted, dataset: Dataset, seed: int
 ) -> tuple[np.ndarray, str, np.ndarray]:
     """Pool rows, the evaluation part's name and its rows.
 
@@ -74,7 +91,7 @@ def _parts(
       UserError: a class without a row, in the data or under the setting.
     """
     rows = np.arange(len(dataset.train_labels))
-    if config.eval == "validation":
+    if wanted.evaluation == "validation":
         order = keys.rng(seed, "split", 0).permutation(rows)
         cut = round(VALIDATION_SHARE * len(rows))
         evaluation, evaluation_rows = "train", np.sort(order[:cut])
@@ -87,36 +104,36 @@ def _parts(
         name = dataset.class_names[counts.argmin()]
         remedy = "add some, or number the classes from 0 without gaps"
         raise UserError(f"{dataset.name}: no image to learn of class", name, remedy)
-    sizes = _sizes(config, counts)
+    sizes = _sizes(wanted, counts)
     if not sizes.all():
         remedy = f"lower it: class {dataset.class_names[sizes.argmin()]} keeps no image"
-        raise UserError("--data.imbalance-ratio", config.data.imbalance_ratio, remedy)
+        raise UserError("--data.imbalance-ratio", wanted.data.imbalance_ratio, remedy)
     if (sizes < counts).any():
         rows = rows[class_sizes.keep(keys.rng(seed, "split", 1), labels, sizes)]
     return rows, evaluation, evaluation_rows
 
 
-def _sizes(config: Config, counts: np.ndarray) -> np.ndarray:
+def _sizes(wanted: Wanted, counts: np.ndarray) -> np.ndarray:
     """Rows that each class keeps: int [c]."""
-    data = config.data
+    data = wanted.data
     sizes = class_sizes.capped(counts, data.class_cap)
-    if config.setting == "imbalanced":
+    if wanted.setting == "imbalanced":
         return class_sizes.imbalanced(sizes, data.imbalance_ratio, data.imbalance_minor)
-    if config.setting == "long_tailed":
+    if wanted.setting == "long_tailed":
         return class_sizes.long_tailed(sizes, data.imbalance_ratio)
     return sizes
 
 
 def _initial(
-    config: Config, dataset: Dataset, seed: int, rows: np.ndarray
+    wanted: Wanted, dataset: Dataset, seed: int, rows: np.ndarray
 ) -> np.ndarray:
     """Positions in the pool of the first labels."""
-    if config.setting != "mismatch":
+    if wanted.setting != "mismatch":
         allowed = np.arange(len(rows))
     else:
         known = class_sizes.known_classes(len(dataset.class_names))
         allowed = np.flatnonzero(dataset.train_labels[rows] < known)
-        if config.initial > len(allowed):
+        if wanted.initial > len(allowed):
             remedy = f"lower it: the first {known} classes have {len(allowed)} rows"
-            raise UserError("--initial", config.initial, remedy)
-    return keys.rng(seed, "initial").permutation(allowed)[: config.initial]
+            raise UserError("--initial", wanted.initial, remedy)
+    return keys.rng(seed, "initial").permutation(allowed)[: wanted.initial]

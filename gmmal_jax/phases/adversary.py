@@ -137,7 +137,10 @@ def critic_inputs(
 
 
 def column_scale(
-    latents: np.ndarray, labeled: Mixture, unlabeled: Mixture, input_norm: str
+    latents: jax.Array | np.ndarray,
+    labeled: Mixture,
+    unlabeled: Mixture,
+    input_norm: str,
 ) -> tuple[jax.Array, jax.Array]:
     """Center and divisor of the mixture columns over labeled and unlabeled rows.
 
@@ -168,7 +171,8 @@ def refit_mixtures(adversary: Adversary) -> Any:
 
     def refresh(key: Key, state: Any, embed_pool: EmbedPool) -> Any:
         view = embed_pool(state)
-        latents, critic = view.columns["latents"], state.critic
+        # To the device once, for both fits and the scale.
+        latents, critic = jnp.asarray(view.columns["latents"]), state.critic
         labeled = refit.fit_labeled(
             latents, view.labels, view.labeled, network.num_classes, config.gmm
         )

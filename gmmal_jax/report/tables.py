@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmal_jax.errors import UserError
-from gmmal_jax.storage import records
+from gmmal_jax.storage import layout, records
 
 CONFIDENCE = 0.95
 MAX_LINE = 100
@@ -90,14 +90,14 @@ def load_run(folder: str | os.PathLike) -> Run:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError("no such folder", str(folder), "name the folder of a run")
-    config = _read_config(folder / "config.json")
+    places = layout.of(folder)
+    config = _read_config(places.config)
     loaded = records.load(folder)
     if not loaded:
         remedy = "wait for the first cycle to end, or `gmmal resume`"
         raise UserError("no finished cycle yet", str(folder), remedy)
-    reference = folder / "reference"
-    started = (reference / records.FOLDER).is_dir()
-    arm = load_run(reference) if started else None
+    started = layout.of(places.reference).records.is_dir()
+    arm = load_run(places.reference) if started else None
     return Run(folder, config["label"], config["config"], loaded, arm)
 
 

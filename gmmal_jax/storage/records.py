@@ -7,7 +7,6 @@ views, rebuilt whole from them, so that they can be neither stale nor cut short.
 import csv
 import io
 import os
-import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmal_jax.errors import UserError
-from gmmal_jax.storage import files
+from gmmal_jax.storage import files, layout
 
-FOLDER = "records"
 _KEY = ("seed", "cycle")
 _INITIAL = ("seed", "index", "id", "label")
 _RESULTS = (
@@ -62,7 +60,7 @@ class Record(NamedTuple):
 
 def write(folder: str | os.PathLike, record: Record) -> None:
     """Save a record atomically, in place of an earlier one of that seed and cycle."""
-    path = _path(folder, record.seed, record.cycle, "json")
+    path = layout.of(folder).record(record.seed, record.cycle)
     files.write_atomic(path, files.seal(record._asdict()))
 
 
@@ -75,14 +73,43 @@ def load(folder: str | os.PathLike) -> list[Record]:
     Raises:
       UserError: a record is damaged, or missing before a later one.
     """
-    records = []
-    for seed_folder in _numbered(Path(folder) / FOLDER, r"seed-(\d+)"):
-        for cycle, path in enumerate(_numbered(seed_folder, r"cycle-(\d+)\.json")):
-            expected = _path(folder, _number(seed_folder.name), cycle, "json")
+    records, places = [], layout.of(folder)
+    for seed, paths in places.recorded().items():
+        for cycle, path in enumerate(paths):
+            expected = places.record(seed, cycle)
             if path.name != expected.name:
                 raise _damaged(expected, "it is missing")
-            records.append(_read(path))
+            records.append(_read(path, seed, cycle))
     return records
+
+
+class Table(NamedTuple):
+    """A view of the records.
+
+    Attributes:
+      columns: names, in order.
+      rows: column -> value; a column that a row lacks has no value there.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+
+def tables(records: Sequence[Record]) -> dict[str, Table]:
+    """The tables initial, results, queries, diagnostics and timings.
+
+    Args:
+      records: sorted by seed and cycle, as `load` gives them.
+    """
+    initial = [{"seed": r.seed} | row for r in records for row in r.initial]
+    queries = [_key(r) | row for r in records for row in r.queries]
+    return {
+        "initial": _table(_INITIAL, initial),
+        "results": _table(_RESULTS, [_key(r) | r.results for r in records]),
+        "queries": _table(_QUERIES, queries),
+        "diagnostics": _table(_KEY, [_key(r) | r.diagnostics for r in records]),
+        "timings": _table(_KEY, [_key(r) | r.timings for r in records]),
+    }
 
 
 def write_views(folder: str | os.PathLike) -> None:
@@ -93,19 +120,8 @@ def write_views(folder: str | os.PathLike) -> None:
     Raises:
       UserError: see `load`.
     """
-    records = load(folder)
-    views = {
-        "initial": (
-            _INITIAL,
-            [{"seed": r.seed} | row for r in records for row in r.initial],
-        ),
-        "results": (_RESULTS, [_key(r) | r.results for r in records]),
-        "queries": (_QUERIES, [_key(r) | row for r in records for row in r.queries]),
-        "diagnostics": (_KEY, [_key(r) | r.diagnostics for r in records]),
-        "timings": (_KEY, [_key(r) | r.timings for r in records]),
-    }
-    for name, (first, rows) in views.items():
-        files.write_atomic(Path(folder) / f"{name}.csv", _csv(first, rows))
+    for name, table in tables(load(folder)).items():
+        files.write_atomic(layout.of(folder).table(name), _csv(table))
 
 
 def write_arrays(
@@ -126,7 +142,7 @@ def write_arrays(
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
                 array = np.asarray(arrays[name])
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    files.write_atomic(_path(folder, seed, cycle, "npz"), buffer.getvalue())
+    files.write_atomic(layout.of(folder).arrays(seed, cycle), buffer.getvalue())
 
 
 def load_arrays(
@@ -137,7 +153,7 @@ def load_arrays(
     Raises:
       UserError: there are none, or the file is damaged.
     """
-    path = _path(folder, seed, cycle, "npz")
+    path = layout.of(folder).arrays(seed, cycle)
     if not path.exists():
         raise UserError("no arrays were saved for this cycle", str(path))
     try:
@@ -147,28 +163,12 @@ def load_arrays(
         raise _damaged(path, str(error)) from None
 
 
-def _path(folder: str | os.PathLike, seed: int, cycle: int, ending: str) -> Path:
-    return Path(folder) / FOLDER / f"seed-{seed:03d}" / f"cycle-{cycle:02d}.{ending}"
-
-
-def _number(name: str) -> int:
-    return int(re.findall(r"\d+", name)[0])
-
-
-def _numbered(folder: Path, pattern: str) -> list[Path]:
-    """The entries whose whole name fits, by their number."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if re.fullmatch(pattern, path.name)]
-    return sorted(found, key=lambda path: _number(path.name))
-
-
-def _read(path: Path) -> Record:
+def _read(path: Path, seed: int, cycle: int) -> Record:
     try:
         record = Record(**files.unseal(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(path, str(error)) from None
-    if (record.seed, record.cycle) != (_number(path.parent.name), _number(path.name)):
+    if (record.seed, record.cycle) != (seed, cycle):
         raise _damaged(path, "it is of another seed or cycle")
     return record
 
@@ -185,14 +185,18 @@ def _key(record: Record) -> Row:
     return {"seed": record.seed, "cycle": record.cycle}
 
 
-def _csv(first: Sequence[str], rows: Sequence[Row]) -> str:
-    """Text of a table: the columns named first, then all others by name."""
+def _table(first: Sequence[str], rows: list[Row]) -> Table:
+    """The columns named first, then all others by name."""
     others = sorted({name for row in rows for name in row} - set(first))
-    columns = [*first, *others]
+    return Table((*first, *others), rows)
+
+
+def _csv(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow([_cell(row.get(name)) for name in table.columns])
     return buffer.getvalue()
 
 

@@ -1,25 +1,43 @@
-"""The configuration that stands in a run's folder."""
+"""What makes a folder a run's: its configuration, and what equal bits depend on."""
 
+import csv
+import io
 import json
+import os
+import platform
 import shlex
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import option
+from gmmal_jax.data.sources import Dataset
 from gmmal_jax.errors import UserError
+from gmmal_jax.storage import files, layout
 
-CONFIG_FILE = "config.json"
+PACKAGES = ("gmmal_jax", "jax", "jaxlib", "numpy")
+MACHINE = ("python", "device", "devices", "cores")
+"""What a run's versions hold beside the packages that it needs."""
+IDENTITY = ("checksum", "train", "test", "classes")
+"""What makes data the same; its moments may differ in their last digits."""
+Values = dict[str, Any]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def holds_run(folder: Path) -> bool:
+    """Whether a run began in the folder."""
+    return layout.of(folder).config.exists()
+
+
+def read_config(folder: Path) -> Values:
     """The contents of a run's config.json.
 
     Raises:
       UserError: missing or damaged.
     """
-    path = folder / CONFIG_FILE
+    path = layout.of(folder).config
     damaged = "restore it, or start a new run"
     try:
         saved = json.loads(path.read_text())
@@ -40,20 +58,137 @@ def read_config(folder: Path) -> dict[str, Any]:
     return saved
 
 
-def taken(config: Config, folder: Path) -> UserError:
-    """The error for a folder that holds a run: this one, or which settings differ."""
-    resume = f"continue it with `gmmal resume {shlex.quote(str(folder))}`"
-    saved = read_config(folder)["config"]
-    there = configs.from_dict(saved, str(folder / CONFIG_FILE))
+def saved_config(folder: Path, saved: Values) -> Config:
+    """The configuration in what `read_config` gave.
+
+    Raises:
+      UserError: it holds a setting that there is not, or an impossible value.
+    """
+    return configs.from_dict(saved["config"], str(layout.of(folder).config))
+
+
+def write_config(folder: Path, body: Values) -> None:
+    """Write config.json.
+
+    Args:
+      folder: of the run, or of its reference.
+      body: label, config, streams, versions (see `environment`) and data (see
+        `describe`).
+
+    Raises:
+      UserError: the folder cannot be written to.
+    """
+    _write(layout.of(folder).config, json.dumps(body, indent=2) + "\n")
+
+
+def withdraw(folders: Sequence[Path]) -> None:
+    """Take back what `write_config` wrote there, of a run that could not begin."""
+    for folder in folders:
+        layout.of(folder).config.unlink(missing_ok=True)
+    files.remove_empty(folders)
+
+
+def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
+    """List the files that are no readable picture; no list where there are none.
+
+    Raises:
+      UserError: the folder cannot be written to.
+    """
+    rows = [("path", "reason"), *skipped]
+    if len(rows) == 1:
+        return
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    # A file's name need not be UTF-8.
+    content = table.getvalue().encode(errors="surrogateescape")
+    _write(layout.of(folder).skipped, content)
+
+
+def describe(dataset: Dataset) -> Values:
+    """What must be as it was when a run goes on."""
+    return {
+        "checksum": dataset.checksum,
+        "train": list(dataset.train_images.shape),
+        "test": list(dataset.test_images.shape),
+        "classes": list(dataset.class_names),
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }
+
+
+def require_same_data(saved: Values, dataset: Dataset) -> None:
+    """Refuse to go on with other data than the run began with.
+
+    Raises:
+      UserError: the data has changed.
+    """
+    now = describe(dataset)
+    if any(saved["data"].get(name) != now[name] for name in IDENTITY):
+        remedy = "restore the data that the run began with"
+        raise UserError("data set changed since the run began", dataset.name, remedy)
+
+
+def changes(saved: Values, now: Values) -> list[str]:
+    """Lines about what differs since then that may change the last digits."""
+    return [
+        f"{name} was {old}, is {now[name]}: results agree to rounding only"
+        for name, old in saved["versions"].items()
+        if name in now and now[name] != old
+    ]
+
+
+def require_packages(saved: Values) -> None:
+    """Refuse to go on without the packages that brought a run's method or network.
+
+    Raises:
+      UserError: one is not installed.
+    """
+    for name in saved["versions"].keys() - {*PACKAGES, *MACHINE}:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            remedy = "install it, then resume"
+            package = f"{name} {saved['versions'][name]}"
+            raise UserError("the run needs a package", package, remedy) from None
+
+
+def environment(devices: Sequence[Any]) -> Values:
+    """What equal bits depend on beside the configuration.
+
+    Args:
+      devices: that share each batch.
+    """
+    return {
+        **{name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+        "cores": _cores(),
+    }
+
+
+def differences(config: Config, folder: Path) -> list[str]:
+    """Settings in which a configuration differs from that of the run in a folder.
+
+    Raises:
+      UserError: see `read_config` and `saved_config`.
+    """
+    there = saved_config(folder, read_config(folder))
     theirs, ours = (_flat(configs.to_dict(each)) for each in (there, config))
     free = {"out"}
     if config.clip_budget and there.cycles <= config.cycles:
         free.add("cycles")  # a clipped run wrote down those that it could do
-    differ = [
+    return [
         f"--{option(name)} is {theirs[name]!r} there, {value!r} here"
         for name, value in ours.items()
         if name not in free and theirs[name] != value
     ]
+
+
+def taken(config: Config, folder: Path) -> UserError:
+    """The error for a folder that holds a run: this one, or which settings differ."""
+    resume = f"continue it with `gmmal resume {shlex.quote(str(folder))}`"
+    differ = differences(config, folder)
     if not differ:
         return UserError("--out: holds this very run", str(folder), resume)
     more = f" and {len(differ) - 1} more differ" if len(differ) > 1 else ""
@@ -61,9 +196,25 @@ def taken(config: Config, folder: Path) -> UserError:
     return UserError("--out: holds another run", str(folder), remedy)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _write(path: Path, content: bytes | str) -> None:
+    try:
+        files.write_atomic(path, content)
+    except OSError as error:
+        remedy = "name a folder that can be written to"
+        what = f"--out: {error.strerror or error}"
+        raise UserError(what, str(path.parent), remedy) from None
+
+
+def _cores() -> int:
+    """Cores this process may use: XLA splits its sums by them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _flat(values: Values, prefix: str = "") -> Values:
     """Dotted name -> value."""
-    flat: dict[str, Any] = {}
+    flat: Values = {}
     for name, value in values.items():
         inner = isinstance(value, dict)
         flat |= _flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}

@@ -1,54 +1,33 @@
-"""Between the chunks of a cycle: checkpoints, signals, the clock."""
+"""A cycle's training on disk, and how long its stages took."""
 
 import functools
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 
-from gmmal_jax import cycle as cycles, methods, parallel, train
-from gmmal_jax.config import Config
-from gmmal_jax.errors import Interrupted, UserError
+from gmmal_jax import parallel, train
+from gmmal_jax.config import CheckpointConfig
+from gmmal_jax.errors import UserError
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.storage import checkpoint
-from gmmal_jax.storage.records import Record
+from gmmal_jax.storage.layout import Layout
 
 STAGE_END = 0.2
 """Share of the time between checkpoints after which a stage's end gets one too: what
 takes less to do again than a few saves is not worth one."""
 
 
-class Arm(NamedTuple):
-    """One method of a run, in its own folder."""
+class Resumed(NamedTuple):
+    """What was found of a cycle that had begun.
 
-    label: str
-    folder: Path
-    config: Config
-    method: methods.Method
-    trainer: train.Trainer
+    Attributes:
+      standing: of the last good checkpoint; None: begin anew.
+      warnings: a line for each newer one that could not be used.
+    """
 
-
-Stop = Callable[[], int | None]
-"""Asked after every chunk; a signal's number ends the run, saved."""
-
-
-@runtime_checkable
-class Reporter(Protocol):
-    """Where a run tells how it goes; all methods return at once."""
-
-    def note(self, text: str) -> None:
-        """One line of news: a checkpoint that could not be used, ..."""
-
-    def progress(self, arm: str, seed: int, cycle: int, chunk: train.Progress) -> None:
-        """A chunk of steps is done."""
-
-    def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
-        """A stage without steps begins."""
-
-    def row(self, arm: str, record: Record) -> None:
-        """A cycle is done and recorded."""
+    standing: train.Standing | None
+    warnings: list[str]
 
 
 @functools.lru_cache(maxsize=8)
@@ -60,22 +39,29 @@ def _shape_of_carried(learner: Learner) -> Any:
 
 
 class Saver:
-    """Between chunks: checkpoints, signals, the clock; before a cycle: restoring."""
+    """Checkpoints and the clock of one cycle.
+
+    Args:
+      places: of the arm's folder.
+      seed: of the run.
+      cycle: of the seed, from 0.
+      config: how often to save.
+      trainer: whose states they are, and on which devices.
+    """
 
     def __init__(
         self,
-        arm: Arm,
+        places: Layout,
         seed: int,
         cycle: int,
-        report: Reporter,
-        stop: Callable[[], int | None],
+        config: CheckpointConfig,
+        trainer: train.Trainer,
     ) -> None:
-        self.arm, self.seed, self.cycle, self.report, self.stop = (
-            arm, seed, cycle, report, stop,
-        )  # fmt: skip
-        self.place = arm.folder / "checkpoints" / f"seed-{seed:03d}"
-        self.folder = self.place / f"cycle-{cycle:02d}"
-        self.saved = self.began = self.stage_began = time.monotonic()
+        self.cycle, self.config, self.trainer = cycle, config, trainer
+        self.folder = places.checkpoints(seed, cycle)
+        self.kept = places.carried(seed, cycle)
+        self.before = places.carried(seed, cycle - 1)
+        self.saved = self.stage_began = time.monotonic()
         self.seconds: dict[str, float] = {}
 
     def carried(self) -> Any:
@@ -86,89 +72,76 @@ class Saver:
         """
         if self.cycle == 0:
             return None
-        abstract = _shape_of_carried(self.arm.method.learner)
+        abstract = _shape_of_carried(self.trainer.learner)
         if abstract is None:
             return None
-        folder = self._carry_folder(self.cycle - 1)
-        found = checkpoint.restore_latest_good(folder, abstract)
+        found = checkpoint.restore_latest_good(self.before, abstract)
         if found.state is None:
-            why = found.warnings[0] if found.warnings else f"{folder} is missing"
+            why = found.warnings[0] if found.warnings else f"{self.before} is missing"
             what = f"state of the last cycle is lost ({why})"
             raise UserError(what, None, "start a new run with another --out")
-        return parallel.place_state(self.arm.trainer.mesh, found.state)
+        return parallel.place_state(self.trainer.mesh, found.state)
 
     def keep_carried(self, carried: Any) -> None:
         """Save what the next cycle needs; each cycle has its own folder."""
         if carried is not None:
-            checkpoint.save(self._carry_folder(self.cycle), "carried-0", carried, {})
+            checkpoint.save(self.kept, "carried-0", carried, {})
 
     def clean(self) -> None:
         """After the record: this cycle's checkpoints are of no more use."""
         checkpoint.clear(self.folder)
         if self.cycle:
-            checkpoint.clear(self._carry_folder(self.cycle - 1))
+            checkpoint.clear(self.before)
 
-    def _carry_folder(self, cycle: int) -> Path:
-        return self.place / f"carried-{cycle:02d}"
+    def resume(self, previous: Any) -> Resumed:
+        """The last good checkpoint of this cycle.
 
-    def resume(self, previous: Any) -> cycles.Resumed | None:
-        """The last good checkpoint of this cycle; None: begin it anew."""
+        Args:
+          previous: from `carried`.
+        """
         if not self.folder.is_dir():
-            return None
-        init = self.arm.trainer.init
-        abstract = jax.eval_shape(init, jax.random.key(0), previous)
+            return Resumed(None, [])
+        abstract = jax.eval_shape(self.trainer.init, jax.random.key(0), previous)
         found = checkpoint.restore_latest_good(self.folder, abstract)
-        for line in found.warnings:
-            self.report.note(line)
         if found.state is None:
-            return None
+            return Resumed(None, found.warnings)
         self.seconds = dict(found.meta["seconds"])
-        return cycles.Resumed(
-            parallel.place_state(self.arm.trainer.mesh, found.state),
-            train.Position(*found.meta["position"]),
-            found.meta["metrics"],
-        )
+        state = parallel.place_state(self.trainer.mesh, found.state)
+        position = train.Position(*found.meta["position"])
+        standing = train.Standing(state, position, found.meta["metrics"])
+        return Resumed(standing, found.warnings)
 
-    def on_chunk(self, chunk: train.Progress) -> None:
-        """Tell, save when it is time, stop when asked to."""
-        self._lap(chunk.name)
-        self.report.progress(self.arm.label, self.seed, self.cycle, chunk)
-        signum = self.stop()
-        wanted = self.arm.config.checkpoint.every_seconds
+    def is_due(self, chunk: train.Chunk) -> bool:
+        """Whether it is time for a checkpoint."""
+        wanted = self.config.every_seconds
         if chunk.step == chunk.num_steps:
             wanted *= STAGE_END
-        if signum or time.monotonic() - self.saved >= wanted:
-            self._save(chunk)
-        if signum:
-            raise Interrupted(signum)
+        return time.monotonic() - self.saved >= wanted
 
-    def _save(self, chunk: train.Progress) -> None:
-        phase, step = chunk.position
+    def save(self, standing: train.Standing) -> None:
+        """Save where training stands."""
+        phase, step = standing.position
         checkpoint.save(
             self.folder,
             f"phase-{phase}-step-{step:06d}",
-            chunk.state,
+            standing.state,
             {
                 "position": [phase, step],
-                "metrics": chunk.metrics,
+                "metrics": standing.metrics,
                 "seconds": self.seconds,
             },
-            keep=self.arm.config.checkpoint.keep,
+            keep=self.config.keep,
         )
-        self._lap("checkpoint")
+        self.lap("checkpoint")
         self.saved = time.monotonic()
 
-    def on_scoring(self) -> None:
-        """Training is over: what follows is scoring."""
-        self._lap("scoring")
-        self.report.stage(self.arm.label, self.seed, self.cycle, "scoring")
-
-    def timings(self) -> dict[str, float]:
-        """Seconds by stage, interrupted parts counted once."""
-        self._lap("scoring")
-        return self.seconds | {"total": sum(self.seconds.values())}
-
-    def _lap(self, name: str) -> None:
+    def lap(self, name: str) -> None:
+        """A stage, or a part of it, has ended now."""
         now = time.monotonic()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self.stage_began
         self.stage_began = now
+
+    def timings(self) -> dict[str, float]:
+        """Seconds by stage, interrupted parts counted once; scoring ends now."""
+        self.lap("scoring")
+        return self.seconds | {"total": sum(self.seconds.values())}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gmmal_jax import config as configs
+from gmmal_jax import bind, config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.config.presets import preset
 from gmmal_jax.data import class_sizes, sources, splits
@@ -37,7 +37,7 @@ def labels_only(name, counts=None):
 
 def split_of(dataset, seed=0, **changes):
     config = configs.replace(preset(dataset.name), **changes)
-    split = splits.make(config, dataset, seed)
+    split = splits.make(bind.wanted_of(config), dataset, seed)
     counts = np.bincount(
         dataset.train_labels[split.pool], minlength=len(dataset.class_names)
     )
@@ -54,10 +54,11 @@ def test_digits(digits):
 
 def test_initial_depends_on_the_seed_only(digits):
     config = preset("digits")
-    first = splits.make(config, digits, 0)
+    first = splits.make(bind.wanted_of(config), digits, 0)
     other = configs.replace(config, method="random", learn="ce", model="resnet18")
-    np.testing.assert_array_equal(first.initial, splits.make(other, digits, 0).initial)
-    second = splits.make(config, digits, 1)
+    same = splits.make(bind.wanted_of(other), digits, 0)
+    np.testing.assert_array_equal(first.initial, same.initial)
+    second = splits.make(bind.wanted_of(config), digits, 1)
     assert set(first.initial.tolist()) != set(second.initial.tolist())
     assert len(set(first.initial.tolist())) == 20
 
@@ -137,7 +138,7 @@ def test_the_other_halves(minor, expected):
 def test_the_codes_fashion_mnist_is_capped_before_it_is_thinned():
     dataset = labels_only("fashion_mnist")
     config = preset("fashion_mnist", ["paper_code"])
-    pool = splits.make(config, dataset, 0).pool
+    pool = splits.make(bind.wanted_of(config), dataset, 0).pool
     counts = np.bincount(dataset.train_labels[pool])
     assert counts.tolist() == [500, 5000] * 5
     _, balanced = split_of(dataset, **{"data.class_cap": 5000})
@@ -220,29 +221,29 @@ def test_mismatch_wants_enough_images_of_the_known_classes():
 def test_more_labels_than_the_pool_holds(digits):
     config = configs.replace(preset("digits"), budget=300)
     with pytest.raises(UserError, match="the pool has 1297 rows.*--clip-budget"):
-        splits.make(config, digits, 0)
+        splits.make(bind.wanted_of(config), digits, 0)
 
 
 def test_a_clipped_run_ends_before_the_pool_does(digits):
     dataset = labels_only("cifar100")
     config = configs.replace(preset("cifar100"), setting="long_tailed")
     with pytest.raises(UserError, match="20000; the pool has 19573 rows"):
-        splits.make(splits.clipped(config, dataset), dataset, 0)
-    clipped = splits.clipped(configs.replace(config, clip_budget=True), dataset)
+        splits.make(bind.wanted_of(bind.clipped(config, dataset)), dataset, 0)
+    clipped = bind.clipped(configs.replace(config, clip_budget=True), dataset)
     assert clipped.cycles == 9 and clipped.labels_wanted() == 18_000
-    splits.make(clipped, dataset, 0)
-    assert splits.clipped(clipped, dataset) == clipped
+    splits.make(bind.wanted_of(clipped), dataset, 0)
+    assert bind.clipped(clipped, dataset) == clipped
     fits = configs.replace(preset("digits"), clip_budget=True)
-    assert splits.clipped(fits, digits) == fits
+    assert bind.clipped(fits, digits) == fits
 
 
 @pytest.mark.parametrize(("rows", "cycles"), [(100, 3), (101, 4), (40, 1), (41, 2)])
 def test_a_row_stays_unlabeled_after_the_last_clipped_cycle(rows, cycles):
     dataset = labels_only("two", [rows // 2, rows - rows // 2])
     config = Config(dataset="two", initial=10, budget=30, clip_budget=True)
-    clipped = splits.clipped(config, dataset)
+    clipped = bind.clipped(config, dataset)
     assert clipped.cycles == cycles
-    splits.make(clipped, dataset, 0)
+    splits.make(bind.wanted_of(clipped), dataset, 0)
 
 
 def test_a_clipped_run_has_as_many_cycles_as_its_smallest_pool(digits):
@@ -253,14 +254,14 @@ def test_a_clipped_run_has_as_many_cycles_as_its_smallest_pool(digits):
     config = configs.replace(
         preset("digits"), **changes, clip_budget=True, budget=1, cycles=2000
     )
-    assert splits.clipped(config, digits).labels_wanted() == min(sizes) - 1
+    assert bind.clipped(config, digits).labels_wanted() == min(sizes) - 1
 
 
 def test_clipping_does_not_help_a_start_that_is_too_large():
     dataset = labels_only("two", [5, 5])
     config = Config(dataset="two", initial=10, budget=1, clip_budget=True)
     with pytest.raises(UserError, match="the pool has 10 rows"):
-        splits.make(splits.clipped(config, dataset), dataset, 0)
+        splits.make(bind.wanted_of(bind.clipped(config, dataset)), dataset, 0)
 
 
 def test_a_class_without_images():

@@ -24,10 +24,8 @@ ADAM = optax.adam(1e-2)
 
 def run(learner, strategy=None, previous=None, cycle=0):
     task, pool = tiny.world(learner, strategy or random.make())
-    chunks = []
-    outcome = cycles.run(
-        task, pool, cycle, 5, previous, None, chunks.append, lambda: None
-    )
+    chunks, standing = [], cycles.begin(task, cycle, previous)
+    outcome = cycles.run(task, pool, cycle, 5, standing, chunks.append, lambda: None)
     assert 0 <= outcome.results["accuracy"] <= 1
     assert len(outcome.query.indices) == 5
     return outcome, chunks
@@ -291,7 +289,7 @@ def test_a_loss_that_remembers():
     kept = []
     task, pool = tiny.world(remembering(), random.make())
     cycles.run(
-        task, pool, 0, 0, None, None,
+        task, pool, 0, 0, None,
         lambda chunk: kept.append(jax.tree.map(np.array, chunk.state.memories[0])),
         lambda: None,
     )  # fmt: skip
@@ -333,7 +331,7 @@ def test_learner_and_strategy_see_the_same_candidates():
     learner = base._replace(phases=(base.phases[0]._replace(refresh=refresh),))
     task, pool = tiny.world(learner, random.make())
     task = task._replace(select=configs.SelectConfig(subset_size=20))
-    outcome = cycles.run(task, pool, 0, 5, None, None, lambda c: None, lambda: None)
+    outcome = cycles.run(task, pool, 0, 5, None, lambda c: None, lambda: None)
     assert len(seen) == 2
     for view in seen:
         np.testing.assert_array_equal(view.candidates, outcome.view.candidates)
@@ -347,7 +345,7 @@ def test_two_devices_train_as_one(make):
     finals = []
     for devices in (1, 2):
         task, pool = tiny.world(make(), random.make(), num_devices=devices)
-        outcome = cycles.run(task, pool, 0, 5, None, None, lambda c: None, lambda: 0)
+        outcome = cycles.run(task, pool, 0, 5, None, lambda c: None, lambda: 0)
         finals.append(jax.tree.leaves(outcome.state.model))
     for one, two in zip(*finals, strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=2e-4)

@@ -21,13 +21,13 @@ def config(alpha=1e-4):
 def trained(make, settings):
     task, pool = tiny.world(make(tiny.network(), settings), random.make())
     chunks = []
-    cycles.run(task, pool, 0, 5, None, None, lambda c: keep(chunks, c), lambda: None)
+    cycles.run(task, pool, 0, 5, None, lambda c: keep(chunks, c), lambda: None)
     return chunks
 
 
 def keep(chunks, chunk):
     params = jax.tree.map(np.array, chunk.state.model.params)
-    chunks.append((chunk.name, params, chunk.metrics))
+    chunks.append((chunk.chunk.name, params, chunk.metrics))
 
 
 def test_alpha_zero_is_plain_training_bit_for_bit():

@@ -1,5 +1,7 @@
 """ResNet-50, one-cycle rate and bf16 together: two steps of Reg at width 2."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ LATENT = 32 * WIDTH
 def run():
     config = replace(tiny.config(reference="none"), **presets.named(["onecycle"]))
     assert config.model == "resnet50" and config.width == WIDTH
-    return bind._prepare(config, bind.Path("unused"), 1)
+    return bind.prepare(config, Path("unused"), 1)
 
 
 def leaves(tree):

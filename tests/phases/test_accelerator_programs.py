@@ -1,5 +1,7 @@
 """Programs of GPUs and TPUs, traced and lowered where there are none."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +36,7 @@ def accelerator(monkeypatch):
 def stages(precision):
     """Name -> (function, arguments): both phases of the method, and its readout."""
     config = tiny.config(reference="none", **{"train.precision": precision})
-    run = bind._prepare(config, bind.Path("unused"), 1)
+    run = bind.prepare(config, Path("unused"), 1)
     trainer, labels = run.arms[0].trainer, run.dataset.train_labels
     rows = np.arange(20)
     labeled = pool.label(pool.make(np.arange(len(labels))), rows, labels[rows], 0)

@@ -1,6 +1,7 @@
 """bf16: feature maps only; what is float32 stays so, and how far the latents move."""
 
 import functools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ def config(precision="bf16"):
 
 @functools.cache
 def run_of(precision):
-    return bind._prepare(config(precision), bind.Path("unused"), 1)
+    return bind.prepare(config(precision), Path("unused"), 1)
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def trained(every, decay, num_devices=1):
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     cycles.run(
-        task, pool, 0, 0, None, None, keep,
+        task, pool, 0, 0, None, keep,
         lambda: jax.monitoring.unregister_event_duration_listener(listen),
     )  # fmt: skip
     assert not compiled
@@ -136,21 +136,21 @@ def test_killed_between_refits_and_resumed(every, decay, tmp_path):
     task, pool = tiny.world(learner(every, decay), random.make())
 
     def stop(chunk):
-        if chunk.step == 4:
+        if chunk.chunk.step == 4:
             checkpoint.save(tmp_path, "step-4", chunk.state, {})
             raise Stopped
 
     with pytest.raises(Stopped):
-        cycles.run(task, pool, 0, 0, None, None, stop, lambda: None)
+        cycles.run(task, pool, 0, 0, None, stop, lambda: None)
 
     def go_on(change):
         task, pool = tiny.world(learner(every, decay), random.make())
         abstract = jax.eval_shape(task.trainer.init, jax.random.key(0), None)
         found = change(checkpoint.restore_latest_good(tmp_path, abstract).state)
         state = parallel.place_state(task.trainer.mesh, found)
-        resumed = cycles.Resumed(state, train.Position(0, 4), {})
+        resumed = train.Standing(state, train.Position(0, 4))
         return cycles.run(
-            task, pool, 0, 0, None, resumed, lambda chunk: None, lambda: None
+            task, pool, 0, 0, resumed, lambda chunk: None, lambda: None
         ).state
 
     def confuse(state):

@@ -108,7 +108,7 @@ def first_chunks(**changes):
     def keep(chunk):
         kernels.append(np.array(chunk.state.model.params["head"]["kernel"]))
 
-    cycles.run(task, pool, 0, 5, None, None, keep, lambda: None)
+    cycles.run(task, pool, 0, 5, None, keep, lambda: None)
     return kernels[:2]
 
 

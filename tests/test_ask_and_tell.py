@@ -1,0 +1,101 @@
+"""A query, its answers, the pool after them; and what a cycle does only once."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gmmal_jax import config as configs, cycle as cycles, loop, oracle, pool as pools
+from gmmal_jax.mixtures import refit
+from gmmal_jax.phases import adversary as adversaries, task as tasks
+from gmmal_jax.storage.records import Record
+from gmmal_jax.strategies import random
+from gmmal_jax.types import Query
+
+TRAIN = configs.TrainConfig(steps=2, chunk_steps=2, batch_size=8)
+HIDDEN = np.array([2, 0, 1, 1, 2, 0], np.int32)
+
+
+def asked(*indices, cycle=0):
+    queries = [{"rank": i, "index": index} for i, index in enumerate(indices)]
+    return Record(0, cycle, {"labeled": 1}, [], queries, {}, {})
+
+
+def test_answers_come_after_the_query_and_go_to_the_pool():
+    pool = pools.label(pools.make(np.arange(6)), np.array([1]), HIDDEN[[1]], 0)
+    answered = loop.answered(asked(4, 3, cycle=2), oracle.simulated(HIDDEN))
+    assert [row["label"] for row in answered.queries] == [2, 1]
+    assert [row["rank"] for row in answered.queries] == [0, 1]
+    after = loop.tell(pool, answered)
+    assert after.labels.tolist() == [-1, 0, -1, 1, 2, -1]
+    assert after.since.tolist() == [-1, 0, -1, 3, 3, -1]
+    assert pool.labels.tolist() == [-1, 0, -1, -1, -1, -1]
+
+
+def test_nothing_asked_is_nothing_told():
+    def nobody(indices):
+        raise AssertionError("was asked")
+
+    pool = pools.make(np.arange(6))
+    assert loop.answered(asked(), nobody) == asked()
+    assert loop.tell(pool, asked()) is pool
+
+
+def test_a_picture_knows_bought_labels_and_guesses_the_rest():
+    """Rows 1 and 4 are bought: one at first, one by this query."""
+    pool = pools.label(pools.make(np.arange(6)), np.array([1]), HIDDEN[[1]], 0)
+    pool = pools.label(pool, np.array([4]), HIDDEN[[4]], 1)
+    columns = {"logits": np.eye(3)[[1, 1, 0, 0, 0, 0]], "latents": np.ones((6, 2))}
+    view = tiny.view()._replace(columns=columns)
+    query = Query(np.array([4], np.int32), {}, {}, np.zeros(6))
+    kept = loop._latents(0, pool, 0, cycles.Outcome(None, view, {}, {}, query))
+    assert kept["label"].tolist() == [1, 0, 0, 0, 2, 0]  # the guess for row 4 was 0
+    assert kept["bought"].tolist() == [False, True, False, False, True, False]
+    assert kept["group"].tolist() == [1, 0, 1, 1, 2, 1]
+
+
+@pytest.mark.parametrize(("diagnose", "times"), [(None, 2), (lambda *args: {}, 3)])
+def test_the_evaluation_part_is_read_twice_only_for_a_diagnosis(diagnose, times):
+    """The pool once; the evaluation part for its accuracy, and again if needed."""
+    learner = tasks.make(tiny.network(), (), TRAIN)._replace(diagnose=diagnose)
+    task, pool = tiny.world(learner, random.make())
+    original, rows = task.trainer.embed, []
+
+    def embed(readout, state, images, columns=None):
+        rows.append(len(images))
+        return original(readout, state, images, columns)
+
+    task = task._replace(trainer=task.trainer._replace(embed=embed))
+    outcome = cycles.run(task, pool, 0, 0, None, lambda standing: None, lambda: None)
+    assert sorted(rows) == [30] * (times - 1) + [90]
+    assert "supervised/loss" in outcome.diagnostics
+
+
+class State(NamedTuple):
+    critic: Any
+
+
+def test_a_refit_places_the_latents_once(monkeypatch):
+    """Both fits and the scale of the columns are given one array on the device."""
+    seen = []
+
+    def watched(name):
+        module = adversaries if name == "column_scale" else refit
+        original = getattr(module, name)
+
+        def call(*args):
+            seen.extend(a for a in args if getattr(a, "shape", ()) == (60, tiny.LATENT))
+            return original(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    for name in ("fit_labeled", "fit_pool", "column_scale"):
+        watched(name)
+    adversary, view = adversaries.make(tiny.network(), tiny.config()), tiny.view()
+    state = State(adversaries.init(adversary, jax.random.key(0)))
+    refresh = adversaries.refit_mixtures(adversary)
+    refresh(jax.random.key(1), state, lambda *args: view)
+    assert len(seen) == 3 and isinstance(seen[0], jax.Array)
+    assert seen[0] is seen[1] is seen[2]
