@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 from gmmal_jax import report
 from gmmal_jax.errors import UserError
 from gmmal_jax.report import Row, Run
-from gmmal_jax.storage import files, records
+from gmmal_jax.storage import files, layout, records
 
-FOLDER = "figures"
 GROUP_NAMES = ("labeled", "unlabeled", "chosen")
 """What the numbers mean that a run keeps beside its latents."""
 MAX_LATENTS = 3000
@@ -36,7 +35,7 @@ def draw_run(folder: str | os.PathLike) -> list[Path]:
     """Draw a run's learning curve and the latents of its last query.
 
     Args:
-      folder: the run's; the pictures go into `figures/` in it.
+      folder: the run's; the pictures go into it.
 
     Returns:
       Paths of PNG and SVG of the curve, then of the map; no map where no cycle has
@@ -46,13 +45,19 @@ def draw_run(folder: str | os.PathLike) -> list[Path]:
       UserError: see `report.load_run`.
     """
     run = report.load_run(folder)
-    paths = learning_curve([run], run.folder / FOLDER / "learning_curve")
+    places = layout.of(run.folder)
+    paths = learning_curve([run], places.figure("learning_curve"))
     asked = [record for record in run.records if record.queries]
     if asked:
         kept = records.load_arrays(run.folder, asked[-1].seed, asked[-1].cycle)
         groups = np.asarray(GROUP_NAMES)[kept["group"]]
-        stem = run.folder / FOLDER / "latents"
-        paths += latent_map(stem, kept["latents"], groups, kept["label"])
+        paths += latent_map(
+            places.figure("latents"),
+            kept["latents"],
+            groups,
+            kept["label"],
+            kept.get("bought"),
+        )
     return paths
 
 
@@ -90,6 +95,7 @@ def latent_map(
     latents: Float[np.ndarray, "m d"],
     groups: Sequence[str] | np.ndarray,
     labels: Integer[np.ndarray, " m"],
+    bought: Bool[np.ndarray, " m"] | None = None,
 ) -> list[Path]:
     """Draw latents in two dimensions by t-SNE, with a fixed seed.
 
@@ -100,6 +106,8 @@ def latent_map(
       groups: [m], each "labeled" (triangle), "unlabeled" (circle) or "chosen"
         (square).
       labels: [m], the class, which is the color; -1 where unknown (gray).
+      bought: [m], false where the label is the classifier's guess (paler); None: no
+        label is.
 
     Returns:
       The PNG's and the SVG's path.
@@ -115,13 +123,14 @@ def latent_map(
         raise UserError("latent map: rows", len(latents), "give at least 5")
     kept = _thin(groups, MAX_LATENTS)
     points = _embed(latents[kept])
+    known = np.ones(len(kept), bool) if bought is None else bought[kept]
 
     def draw() -> Any:
         from matplotlib.figure import Figure
 
         canvas = Figure(figsize=(7.2, 5.6), layout="constrained")
         axes = canvas.add_subplot()
-        _draw_map(axes, points, groups[kept], labels[kept])
+        _draw_map(axes, points, groups[kept], labels[kept], known)
         return canvas
 
     return _save_figure(draw, path_stem)
@@ -208,21 +217,37 @@ def _class_colors(labels: np.ndarray) -> dict[int, Any]:
 
 
 def _draw_map(
-    axes: Any, points: np.ndarray, groups: np.ndarray, labels: np.ndarray
+    axes: Any,
+    points: np.ndarray,
+    groups: np.ndarray,
+    labels: np.ndarray,
+    bought: np.ndarray,
 ) -> None:
     colors = _class_colors(labels)
     for name, style in _GROUPS.items():
         rows = groups == name
-        shades = [colors[int(label)] for label in labels[rows]]
+        pairs = zip(labels[rows], bought[rows], strict=True)
+        shades = [_shade(colors[int(label)], bool(known)) for label, known in pairs]
         axes.scatter(points[rows, 0], points[rows, 1], c=shades, **style)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
     axes.spines[:].set_color("#bbbbbb")
-    _add_legends(axes, colors, [name for name in _GROUPS if name in groups])
+    drawn = [name for name in _GROUPS if name in groups]
+    _add_legends(axes, colors, drawn, guesses=not bought.all())
 
 
-def _add_legends(axes: Any, colors: dict[int, Any], groups: Iterable[str]) -> None:
+def _shade(color: Any, bought: bool) -> np.ndarray:
+    """A class's color; halfway to white where the class is a guess."""
+    from matplotlib.colors import to_rgb
+
+    shade = np.asarray(to_rgb(color))
+    return shade if bought else (shade + 1) / 2
+
+
+def _add_legends(
+    axes: Any, colors: dict[int, Any], groups: Iterable[str], *, guesses: bool
+) -> None:
     from matplotlib.lines import Line2D
 
     def mark(label: str, marker: str, color: Any, size: float = 6.0) -> Any:
@@ -236,6 +261,8 @@ def _add_legends(axes: Any, colors: dict[int, Any], groups: Iterable[str]) -> No
     if len(colors) <= 21:  # more names than that are no help
         known = {label: color for label, color in colors.items() if label >= 0}
         handles += [mark(f"class {c}", "o", color) for c, color in known.items()]
+    if guesses:
+        handles.append(mark("pale: predicted class", "o", _shade(_REFERENCE, False)))
     axes.legend(
         handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5)
     )
