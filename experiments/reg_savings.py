@@ -20,10 +20,9 @@ from typing import Any
 import jax
 import numpy as np
 
+import gmmal_jax
 from experiments import tables
-from gmmal_jax import bind, config as configs, loop, train
-from gmmal_jax.config.presets import preset
-from gmmal_jax.storage.records import Record
+from gmmal_jax import Config, loop, preset, replace, train
 
 TABLE = Path(__file__).with_suffix(".csv")
 PAPER = "a subset of 100 a step"
@@ -41,35 +40,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Name -> changes of the digits preset."""
 
 
-class Watch:
-    """A reporter that keeps a seed's accuracies and its seconds a step."""
+class Watch(loop.Silent):
+    """A reporter that keeps a seed's seconds a step."""
 
     def __init__(self) -> None:
-        self.cycles: list[dict[str, float]] = []
         self.seconds: list[float] = []
         self.before: float | None = None
-
-    def note(self, text: str) -> None:
-        """Nothing to note: no run is resumed."""
 
     def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
         """A cycle's first chunk may compile: it is not timed."""
         self.before = None
 
-    def progress(self, arm: str, seed: int, cycle: int, chunk: train.Progress) -> None:
+    def progress(self, arm: str, seed: int, cycle: int, chunk: train.Chunk) -> None:
         """A chunk of supervised steps is done."""
         now = time.process_time()
         if self.before is not None:
             self.seconds.append(now - self.before)
         self.before = now
 
-    def row(self, arm: str, record: Record) -> None:
-        """A cycle is done."""
-        labeled, accuracy = (record.results[k] for k in ("labeled", "accuracy"))
-        self.cycles.append({"labeled": labeled, "accuracy": accuracy})
 
-
-def settings(variant: str, seed: int, cycles: int) -> configs.Config:
+def settings(variant: str, seed: int, cycles: int) -> Config:
     """The digits preset with Reg, random queries and a variant's changes."""
     common = {
         "learn": "reg",
@@ -81,25 +71,27 @@ def settings(variant: str, seed: int, cycles: int) -> configs.Config:
         "seeds": (seed,),
         "cycles": cycles,
     }
-    return configs.replace(preset("digits"), **(common | VARIANTS[variant]))
+    return replace(preset("digits"), **(common | VARIANTS[variant]))
 
 
 def measure(variant: str, seed: int, cycles: int) -> list[tables.Row]:
     """Rows of one variant and seed, one a cycle."""
     watch, config = Watch(), settings(variant, seed, cycles)
     with tempfile.TemporaryDirectory() as folder:
-        loop.execute(bind.start(config, Path(folder) / "run", 1), watch, lambda: None)
+        results = gmmal_jax.run(config, folder, watch, num_devices=1).results
     step = statistics.median(watch.seconds) / config.train.chunk_steps
     return [
         {
             "variant": variant,
             "seed": str(seed),
             "cycles": str(cycles),
-            "labeled": str(done["labeled"]),
-            "accuracy": f"{done['accuracy']:.6f}",
+            "labeled": str(labeled),
+            "accuracy": f"{accuracy:.6f}",
             "cpu_ms_per_step": f"{1000 * step:.3f}",
         }
-        for done in watch.cycles
+        for labeled, accuracy in zip(
+            results["labeled"], results["accuracy"], strict=True
+        )
     ]
 
 

@@ -9,7 +9,8 @@ import tiny
 from test_cli import TINY
 from test_loop import Quiet
 
-from gmmal_jax import bind, loop as engine
+import gmmal_jax
+from gmmal_jax import bind
 from gmmal_jax.cli import main as cli
 
 
@@ -44,7 +45,7 @@ def execute(dataset, folder):
         dataset=dataset, cycles=2, initial=10, budget=10, method="entropy",
         reference="none",
     )  # fmt: skip
-    engine.execute(bind.start(config, folder, 1), Quiet(), lambda: None)
+    gmmal_jax.run(config, folder, Quiet(), num_devices=1)
 
 
 def test_equal_rows_give_equal_tables_and_changed_data_is_noticed(pictures, capsys):

@@ -9,8 +9,8 @@ from typing import Any
 from experiments import tables
 from experiments.first_check import arms
 from experiments.first_check.work import Job, run_all
-from gmmal_jax import bind
 from gmmal_jax.cli import doctor
+from gmmal_jax.storage import run_folder
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
@@ -42,7 +42,7 @@ def run(cores: Sequence[int]) -> int:
 
 def environment_of(job: Job, work: Path) -> dict[str, Any]:
     """Versions and device that a job ran with, and the processor of this machine."""
-    versions = bind.read_config(job.folder(work))["versions"]
+    versions = run_folder.read_config(job.folder(work))["versions"]
     model, vectors = doctor.processor()
     return versions | {"processor": " ".join((model, *vectors))}
 

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gmmal_jax
 from experiments import tables
 from experiments.first_check import worlds
-from gmmal_jax import bind, config as configs, loop, train
-from gmmal_jax.data import splits
+from gmmal_jax import bind, loop, train
 from gmmal_jax.phases.base import Learner
-from gmmal_jax.storage.records import Record, load
+from gmmal_jax.report.load import Loaded
+from gmmal_jax.storage.records import Record
 
 ROWS = "rows.csv"
 NUMBERS = {
@@ -102,39 +103,33 @@ def _in_own_process(job: Job, work: Path, core: int) -> None:
 def do(job: Job, work: Path) -> None:
     """Run a job in this process, or go on with it, and write its rows."""
     folder = job.folder(work)
-    if (folder / bind.CONFIG_FILE).exists():
-        prepared, _ = bind.reopen(folder, 1)
-    else:
-        own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
-        base = worlds.settings(job.world, work, None)
-        prepared = bind.start(configs.replace(base, **(own | job.changes)), folder, 1)
-    loop.execute(prepared, _Quiet(), lambda: None)
-    config, learner = prepared.config, prepared.arms[0].method.learner
+    own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
+    base = worlds.settings(job.world, work, None)
+    config = gmmal_jax.replace(base, **(own | job.changes))
+    done = gmmal_jax.run(config, folder, Lines(), num_devices=1)
+    bound = bind.prepare(config, folder, 1)
+    learner, chunk = bound.arms[0].method.learner, config.train.chunk_steps
     found = []
-    for record in load(folder):
-        pool = len(splits.make(config, prepared.dataset, record.seed).pool)
-        spent = cost(learner, config.train.chunk_steps, record, pool)
-        found.append(_row(job, record, spent))
+    for i, seed in enumerate(done.results["seed"]):
+        pool = len(bound.splits[int(seed)].pool)
+        spent = cost(learner, chunk, int(done.results["labeled"][i]), pool)
+        found.append(_row(job, done, i, spent))
     tables.save(folder / ROWS, found)
 
 
-class _Quiet:
+class Lines(loop.Silent):
     """A reporter that prints a line a cycle, for the log."""
 
     def note(self, text: str) -> None:
+        """Print it."""
         print(text, flush=True)
 
-    def stage(self, *where: object) -> None:
-        """Not of interest."""
-
-    def progress(self, *where: object) -> None:
-        """Not of interest."""
-
     def row(self, arm: str, record: Record) -> None:
+        """Print the cycle's results."""
         print(arm, record.seed, record.cycle, record.results, flush=True)
 
 
-def cost(learner: Learner, chunk: int, record: Record, pool: int) -> dict[str, int]:
+def cost(learner: Learner, chunk: int, labeled: int, pool: int) -> dict[str, int]:
     """Optimizer steps of network and critic, and images forwarded, of one cycle.
 
     Images of the training steps, and the pool at each refit of the mixtures; readouts
@@ -143,12 +138,12 @@ def cost(learner: Learner, chunk: int, record: Record, pool: int) -> dict[str, i
     Args:
       learner: whose phases are counted.
       chunk: steps that phases are rounded up to.
-      record: of the cycle.
+      labeled: rows that the cycle trains on.
       pool: rows embedded at a refit.
     """
     result = {"network_steps": 0, "critic_steps": 0, "images_forwarded": 0}
     for phase in learner.phases:
-        steps = train.length(phase, record.results["labeled"], chunk)
+        steps = train.length(phase, labeled, chunk)
         result["network_steps"] += 0 if phase.name == "critic" else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
         result["images_forwarded"] += steps * sum(phase.inputs)
@@ -158,20 +153,20 @@ def cost(learner: Learner, chunk: int, record: Record, pool: int) -> dict[str, i
     return result
 
 
-def _row(job: Job, record: Record, spent: dict[str, int]) -> tables.Row:
-    results, numbers = record.results, record.diagnostics
+def _row(job: Job, done: Loaded, i: int, spent: dict[str, int]) -> tables.Row:
+    results, numbers = done.results, done.diagnostics
     row = {
         "world": job.world,
         "arm": job.arm,
         "eval": job.eval,
-        "seed": str(record.seed),
-        "cycle": str(record.cycle),
-        "labeled": str(results["labeled"]),
-        "accuracy": f"{results['accuracy']:.6f}",
-        "balanced_accuracy": f"{results['balanced_accuracy']:.6f}",
-        "labeled_class_entropy": f"{results['labeled_class_entropy']:.4f}",
+        "seed": str(results["seed"][i]),
+        "cycle": str(results["cycle"][i]),
+        "labeled": str(results["labeled"][i]),
+        "accuracy": f"{results['accuracy'][i]:.6f}",
+        "balanced_accuracy": f"{results['balanced_accuracy'][i]:.6f}",
+        "labeled_class_entropy": f"{results['labeled_class_entropy'][i]:.4f}",
     }
     row |= {name: str(value) for name, value in spent.items()}
     for column, name in NUMBERS.items():
-        row[column] = f"{numbers[name]:.4g}" if name in numbers else ""
+        row[column] = f"{numbers[name][i]:.4g}" if name in numbers else ""
     return row

@@ -8,7 +8,6 @@ from experiments import tables
 from experiments.first_check import arms, check, report, tune, work, worlds
 from gmmal_jax.data import sources
 from gmmal_jax.learners import reg_da
-from gmmal_jax.storage import records
 from gmmal_jax.strategies import random
 
 
@@ -45,8 +44,7 @@ def test_cost_by_hand():
            "reg.subset_size": 99}
     )  # fmt: skip
     learner = reg_da.make(tiny.network(), settings)
-    record = records.Record(0, 0, {"labeled": 20}, [], [], {}, {})
-    assert work.cost(learner, 50, record, 1000) == {
+    assert work.cost(learner, 50, 20, 1000) == {
         "network_steps": 600,
         "critic_steps": 300,
         "images_forwarded": 300 * 119 + 300 * 100 + 4 * 1000,
