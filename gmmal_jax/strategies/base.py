@@ -1,8 +1,8 @@
 """What a query strategy is, and how one turns a pool into a query."""
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from gmmal_jax import selection
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Selector
+from gmmal_jax.strategies import checks
 from gmmal_jax.types import Key, PoolView, Query
 
 Scores = dict[str, jax.Array]
@@ -104,7 +105,8 @@ def query(key: Key, strategy: Strategy, view: PoolView, ask: Ask) -> Query:
       The query: exactly the budget, distinct candidates.
 
     Raises:
-      UserError: fewer candidates than the budget.
+      UserError: fewer candidates than the budget, or a mistake of the strategy: see
+        `checks`.
 
     Source: eq. 5 and Algorithm 1.
     """
@@ -116,8 +118,11 @@ def query(key: Key, strategy: Strategy, view: PoolView, ask: Ask) -> Query:
     _, k_score, k_select = jax.random.split(key, 3)
     scores, ranks, total = score_pool(k_score, strategy, view)
     selector = selector_of(strategy, ask.options)
-    seen = _with_columns(view, selector.needs)
-    indices = np.asarray(selector.select(k_select, seen, total, ask), np.int32)
+    seen = checks.with_columns(view, selector.needs, strategy.name, "Selector.needs")
+    read, kind = (scores, "score") if scores else (seen.columns, "column")
+    checks.finite(read, view.candidates, strategy.name, kind)
+    chosen = selector.select(k_select, seen, total, ask)
+    indices = checks.answer(chosen, view.candidates, ask.budget, strategy.name)
     return Query(indices, scores, ranks, total)
 
 
@@ -137,20 +142,71 @@ def score_pool(
       are several scores, the score itself where there is one, zeros where there are
       none.
 
+    Raises:
+      UserError: the score reads or returns what it may not.
+
     Source: eq. 5.
     """
-    seen = _with_columns(view, strategy.needs)
-    return jax.device_get(_score(strategy.score, key, seen))
+    return jax.device_get(
+        _score(strategy.score, strategy.name, key, _seen(strategy, view))
+    )
 
 
-def _with_columns(view: PoolView, names: frozenset[str]) -> PoolView:
-    return view._replace(columns={name: view.columns[name] for name in names})
+def check_scores(strategy: Strategy, view: PoolView) -> None:
+    """Refuse a strategy whose score has a mistake, before anything is trained.
+
+    Nothing is computed: the score is traced.
+
+    Args:
+      strategy: whose score.
+      view: the pool or its shapes, as `abstract_view` makes them.
+
+    Raises:
+      UserError: the score reads a column outside its needs; it returns something else
+        than a dict of float [n]; one of its names is reserved.
+    """
+    traced = functools.partial(_score, strategy.score, strategy.name)
+    jax.eval_shape(traced, jax.random.key(0), _seen(strategy, view))
 
 
-@functools.partial(jax.jit, static_argnames="score")
-def _score(score: Score, key: Key, view: PoolView) -> tuple[Scores, Scores, jax.Array]:
+def abstract_view(
+    columns: Mapping[str, jax.ShapeDtypeStruct],
+    head: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct] | None = None,
+) -> PoolView:
+    """The shapes of a pool, for `check_scores`.
+
+    Args:
+      columns: name -> shape [n, ...], as `jax.eval_shape` of a learner's readout gives
+        them; at least one.
+      head: shapes of the classifier on the latents.
+    """
+    num_rows = next(iter(columns.values())).shape[0]
+
+    def row_wise(dtype: type) -> Any:
+        return jax.ShapeDtypeStruct((num_rows,), dtype)
+
+    return PoolView(
+        ids=row_wise(np.uint32),
+        labeled=row_wise(np.bool_),
+        candidates=row_wise(np.bool_),
+        labels=row_wise(np.int32),
+        columns=dict(columns),  # type: ignore[arg-type]
+        head=head,  # type: ignore[arg-type]
+    )
+
+
+def _seen(strategy: Strategy, view: PoolView) -> PoolView:
+    return checks.with_columns(view, strategy.needs, strategy.name, "Strategy.needs")
+
+
+@functools.partial(jax.jit, static_argnames=("score", "name"))
+def _score(
+    score: Score, name: str, key: Key, view: PoolView
+) -> tuple[Scores, Scores, jax.Array]:
     """Raw scores, their ranks over the candidates, and what rows are ordered by."""
     scores = score(key, view)
+    if score is not score_nothing:
+        checks.scores(scores, name, view.ids.shape[0])
     ranks = {name: selection.rank(s, view.candidates) for name, s in scores.items()}
     if not scores:
         return scores, ranks, jnp.zeros(view.ids.shape)
