@@ -2,13 +2,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from strategy_cases import BUDGET, NUM_CLASSES, NUM_ROWS, view
 
 from gmmal_jax import selection
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, Ask, Selector
 from gmmal_jax.strategies import base
+from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, NUM_ROWS, view
 
 KEY = jax.random.key(0)
 

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from strategy_cases import BUDGET, NUM_CLASSES, NUM_ROWS, restrict, view
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.storage import records
 from gmmal_jax.strategies import base, checks
+from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, NUM_ROWS, restrict, view
 
 ASK = Ask(BUDGET, NUM_CLASSES, SelectConfig())
 

@@ -1,10 +1,10 @@
 import jax
 import numpy as np
-from strategy_cases import NUM_CLASSES, view
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection import CONSTRUCTIONS, Ask
 from gmmal_jax.strategies import base, gmm
+from gmmal_jax.testing.strategies import NUM_CLASSES, view
 
 KEY = jax.random.key(0)
 

@@ -1,10 +1,10 @@
 import jax
 import numpy as np
-from strategy_cases import NUM_CLASSES, NUM_ROWS, restrict, view
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base, random
+from gmmal_jax.testing.strategies import NUM_CLASSES, NUM_ROWS, restrict, view
 
 
 def query(key, pool, budget):

@@ -1,11 +1,11 @@
 import jax
 import numpy as np
 import pytest
-from strategy_cases import view
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection import TOP, Ask
 from gmmal_jax.strategies import base, uncertainty
+from gmmal_jax.testing.strategies import view
 
 
 @pytest.mark.parametrize(
