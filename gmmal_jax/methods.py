@@ -80,6 +80,10 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.uncertainty:least_confidence",
         "smallest best probability (Lewis & Gale)",
     ),
+    "coreset": Part(
+        "gmmal_jax.strategies.coreset:make",
+        "rows that cover the pool: greedy k-center (Sener & Savarese)",
+    ),
 }
 """Query strategies."""
 
@@ -94,7 +98,7 @@ METHODS: dict[str, Entry] = {
     ),
     **{
         name: Entry("ce", name, STRATEGIES[name].source)
-        for name in ("random", "entropy", "margin", "least_confidence")
+        for name in ("random", "entropy", "margin", "least_confidence", "coreset")
     },
 }
 """Named pairs; every other pair is reached by --learn and --query."""

@@ -6,6 +6,7 @@ that nothing compiles again while the labeled set grows.
 
 from gmmal_jax.selection.base import Ask, Selector
 from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP, Pick
+from gmmal_jax.selection.k_center import k_center_greedy
 from gmmal_jax.selection.k_means import Clustering, kmeans, kmeans_start, lloyd
 from gmmal_jax.selection.quota import Quota, quotas
 from gmmal_jax.selection.ranks import rank, top_k
@@ -18,6 +19,7 @@ __all__ = [
     "Pick",
     "Quota",
     "Selector",
+    "k_center_greedy",
     "kmeans",
     "kmeans_start",
     "lloyd",
