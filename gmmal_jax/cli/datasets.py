@@ -1,12 +1,11 @@
 """`gmmal datasets`: what there is, and original files made ready for TFDS."""
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from gmmal_jax.cli import parser
+from gmmal_jax.cli.parser import Option, Parsed, Verb
 from gmmal_jax.config.presets import NAMED, PRESETS, Changes
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import unknown
 
 SOURCES = """gmmal run --dataset ...
 digits              scikit-learn's 8x8 digits, nothing to fetch
@@ -39,53 +38,62 @@ def _print_changes(changes: Changes) -> None:
         print(f"  --{field.replace('_', '-')} {shown}: {reason}")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as all of our commands do."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see gmmal datasets prepare --help")
+def _datasets(parsed: Parsed) -> int:
+    show()
+    return 0
 
 
-def prepare(args: Sequence[str]) -> int:
+def _prepare(parsed: Parsed) -> int:
     """Run `gmmal datasets prepare NAME --from FILE ... --data-dir DIR`.
 
     Raises:
-      UserError: unusable options or files.
-      SystemExit: --help (0).
+      UserError: unusable files, or a data set that is none of those.
     """
     from gmmal_jax.data.prepare import originals, writer as preparation
 
-    parser = _Parser(
-        prog="gmmal datasets prepare",
-        description="Turn the original files of a data set into the form that TFDS "
-        "reads, offline and without TensorFlow. Files are checked by their MD5.",
-        epilog="originals: "
-        + "; ".join(
-            f"{name}: {original.archive or ', '.join(original.md5)}"
-            for name, original in originals.ORIGINALS.items()
-        ),
+    (name,) = parsed.words
+    if name not in originals.ORIGINALS:
+        raise unknown("gmmal datasets prepare: no such NAME", name, originals.ORIGINALS)
+    folder = str(parser.one(parsed.given, "data-dir"))
+    data_dir = Path(folder).expanduser()
+    print(f"{name}: checking, then writing it; about a minute", flush=True)
+    prepared = preparation.prepare(
+        name, list(map(Path, parsed.given["from"])), data_dir
     )
-    parser.add_argument("name", choices=list(originals.ORIGINALS), metavar="NAME")
-    parser.add_argument(
-        "--from",
-        dest="given",
-        nargs="+",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the original files, or a folder that holds them",
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="where TFDS data sets are; gmmal run --data-dir DIR reads it from there",
-    )
-    known = parser.parse_args(args)
-    data_dir = known.data_dir.expanduser()
-    print(f"{known.name}: checking, then writing it; about a minute", flush=True)
-    folder = preparation.prepare(known.name, known.given, data_dir)
-    print(f"prepared: {folder}")
-    print(f"use it: gmmal run --dataset {known.name} --data-dir {data_dir}")
+    print(f"prepared: {prepared}")
+    print(f"use it: gmmal run --dataset {name} --data-dir {data_dir}")
     return 0
+
+
+def _originals() -> str:
+    from gmmal_jax.data.prepare import originals
+
+    files = "; ".join(
+        f"{name}: {original.archive or ', '.join(original.md5)}"
+        for name, original in originals.ORIGINALS.items()
+    )
+    return (
+        "It needs neither a network nor TensorFlow. Files are checked by their MD5.\n\n"
+        f"The originals, by NAME: {files}."
+    )
+
+
+DATASETS = Verb(
+    "datasets",
+    "",
+    "the data sets; what their presets and the named ones change",
+    _datasets,
+)
+PREPARE = Verb(
+    "datasets prepare",
+    "NAME",
+    "original files to a folder that TFDS reads, offline",
+    _prepare,
+    (
+        Option("from", "FILE ...", "The original files, or a folder that holds them.",
+               required=True),
+        Option("data-dir", "DIR", "Where TFDS data sets are; gmmal run --data-dir DIR "
+               "reads it from there.", required=True),
+    ),
+    more=_originals,
+)  # fmt: skip

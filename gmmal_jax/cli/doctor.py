@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy",
-    "tensorflow-datasets", "scikit-learn", "tyro", "rich", "matplotlib", "pillow",
+    "tensorflow-datasets", "scikit-learn", "rich", "matplotlib", "pillow",
 )  # fmt: skip
 
 

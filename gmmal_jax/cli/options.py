@@ -1,109 +1,118 @@
-"""Options of `gmmal run`: texts -> settings, every fault in one line.
+"""Settings as options: their names, kinds and texts; texts that were given -> values.
 
-`--group.field VALUE ...`; a switch is `--group.field` or `--group.no-field`; `None`
-leaves an optional value out. Types and ranges are the configuration's own.
+`None` leaves an optional value out. Types and ranges are the configuration's own.
 """
 
+import ast
 import dataclasses
+import inspect
+import sys
 import typing
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator
+from functools import cache
+from operator import attrgetter
+from typing import Annotated, Any, Literal, NamedTuple
 
+from gmmal_jax.cli import parser
+from gmmal_jax.cli.parser import Given, Option
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import hints, option, unwrap
-from gmmal_jax.config.plain import REMOVED
-from gmmal_jax.errors import UserError, nearest
 
-Given = dict[str, list[str]]
-"""Option without dashes in front -> the texts that follow it."""
+_KINDS = {int: "INT", float: "NUMBER", str: "TEXT", bool: ""}
 
 
-def split(args: Sequence[str]) -> Given:
-    """Options and their texts; of repeated options the last counts.
+class Field(NamedTuple):
+    """A setting.
+
+    Attributes:
+      name: dotted.
+      hint: its annotation.
+      text: its docstring.
+      group: first line of its group's docstring.
+    """
+
+    name: str
+    hint: Any
+    text: str
+    group: str
+
+
+@cache
+def fields() -> tuple[Field, ...]:
+    """Every setting, in the order of the configuration."""
+    return tuple(sorted(_fields(Config, ""), key=lambda field: "." in field.name))
+
+
+def settings() -> tuple[Option, ...]:
+    """Every setting as an option."""
+    return tuple(
+        Option(option(field.name), _value_of(field.hint), field.text, field.group)
+        for field in fields()
+    )
+
+
+def shown(config: Config) -> dict[str, str]:
+    """Option -> its value in a configuration, as one would type it."""
+
+    def text(value: object) -> str:
+        return " ".join(map(str, value if isinstance(value, tuple) else (value,)))
+
+    return {
+        option(field.name): text(attrgetter(field.name)(config)) for field in fields()
+    }
+
+
+def read(given: Given) -> dict[str, object]:
+    """Dotted field -> value; other options are passed over.
 
     Raises:
-      UserError: something that belongs to no option.
+      UserError: too few or too many texts; a text that is no value of its type is
+        refused where the configuration is built.
     """
-    given: Given = {}
-    texts: list[str] | None = None
-    for arg in args:
-        if arg.startswith("--"):
-            name, equals, text = arg[2:].partition("=")
-            texts = given[option(name)] = [text] if equals else []
-        elif texts is None:
-            remedy = "write --OPTION VALUE; see gmmal run --help"
-            raise UserError("no option before", arg, remedy)
-        else:
-            texts.append(arg)
-    return given
+    return {
+        field.name: _read(given[option(field.name)], field.hint, option(field.name))
+        for field in fields()
+        if option(field.name) in given
+    }
 
 
-def parse(given: Given, others: Sequence[str] = ()) -> dict[str, object]:
-    """Dotted field -> value.
-
-    Args:
-      given: from `split`.
-      others: options of the command itself: valid names, read elsewhere.
-
-    Raises:
-      UserError: an unknown option or a text that is no value of its type; ranges
-        are checked where the configuration is built.
-    """
-    known = dict(_fields(Config, ""))
-    valid = {option(field): field for field in known}
-    values: dict[str, object] = {}
-    for name, texts in given.items():
-        if name in others:
-            continue
-        positive = _without_no(name)
-        if name in valid:
-            values[valid[name]] = _read(texts, known[valid[name]], name)
-        elif known.get(valid.get(positive, "")) is bool and not texts:
-            values[valid[positive]] = False
-        else:
-            raise _unknown(name, [*valid, *others])
-    return values
-
-
-def _unknown(name: str, valid: Iterable[str]) -> UserError:
-    if name in map(option, REMOVED):
-        return UserError("the option is gone", f"--{name}", "leave it out")
-    near = nearest(name, valid)
-    remedy = f"did you mean --{near}?" if near else "see gmmal run --help"
-    return UserError("unknown option", f"--{name}", remedy)
-
-
-def one(given: Given, name: str) -> str | None:
-    """The text of an option that takes one; None if it is not there.
-
-    Raises:
-      UserError: none or several.
-    """
-    return _single(given[name], name) if name in given else None
-
-
-def several(given: Given, name: str) -> list[str]:
-    """The texts of an option that takes at least one; none if it is not there.
-
-    Raises:
-      UserError: the option stands alone.
-    """
-    if name in given and not given[name]:
-        raise UserError(f"--{name}", None, "it takes at least one value")
-    return given.get(name, [])
-
-
-def _fields(cls: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _fields(cls: Any, prefix: str) -> Iterator[Field]:
+    texts = _docstrings(cls)
+    group = (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".")
     for name, hint in hints(cls).items():
         if dataclasses.is_dataclass(hint):
             yield from _fields(hint, f"{prefix}{name}.")
         else:
-            yield prefix + name, hint
+            yield Field(prefix + name, hint, texts.get(name, ""), group)
 
 
-def _without_no(name: str) -> str:
-    *groups, leaf = name.split(".")
-    return ".".join([*groups, leaf.removeprefix("no-")])
+def _docstrings(cls: Any) -> dict[str, str]:
+    """Field -> the string that stands below it."""
+    (body,) = (
+        node.body
+        for node in ast.parse(inspect.getsource(sys.modules[cls.__module__])).body
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
+    )
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in zip(body, body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _value_of(hint: Any) -> str:
+    """What the help page calls the value of an annotation."""
+    hint, _ = unwrap(hint)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return f"{_value_of(args[0])} ..."
+    if origin is Literal:
+        return "|".join(args)
+    return _value_of(args[0]) if origin is Annotated else _KINDS[hint]
 
 
 def _read(texts: list[str], hint: Any, name: str) -> object:
@@ -111,17 +120,11 @@ def _read(texts: list[str], hint: Any, name: str) -> object:
     if optional and texts == ["None"]:
         return None
     if typing.get_origin(hint) is tuple:
-        several({name: texts}, name)
+        parser.several({name: texts}, name)
         return tuple(_value(text, typing.get_args(hint)[0]) for text in texts)
     if hint is bool and not texts:
         return True
-    return _value(_single(texts, name), hint)
-
-
-def _single(texts: list[str], name: str) -> str:
-    if len(texts) != 1:
-        raise UserError(f"--{name}", " ".join(texts) or None, "it takes one value")
-    return texts[0]
+    return _value(parser.single(texts, name), hint)
 
 
 def _value(text: str, hint: Any) -> object:

@@ -13,19 +13,24 @@ class DataConfig(Checked):
     group: ClassVar[str] = "data."
 
     pad: Pixels = 4
-    """Zero padding in pixels before the random crop; 0 switches cropping off."""
+    """Training images are padded by so many zero pixels before a random crop; 0
+    switches cropping off."""
     flip: bool = True
-    """Random horizontal flips."""
+    """Training images are mirrored at random, left to right."""
     mean: tuple[Moment, ...] | None = None
-    """Subtracted from pixels in [0, 1], one number a channel; None: the published
-    ones of the data set, else those of its training part."""
+    """The mean that is subtracted from pixels in [0, 1], one number a channel. None:
+    the published one of the data set, else that of its training part."""
     std: tuple[Positive, ...] | None = None
-    """What they are divided by then; None: likewise."""
+    """The standard deviation that they are divided by then. None: as for the mean."""
     placement: Literal["auto", "resident", "streamed"] = "auto"
-    """Whole set on the device, or the rows of each chunk sent from the host."""
+    """resident sends the whole set to the devices once, streamed sends the rows of each
+    chunk of steps, auto decides by size."""
     class_cap: Count | None = None
-    """Rows of a class that stay before a setting thins the classes; None: all."""
+    """At most so many rows of a class stay, before the setting thins them. None:
+    all."""
     imbalance_ratio: Count = 10
-    """Major to minor class size (imbalanced), first to last class (long_tailed)."""
+    """How many times larger a major class is than a minor one (imbalanced), or the
+    first class than the last (long_tailed)."""
     imbalance_minor: Literal["even", "first_half", "second_half"] = "even"
-    """Which classes are minor in the imbalanced setting; the paper does not say."""
+    """The classes that are minor in the imbalanced setting: those of even number, or
+    one half. The paper does not say which."""

@@ -13,21 +13,30 @@ class MixtureConfig(Checked):
     group: ClassVar[str] = "gmm."
 
     covariance: Literal["diag", "spherical"] = "diag"
-    """A3."""
+    """The covariances of components: a variance for each dimension, or one for all
+    (A3)."""
     init: Literal["labeled", "kmeans++", "previous"] = "labeled"
-    """A5, A6: where EM starts: the labeled mixture, k-means++, or the last fit."""
+    """EM starts from the labeled mixture, from k-means++, or from the last fit (A5,
+    A6)."""
     mode: Literal["sharded", "exact"] = "sharded"
-    """A7: EM on shards, realigned and averaged (the paper), or on the whole pool."""
+    """EM runs on shards of the pool, whose components are matched and averaged (the
+    paper), or on the whole pool at once (A7)."""
     shard_size: Pair | None = None
-    """Rows a shard; None: max(1000, 50 x classes)."""
+    """The number of rows of a shard. None: 50 for each class, but at least 1000."""
     average: Literal["count", "equal"] = "count"
-    """Weight of a shard's component in the average: its points, or one a shard."""
+    """The weight of a shard's component in the average: the number of its points, or
+    the same for every shard."""
     labeled_mode: Literal["exact", "sharded"] = "exact"
-    """Class statistics of the labeled set at once, or averaged over shards (3.2)."""
+    """The statistics of the labeled set's classes are taken at once, or averaged over
+    shards as in section 3.2."""
     labeled_weights: Literal["frequency", "uniform"] = "frequency"
-    """A29."""
+    """The mixing weights of the labeled mixture: how frequent each class is, or all
+    equal (A29)."""
     em_iters: Count = 10
+    """The number of iterations of EM in a fit (A8)."""
     variance_floor: Positive = 1e-4
-    """A4: share of the data's variance in each dimension."""
+    """The smallest variance of a component, as a share of the data's variance in that
+    dimension (A4)."""
     shrinkage: AtLeastZero = 10.0
-    """A4: pseudo-count that pulls class variances to the pooled one; 0: paper."""
+    """A class's variances are pulled to those of all classes, with the weight of so
+    many points; 0, as in the paper, does not (A4)."""

@@ -31,9 +31,10 @@ class CheckpointConfig(Checked):
     group: ClassVar[str] = "checkpoint."
 
     every_seconds: AtLeastZero = 60.0
-    """At the first chunk boundary after so long, at a stage's end after a fifth."""
+    """Training state is saved at the first end of a chunk after so many seconds, and at
+    the end of a stage after a fifth of them."""
     keep: Count = 2
-    """Checkpoints kept of the running cycle."""
+    """So many checkpoints of the running cycle are kept."""
 
 
 @dataclass(frozen=True)
@@ -41,39 +42,50 @@ class Config(Checked):
     """One active-learning run."""
 
     dataset: str = "cifar10"
-    """digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH, ... (`gmmal datasets`
-    lists them)."""
+    """The data set: digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH or
+    tiny_imagenet:DIR; `gmmal datasets` lists them."""
     data_dir: str | None = None
-    """Folder of prepared TFDS data sets; None: TFDS's own default."""
+    """The folder of prepared TFDS data sets. None: TFDS's own default."""
     image_size: Side | None = None
-    """Side in pixels that pictures of folder:, manifest: and tiny_imagenet: are brought
-    to, by their shorter side and a centered crop; None: as they are."""
+    """Pictures of folder:, manifest: and tiny_imagenet: are brought to squares of so
+    many pixels a side: the shorter side is scaled, then the center is cut out. None:
+    they stay as they are."""
     setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
-    """Class sizes of the pool; mismatch: the first labels lack 30 % of the classes."""
+    """The class sizes of the pool. In mismatch they are the data's own, but the first
+    labels lack 30 % of the classes."""
     method: str = "gmm"
-    """A named pair of learner and query (`gmmal methods` lists them)."""
+    """The method, a named pair of learner and query strategy; `gmmal methods` lists
+    them."""
     learn: str | None = None
-    """Learner in place of the method's: ce, reg, reg_longer, reg_da."""
+    """The learner in place of the method's: a name that `gmmal methods` lists, or
+    package.module:function. None: the method's."""
     query: str | None = None
-    """Query strategy in place of the method's."""
+    """The query strategy in place of the method's: a name that `gmmal methods` lists,
+    or package.module:function. None: the method's."""
     model: Literal["small", "resnet18", "resnet50"] = "resnet18"
+    """The task network, by its name."""
     width: Size | None = None
-    """Channels of the network's first stage; None: 64, as usual, and 16 for small."""
+    """The channels of the network's first stage. None: 64, as usual, but 16 for
+    small."""
     seeds: tuple[Seed, ...] = (0,)
+    """The seeds: the run is done once for each of them."""
     eval: Literal["test", "validation"] = "test"
-    """validation cuts 20 % of the pool; the test part is then never read."""
+    """The part that accuracy is measured on. With validation it is 20 % of the training
+    part, set aside for it, and the test part is never read."""
     cycles: Count = 10
-    """Trainings; one fewer queries."""
+    """The number of trainings; there is one query fewer."""
     initial: Count = 1000
-    """Labels at first, drawn at random."""
+    """The number of labels at first, drawn at random; in the mismatch setting, among
+    the classes that it starts with."""
     budget: Count = 1000
-    """Labels bought a cycle."""
+    """The number of labels bought in a cycle."""
     clip_budget: bool = False
     """Drop the last cycles if they want more labels than the pool holds."""
     reference: Literal["random", "none"] = "random"
-    """A second arm from the same start, for comparison."""
+    """A second arm from the same start, for comparison: random choice, or none."""
     out: str | None = None
-    """The run's folder; None: runs/DATASET-METHOD-..."""
+    """The run's folder. None: a new one in runs/, named after data set, method and
+    time."""
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     reg: RegConfig = field(default_factory=RegConfig)

@@ -13,12 +13,16 @@ class SelectConfig(Checked):
     group: ClassVar[str] = "select."
 
     diversity: Literal["none", "balance", "kmeans", "balance_kmeans"] | None = None
-    """Batch construction; None: the method's own (gmm: balance_kmeans)."""
+    """How a batch is made of scored rows: none takes the best, balance gives each
+    predicted class its seats, kmeans spreads them over clusters. None: the strategy's
+    own way (gmm: balance_kmeans)."""
     candidate_factor: Few = 3
-    """k-means chooses among this many times the rows wanted, by total score."""
+    """k-means chooses among so many times the rows wanted, those of the best total."""
     quota: Literal["uniform", "complement"] = "uniform"
-    """Equal seats a class, or what makes the labeled set equal."""
+    """The seats of a class: uniform gives each as many, complement gives each what it
+    lacks in the labeled set."""
     pick: Literal["centroid", "score"] = "centroid"
-    """The row of a cluster: nearest to its centroid, or of highest score."""
+    """The row that is taken of a cluster: the nearest to its centroid, or the one of
+    the highest score."""
     subset_size: Count | None = None
-    """A27: ask only among so many random rows of the pool; None: all."""
+    """Only so many random rows of the pool may be asked in a cycle. None: all (A27)."""

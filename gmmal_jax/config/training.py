@@ -25,26 +25,34 @@ class TrainConfig(Checked):
     group: ClassVar[str] = "train."
 
     epochs: Epochs = 200
-    """Passes over the labeled set; rounded up to whole chunks of steps."""
+    """The number of passes over the labeled set, rounded up to whole chunks of
+    steps."""
     steps: Count | None = None
-    """Steps a cycle instead of epochs, whatever the labeled set's size."""
+    """The number of steps in a cycle, whatever the labeled set's size. None: epochs
+    decide."""
     batch_size: Size = 100
+    """The number of labeled images in a step, over all devices."""
     learning_rate: Positive = 0.1
-    """A1: main text 0.1; the appendix says 0.01."""
+    """The learning rate of SGD: 0.1 in the paper's text, 0.01 in its appendix (A1)."""
     schedule: Literal["step", "onecycle"] = "step"
-    """onecycle (A.7): up to the learning rate and down again by cosines, each step."""
+    """step lets the learning rate fall once; onecycle moves it up and down again by
+    cosines, in every step (A.7)."""
     decay_at: Share = 0.8
-    """Share of the steps after which the step schedule falls (epoch 160 of 200)."""
+    """The share of the steps after which the rate falls: the paper's epoch 160 of
+    200."""
     decay: Factor = 0.1
-    """Factor of that fall."""
+    """The factor by which it falls."""
     momentum: BelowOne = 0.9
+    """The momentum of SGD."""
     weight_decay: AtLeastZero = 5e-4
-    """On all parameters, before the momentum, as in PyTorch."""
+    """The weight decay, on all parameters and before the momentum, as in PyTorch."""
     chunk_steps: Few = 50
-    """Steps per dispatch: the unit of NaN check, signal check and checkpoint."""
+    """So many steps are sent to the devices at once; between such chunks the loss and
+    signals are looked at, and training state is saved."""
     precision: Literal["float32", "bf16"] = "float32"
-    """Of images and feature maps, in training and readouts; parameters, statistics,
-    latents, logits, mixtures and critic are float32 with either."""
+    """The numbers that hold images and feature maps, in training and readouts;
+    parameters, statistics, latents, logits, mixtures and critic are float32 with
+    either."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values, and steps that are no whole chunks."""
@@ -61,20 +69,22 @@ class RegConfig(Checked):
     group: ClassVar[str] = "reg."
 
     alpha: AtLeastZero = 1e-4
-    """Weight of the loss (Table 4)."""
+    """The weight of the loss (Table 4)."""
     subset_size: Size = 1000
-    """Images of the class-balanced subset, shared equally by all classes."""
+    """The number of images of the class-balanced subset, shared equally by all
+    classes."""
     variance_floor: AtLeastZero = 1e-2
-    """A4: floor of the subset's variances, as a share of their mean over dimensions.
-    The loss pulls as 1 / variance: without it one nearly dead feature blows up."""
+    """The smallest variance of the subset, as a share of the mean over dimensions. The
+    loss pulls as 1 / variance: without a floor one nearly dead feature blows up
+    (A4)."""
     batch_norm: Literal["batch", "batch_update", "eval"] = "batch"
-    """A11: statistics of the subset's forward pass; only batch_update lets it move
-    the running averages (plain PyTorch would)."""
+    """The statistics of BatchNorm in the subset's forward pass: its own, or the running
+    ones (eval). Only batch_update lets it move those, as plain PyTorch would (A11)."""
     refit_every: Count = 1
-    """Steps that share one subset and its mixture; the paper draws one a step."""
+    """So many steps share one subset and its mixture; the paper draws one a step."""
     statistics_decay: BelowOne = 0.0
-    """Share that running class statistics keep at each subset, so that a smaller one
-    will do; 0: the paper's, each subset speaks for itself."""
+    """Running class statistics keep this share at each subset, so that a smaller one
+    will do; with 0, as in the paper, each subset speaks for itself."""
 
 
 @dataclass(frozen=True)
@@ -84,33 +94,39 @@ class AlignConfig(Checked):
     group: ClassVar[str] = "da."
 
     steps: Count | None = None
-    """Alternating iterations: one step of the network, one of the critic. None: 50 for
-    each epoch of stage 1, the paper's 10,000 for its 200."""
+    """The number of iterations, each a step of the network and one of the critic. None:
+    50 for each epoch of stage 1, which are the paper's 10,000 for its 200."""
     batch_size: Size = 100
-    """Labeled and as many unlabeled images an iteration."""
+    """The number of labeled images in an iteration, and of unlabeled ones."""
     refit_every: Count = 500
-    """Iterations between refits of the two mixtures."""
+    """The number of iterations between refits of the two mixtures (A16)."""
     beta: AtLeastZero = 1.0
-    """Weight of the adversarial term in the network's loss (A.9)."""
+    """The weight of the adversarial term in the network's loss (A.9, A12)."""
     learning_rate: Positive = 0.01
-    """A14: the network's SGD: stage 1's last rate, fresh momentum."""
+    """The learning rate of the network's SGD: stage 1's last one, with fresh momentum
+    (A14)."""
     critic_learning_rate: Positive = 5e-4
-    """Adam."""
+    """The learning rate of the critic's Adam."""
     decay_at: Share = 0.8
-    """Share of the steps after which both rates fall (A14: the network's too)."""
+    """The share of the iterations after which both rates fall (A14)."""
     decay: Factor = 0.1
+    """The factor by which they fall."""
     hidden: tuple[Size, ...] = (512, 512)
-    """Widths of the critic's hidden layers."""
+    """The widths of the critic's hidden layers."""
     inputs: Literal["latents_mixtures", "latents"] = "latents_mixtures"
-    """A34: what the critic sees (Fig. 5 compares the two)."""
+    """What the critic sees: latents with mixture columns, or latents alone; Fig. 5 of
+    the paper compares the two (A34)."""
     mixture_gradient: bool = True
     """The network's gradient also flows through the critic's mixture columns."""
     output: Literal["sigmoid", "linear"] = "sigmoid"
+    """The critic's last layer ends with a sigmoid, or with none (A24)."""
     penalty_weight: AtLeastZero = 10.0
-    """A17."""
+    """The weight of the gradient penalty in the critic's loss (A17)."""
     penalty_sides: Literal["one", "two"] = "one"
-    """A18: the two-sided penalty stops a sigmoid critic from learning."""
+    """The gradient penalty counts slopes above 1 only, or those below as well. The
+    two-sided one stops a sigmoid critic from learning (A18)."""
     batch_norm: Literal["separate", "joint"] = "separate"
-    """A21: labeled and unlabeled images in two forward passes, or in one."""
+    """Labeled and unlabeled images pass BatchNorm apart, or as one batch (A21)."""
     input_norm: Literal["standardize", "per_dim", "none"] = "standardize"
-    """A23: scale of the critic's mixture columns."""
+    """The scale of the critic's mixture columns: standardized over the pool, divided by
+    the number of dimensions, or as they are (A23)."""

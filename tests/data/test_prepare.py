@@ -193,23 +193,33 @@ def test_nothing_stays_of_a_preparation_that_fails(error, small, tmp_path, monke
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "required"),
-        (["imagenet", "--from", "x", "--data-dir", "y"], "invalid choice: 'imagenet'"),
-        (["cifar10", "--from", "--data-dir", "y"], "--from"),
+        ([], "needs NAME; see gmmal datasets prepare --help"),
+        (["cifar10", "--from", "--data-dir", "y"], "--from FILE ... is required"),
+        (["cifar10", "--data-dir", "y"], "--from FILE ... is required"),
+        (["--from", "x", "--data-dir", "y", "cifar10", "z"], "takes NAME: 'cifar10 z'"),
+        (["cifar10", "--form", "x"], "did you mean --from?"),
+        (["cifar10", "--fo=x"], "did you mean --from?"),
+        (["-x"], "unknown option: '-x'"),
     ],
 )
 def test_options_are_checked_in_one_line(args, message, capsys):
     assert cli.main(["datasets", "prepare", *args]) == 2
     error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1 and "--help" in error
+    assert message in error and error.count("\n") == 1
+
+
+def test_an_unknown_data_set_is_not_prepared(tmp_path, capsys):
+    assert run("cifar", ["x"], tmp_path) == 2
+    assert "no such NAME: 'cifar'; did you mean cifar10?" in capsys.readouterr().err
+
+
+def test_there_is_nothing_else_than_preparing(capsys):
     assert cli.main(["datasets", "make"]) == 2
-    assert "gmmal datasets prepare" in capsys.readouterr().err
+    assert "did you mean datasets" in capsys.readouterr().err
 
 
 def test_help(capsys):
-    with pytest.raises(SystemExit) as done:
-        cli.main(["datasets", "prepare", "--help"])
-    assert done.value.code == 0
+    assert cli.main(["datasets", "prepare", "--help"]) == 0
     assert "cifar-10-python.tar.gz" in capsys.readouterr().out
 
 

@@ -1,0 +1,193 @@
+"""`gmmal run` and `gmmal resume`: arguments -> a run that shows itself and can stop."""
+
+import json
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gmmal_jax import methods
+from gmmal_jax.cli import options, parser
+from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
+from gmmal_jax.config import Config, from_dict, presets, replace
+from gmmal_jax.config.checks import option
+from gmmal_jax.config.plain import REMOVED
+from gmmal_jax.errors import Interrupted, UserError
+
+DEFAULT_DATASET = "digits"
+OWN = (
+    Option("config", "FILE", "Start from a saved configuration, such as a run's "
+           "config.json, in place of the presets of data set and method."),
+    Option("preset", "NAME ...", "Put presets on top, later ones over earlier ones: "
+           f"{', '.join(presets.NAMED)}. gmmal datasets shows what each changes."),
+)  # fmt: skip
+"""Options that are no settings."""
+
+
+def parse_run(args: Sequence[str]) -> Config:
+    """The configuration that `gmmal run ARGS` means.
+
+    A saved file (--config) comes first, else the data set's preset and what the method
+    changes; then named presets (--preset) in their order; then the other options.
+
+    Raises:
+      UserError: an unknown or impossible option, an unusable file.
+    """
+    return configuration(parser.parse(RUN, args).given)
+
+
+def configuration(given: Given) -> Config:
+    """The configuration that options mean, as in `parse_run`."""
+    values = options.read(given)
+    names = parser.several(given, "preset")
+    file = parser.one(given, "config")
+    if file is None:
+        return methods.configure({"dataset": DEFAULT_DATASET} | values, names)
+    config = replace(_read_config(Path(file)), **(presets.named(names) | values))
+    methods.resolve(config)
+    return config
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        saved = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"--config: {error.strerror}", str(path), "check it") from None
+    except ValueError as error:
+        remedy = "use a run's config.json"
+        raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
+    if not isinstance(saved, dict):
+        raise UserError(f"{path}: not a configuration", None, "use a config.json")
+    return replace(from_dict(saved.get("config", saved), str(path)), out=None)
+
+
+def _defaults(parsed: Parsed) -> Mapping[str, str]:
+    return options.shown(configuration(parsed.given))
+
+
+def _run(parsed: Parsed) -> int:
+    config = configuration(parsed.given)
+    _announce()
+    name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    safe = name.replace(os.sep, "-")
+    folder = Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
+    return _execute(folder, config)
+
+
+def _resume(parsed: Parsed) -> int:
+    folder = Path(parsed.words[0])
+    from gmmal_jax.storage import run_folder
+
+    run_folder.read_config(folder)
+    _announce()
+    return _execute(folder, None)
+
+
+def _execute(folder: Path, wanted: Config | None) -> int:
+    """Start the run that is wanted in a new folder; None: go on with the one there."""
+    from gmmal_jax import bind, loop
+    from gmmal_jax.cli import display
+    from gmmal_jax.report import figures
+
+    _use_cache()
+    with bind.opened(wanted, folder, resume=False) as (prepared, changed):
+        config = prepared.config
+        if wanted is not None and config.cycles < wanted.cycles:
+            few = f"{config.cycles} of {wanted.cycles} cycles"
+            changed = [f"{few}: the pool has no more rows"]
+        for line in changed:
+            print(f"note: {line}")
+        print(f"folder: {folder}", flush=True)
+        skipped = len(prepared.dataset.skipped)
+        if skipped:
+            print(
+                f"skipped: {skipped} files, see {prepared.places.skipped}", flush=True
+            )
+        phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
+        with _signals() as stop:
+            try:
+                with display.Display(phases, config.seeds, config.cycles) as shown:
+                    loop.execute(prepared, shown, stop)
+            except Interrupted as interrupted:
+                print(f"saved; go on with: gmmal resume {shlex.quote(str(folder))}")
+                return 128 + interrupted.signum
+            pictures = figures.draw_run(folder)
+        for line in display.summary(shown, folder, pictures[0], config.seeds):
+            print(line)
+    return 0
+
+
+def _announce() -> None:
+    from gmmal_jax.cli import doctor
+
+    print(doctor.device_line(), flush=True)
+    remedy = doctor.unused_accelerator()
+    if remedy:
+        print(remedy, flush=True)
+
+
+def cache_folder() -> str:
+    """Where compiled programs are kept."""
+    base = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    ours = str(Path(base) / "gmmal_jax" / "compiled")
+    return os.environ.get("JAX_COMPILATION_CACHE_DIR", ours)
+
+
+def _use_cache() -> None:
+    """Compiled programs survive the process, so that a second start is quick."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", cache_folder())
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], int | None]]:
+    """SIGINT and SIGTERM are noted, and acted upon between chunks; twice: at once."""
+    caught: list[int] = []
+
+    def note(signum: int, frame: object) -> None:
+        if caught:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        caught.append(signum)
+        print("\nstopping after this chunk of steps; once more: at once", flush=True)
+
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(signum, note) for signum in watched]
+    try:
+        yield lambda: caught[0] if caught else None
+    finally:
+        for signum, handler in zip(watched, before, strict=True):
+            signal.signal(signum, handler)
+
+
+RUN = Verb(
+    "run",
+    "",
+    "choose labels cycle by cycle, beside a reference",
+    _run,
+    (*OWN, *options.settings()),
+    more=lambda: (
+        "Without options: real digits, the paper's method beside random choice. "
+        "Defaults are the paper's values, changed by the presets of data set and "
+        "method; options win over both. They are shown for the data set and the "
+        "options that are given beside --help."
+    ),
+    gone=tuple(map(option, REMOVED)),
+    defaults=_defaults,
+)
+RESUME = Verb(
+    "resume",
+    "RUN",
+    "go on with a run that was stopped or killed",
+    _resume,
+    more=lambda: (
+        "RUN is the run's folder. It goes on from the last whole checkpoint, and ends "
+        "as if it had never been stopped."
+    ),
+)
