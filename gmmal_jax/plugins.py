@@ -91,6 +91,14 @@ def resolve(found: Any, what: str) -> Any:
         raise UserError(f"{what}: {error}", reference, remedy) from error
 
 
+def installed(group: str) -> list[tuple[str, str]]:
+    """(name, distribution and version) of the entry points of a group, sorted."""
+    return sorted(
+        (entry.name, f"{entry.dist.name} {entry.dist.version}" if entry.dist else "")
+        for entry in entry_points(group=group)
+    )
+
+
 def versions(found: Iterable[Any]) -> dict[str, str]:
     """Distribution -> version of the packages that bring what `find` found.
 

@@ -8,6 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from gmmal_jax import methods, plugins
+from gmmal_jax.errors import UserError
+
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy",
     "tensorflow-datasets", "scikit-learn", "rich", "matplotlib", "pillow",
@@ -77,6 +80,12 @@ def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
             yield True, f"{package} {version(package)}"
         except PackageNotFoundError:
             yield False, f"{package} is missing: pip install {package}"
+    for name, package in plugins.installed(methods.GROUP):
+        try:
+            methods.entry(name)
+            yield True, f"method {name}: {package}"
+        except UserError as error:
+            yield False, f"{error} ({package})"
     if importlib.util.find_spec("tensorflow"):
         yield True, "tensorflow is installed; gmmal_jax never imports it"
     yield True, device_line()
