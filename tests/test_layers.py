@@ -15,7 +15,7 @@ LEVELS = [
     "types errors",
     "plugins",
     "keys devices config",
-    "pool oracle models",
+    "numerics pool oracle models",
     "data mixtures",
     "selection parallel phases",
     "learners strategies",

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax import devices
 from gmmal_jax.mixtures.moments import Covariance, constrain, floor_of, usable_rows
+from gmmal_jax.numerics import matmul
 from gmmal_jax.types import Mixture
 
 
@@ -62,9 +63,6 @@ def statistics(
     def total(values: jax.Array) -> jax.Array:
         return devices.total(values, axis_name)
 
-    def dot(a: jax.Array, b: jax.Array) -> jax.Array:
-        return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
-
     known = (labels >= 0) & (labels < num_classes)
     rows = usable_rows(latents, mask) & known
     latents = jnp.where(rows[:, None], latents, 0.0)
@@ -74,9 +72,9 @@ def statistics(
     counts = total(member.sum(axis=0))
     divisor = jnp.maximum(counts, 1.0)[:, None]
     common = total(latents.sum(axis=0)) / jnp.maximum(counts.sum(), 1.0)
-    offsets = total(dot(member.T, latents - common[None])) / divisor
-    residuals = (latents - common[None]) - dot(member, offsets)
-    variances = total(dot(member.T, residuals**2)) / divisor
+    offsets = total(matmul(member.T, latents - common[None])) / divisor
+    residuals = (latents - common[None]) - matmul(member, offsets)
+    variances = total(matmul(member.T, residuals**2)) / divisor
     means = jnp.where(counts[:, None] > 0, common[None] + offsets, 0.0)
     return ClassStatistics(counts, means, variances)
 

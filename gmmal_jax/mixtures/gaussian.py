@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from gmmal_jax.numerics import matmul
 from gmmal_jax.types import Mixture
 
 ABSENT = -1e30
@@ -110,7 +111,7 @@ def log_joint(latents: Float[Array, "n d"], mixture: Mixture) -> Float[Array, "n
     log_weights = jnp.log(jnp.where(present, mixture.weights, 1.0))
     linear, precisions, constant = quadratic(log_weights, mixture, centre)
     x = latents - centre[None]
-    joint = _project(x, linear) - 0.5 * _project(x * x, precisions) + constant[None]
+    joint = matmul(x, linear.T) - 0.5 * matmul(x * x, precisions.T) + constant[None]
     return jnp.where(present[None], joint, ABSENT)
 
 
@@ -147,8 +148,3 @@ def log_posteriors(
     Source: equation 4.
     """
     return jax.nn.log_softmax(log_joint(latents, mixture), axis=1)
-
-
-def _project(x: jax.Array, rows: jax.Array) -> jax.Array:
-    # TF32 or bfloat16 products would be wrong by whole nats.
-    return jnp.matmul(x, rows.T, precision=lax.Precision.HIGHEST)

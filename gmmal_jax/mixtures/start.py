@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from gmmal_jax import numerics
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.moments import floor_of, survey
 from gmmal_jax.types import Key, Mixture
@@ -124,30 +125,13 @@ def _pick(
       Means [k, d].
     """
 
-    def draw(
-        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        key, mean = inputs
-        # Uniform at first, and again once every candidate equals a drawn row.
-        flat = jnp.isinf(nearest) | (jnp.where(candidates, nearest, 0.0).max() == 0)
-        log_odds = jnp.where(flat, 0.0, jnp.log(nearest))
-        log_odds = jnp.where(candidates, log_odds, -jnp.inf)
-        index = jax.random.categorical(key, log_odds)
-        mean = jnp.where(candidates[index], latents[index], mean)
-        distance = ((latents - mean[None]) ** 2).sum(axis=1)
-        return jnp.minimum(nearest, jnp.where(candidates, distance, jnp.inf)), mean
+    def squares_to(drawn: jax.Array) -> jax.Array:
+        return ((latents - latents[drawn][None]) ** 2).sum(axis=1)
 
-    def keep(
-        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        return nearest, inputs[1]
-
-    def step(
-        nearest: jax.Array, inputs: tuple[jax.Array, jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        want, *rest = inputs
-        return lax.cond(want, draw, keep, nearest, tuple(rest))
-
-    nearest = jnp.full(latents.shape[0], jnp.inf)
-    keys = jax.random.split(key, wanted.size)
-    return lax.scan(step, nearest, (wanted, keys, default))[1]
+    # Every component has a key of its own; those that want a row draw first.
+    order = jnp.argsort(~wanted, stable=True)
+    keys = jax.random.split(key, wanted.size)[order]
+    drawn = numerics.kmeans_plusplus(keys, candidates, wanted.sum(), squares_to)
+    drawn = jnp.zeros_like(drawn).at[order].set(drawn)
+    rows = (wanted & candidates[drawn])[:, None]
+    return jnp.where(rows, latents[drawn], default)

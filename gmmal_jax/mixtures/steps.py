@@ -20,6 +20,7 @@ from gmmal_jax.mixtures.moments import (
     constrain,
     floor_of,
 )
+from gmmal_jax.numerics import matmul
 from gmmal_jax.types import Mixture
 
 DEAD_COUNT = 1e-3
@@ -101,8 +102,8 @@ def expect(
     return Sums(
         log_likelihoods.sum(),
         responsibilities.sum(axis=1),
-        _dot(responsibilities, x),
-        _dot(responsibilities, squares),
+        matmul(responsibilities, x),
+        matmul(responsibilities, squares),
     )
 
 
@@ -176,15 +177,10 @@ def _logits(
     linear, precisions, constant = gaussian.quadratic(log_weights, mixture, centre)
     num_components = constant.size
     if num_components >= _FEW:
-        logits = _dot(linear, x.T) + _dot(-0.5 * precisions, squares.T)
+        logits = matmul(linear, x.T) + matmul(-0.5 * precisions, squares.T)
     else:
         fill = ((0, -num_components % _LANES), (0, 0))
         linear, precisions = jnp.pad(linear, fill), jnp.pad(precisions, fill)
-        logits = _dot(x, linear.T) + _dot(squares, -0.5 * precisions.T)
+        logits = matmul(x, linear.T) + matmul(squares, -0.5 * precisions.T)
         logits = logits[:, :num_components].T
     return logits + constant[:, None]
-
-
-def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    # TF32 or bfloat16 products would be wrong by whole nats.
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmmal_jax import devices
+from gmmal_jax import devices, numerics
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.base import Inputs, Phase
@@ -160,8 +160,7 @@ def _gradient_ratio(
     kernel, bias = network.head(model)
 
     def classify(latents: jax.Array) -> jax.Array:
-        logits = jnp.matmul(latents, kernel, precision=jax.lax.Precision.HIGHEST)
-        logits = logits + bias[None, :]
+        logits = numerics.matmul(latents, kernel) + bias[None, :]
         return _cross_entropy(outputs._replace(logits=logits), batch)
 
     def penalize(latents: jax.Array) -> jax.Array:

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gmmal_jax import numerics
 from gmmal_jax.types import Key
 
 Array = jax.Array | np.ndarray
 
-_HIGHEST = jax.lax.Precision.HIGHEST
 _LLOYD_STEPS = 20
 _SAME = 1e-6
 """Squared distances below this share of both squares are rounding: no distance."""
@@ -89,26 +89,17 @@ def kmeans_start(
     """
     points = jnp.where(mask[:, None], points, 0.0)
     squares = jnp.sum(points**2, axis=1)
-    anywhere = jnp.where(mask, 0.0, -jnp.inf)
 
-    def add(
-        i: jax.Array, carry: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        centroids, distances = carry
-        # Nothing to draw by before the first centroid, nor where all points coincide
-        # with one: then any point will do.
-        weights = jnp.where(mask & jnp.isfinite(distances), distances, 0.0)
-        logits = jnp.where(jnp.any(weights > 0), jnp.log(weights), anywhere)
-        drawn = jax.random.categorical(jax.random.fold_in(key, i), logits)
+    def squares_to(drawn: jax.Array) -> jax.Array:
         both = squares + squares[drawn]
         # A product: XLA's CPU backend adds squared differences one by one.
-        gaps = both - 2 * jnp.matmul(points, points[drawn], precision=_HIGHEST)
-        gaps = jnp.where(gaps > _SAME * both, gaps, 0.0)
-        return centroids.at[i].set(points[drawn]), jnp.minimum(distances, gaps)
+        gaps = both - 2 * numerics.matmul(points, points[drawn])
+        return jnp.where(gaps > _SAME * both, gaps, 0.0)
 
-    centroids = jnp.zeros((max_clusters, points.shape[1]), points.dtype)
-    distances = jnp.full(points.shape[0], jnp.inf, points.dtype)
-    return jax.lax.fori_loop(0, num_clusters, add, (centroids, distances))[0]
+    places = jnp.arange(max_clusters)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, places)
+    drawn = numerics.kmeans_plusplus(keys, mask, num_clusters, squares_to)
+    return jnp.where((places < num_clusters)[:, None], points[drawn], 0.0)
 
 
 @functools.partial(jax.jit, static_argnames="num_iters")
@@ -142,7 +133,7 @@ def lloyd(
 
     def assign(centroids: jax.Array) -> jax.Array:
         # A point's own square is the same for every centroid and left out.
-        products = jnp.matmul(points, centroids.T, precision=_HIGHEST)
+        products = numerics.matmul(points, centroids.T)
         distances = jnp.sum(centroids**2, axis=1)[None, :] - 2 * products
         nearest = jnp.argmin(jnp.where(active[None, :], distances, jnp.inf), axis=1)
         return jnp.where(mask, nearest, -1).astype(jnp.int32)
@@ -162,7 +153,7 @@ def lloyd(
     def by_product(points: jax.Array, assignments: jax.Array) -> _Sums:
         # A scatter of floats adds in any order on a GPU.
         members = jax.nn.one_hot(assignments, num_centroids, axis=0)
-        sums = jnp.matmul(members, points, precision=_HIGHEST)
+        sums = numerics.matmul(members, points)
         return sums, jnp.sum(members, axis=1, keepdims=True)
 
     def moving(carry: _Moving) -> jax.Array:

@@ -1,0 +1,67 @@
+"""What mixtures, selection and training compute alike: exact products, k-means++."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Bool, Float, Int
+
+from gmmal_jax.types import Key
+
+Array = jax.Array | np.ndarray
+
+
+def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
+    """A matrix product in full float32 on every platform.
+
+    An accelerator's default, TF32 or bfloat16, is wrong by whole nats where a
+    log-density is made of squares.
+
+    Args:
+      a: [..., n, m], or [m].
+      b: [..., m, p], or [m].
+
+    Returns:
+      [..., n, p], as `jnp.matmul` has it.
+    """
+    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
+
+
+def kmeans_plusplus(
+    keys: Key,
+    mask: Bool[Array, " n"],
+    num_draws: Int[Array, ""] | int,
+    squares_to: Callable[[jax.Array], Float[jax.Array, " n"]],
+) -> Int[jax.Array, " k"]:
+    """Draw points far from one another, with odds of their squared distances.
+
+    Args:
+      keys: [k], one a draw, in the order of drawing.
+      mask: [n], points that may be drawn.
+      num_draws: draws wanted, <= k; traced, so another value does not recompile.
+      squares_to: squared distances [n] of all points to the one at an index.
+
+    Returns:
+      [k], indices; 0 from `num_draws` on, and for all if no point may be drawn. A
+      point comes twice only where no other is left that differs from those drawn.
+
+    Source: Arthur and Vassilvitskii, 2007.
+    """
+    anywhere = jnp.where(mask, 0.0, -jnp.inf)
+
+    def draw(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+        indices, nearest = carry
+        # Nothing to draw by before the first point, nor where all points coincide
+        # with one: then any point will do.
+        weights = jnp.where(mask & jnp.isfinite(nearest), nearest, 0.0)
+        logits = jnp.where(jnp.any(weights > 0), jnp.log(weights), anywhere)
+        index = jax.random.categorical(keys[i], logits)
+        nearest = jnp.minimum(nearest, squares_to(index))
+        return indices.at[i].set(index), nearest
+
+    indices = jnp.zeros(keys.shape[0], jnp.int32)
+    nearest = jnp.full(mask.shape[0], jnp.inf)
+    drawn: jax.Array = lax.fori_loop(0, num_draws, draw, (indices, nearest))[0]
+    return drawn
