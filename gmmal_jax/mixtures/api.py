@@ -1,7 +1,7 @@
 """Mixtures for those who come for nothing else: one call, any array, one record.
 
-Host functions; the jitted fits behind them are `em.fit` and `em.fit_shards`, and
-`stream.fit` for arrays that the device should not hold whole.
+Host functions: `em.fit` is behind them, `stream.fit` for arrays that the device should
+not hold whole, and `sharded.fit`.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax.mixtures import em, layout, merge, start as starts, steps, stream
+from gmmal_jax.mixtures import em, layout, sharded, start as starts, stream
 from gmmal_jax.mixtures.moments import Covariance
 from gmmal_jax.types import Key, Mixture
 
@@ -99,19 +99,13 @@ def fit_mixture(
     if isinstance(start, str):
         start = _drawn(start, _key(seed), latents, rows, num_components)
     start = _checked_start(start, num_components, latents.shape[1])
-    options: dict[str, Any] = {
-        "num_iters": num_iters,
-        "tolerance": tolerance,
-        "variance_floor": float(variance_floor),
-        "covariance": covariance,
-    }
+    options = em.Options(num_iters, tolerance, float(variance_floor), covariance)
     if _is_large(latents, resident_bytes):
-        mixture, info = stream.fit(latents, rows, start, **options)
+        mixture, info = stream.fit(latents, rows, start, **options._asdict())
     else:
         latents = jnp.asarray(latents, jnp.float32)
-        mixture, info = em.fit(latents, jnp.asarray(rows), start, **options)
-    info = jax.tree.map(lambda values: np.asarray(values)[None], info)
-    return _record(mixture, info, tolerance, None)
+        mixture, info = em.fit(latents, jnp.asarray(rows), start, **options._asdict())
+    return _record(mixture, sharded.as_one_shard(info), tolerance, None)
 
 
 def fit_sharded(
@@ -160,35 +154,26 @@ def fit_sharded(
     if size < 1:
         raise ValueError(f"shard_size must be at least 1, not {size}")
     k_start, k_shards = jax.random.split(_key(seed))
-    own_order = isinstance(start, str)
+    drawn = isinstance(start, str)
     if isinstance(start, str):
         start = _drawn(start, k_start, latents, rows, num_components)
     start = _checked_start(start, num_components, latents.shape[1])
-    indices, filled = em.to_shards(k_shards, jnp.asarray(rows), shard_size=size)
-    indices = np.asarray(indices)
-
-    num_shards, rows_each = indices.shape
-    group = num_shards
+    chunk_rows = None
     if _is_large(latents, resident_bytes):
-        group = max(1, layout.chunk_rows(latents.shape[1]) // rows_each)
-    fits = [
-        em.fit_shards(
-            _take(latents, indices[first : first + group]),
-            filled[first : first + group],
-            start,
-            num_iters=num_iters,
-            tolerance=tolerance,
-            variance_floor=float(variance_floor),
-            covariance=covariance,
-        )
-        for first in range(0, num_shards, group)
-    ]
-    shards, info = jax.tree.map(lambda *parts: jnp.concatenate(parts), *fits)
-    # k-means++ components have no meaning of their own; shard 0 always has rows.
-    reference = jax.tree.map(lambda x: x[0], shards) if own_order else start
-    mixture = merge.merge(shards, info.counts, reference, average=average)
-    info = jax.tree.map(np.asarray, info)
-    return _record(mixture, info, tolerance, Shards(shards, info.counts, _own(info)))
+        chunk_rows = layout.chunk_rows(latents.shape[1])
+    fitted = sharded.fit(
+        k_shards,
+        latents,
+        rows,
+        start,
+        em.Options(num_iters, tolerance, float(variance_floor), covariance),
+        sharded.Sharding(size, average, chunk_rows),
+        ordered=not drawn,  # k-means++ components have no meaning of their own
+    )
+    info = fitted.info
+    counts = np.asarray(info.counts)
+    shards = Shards(fitted.shards, counts, sharded.history(info))
+    return _record(fitted.mixture, info, tolerance, shards)
 
 
 def kmeanspp(
@@ -212,33 +197,25 @@ def kmeanspp(
     return _kmeanspp(_key(seed), latents, rows, num_components)
 
 
-def _own(info: em.EMInfo) -> np.ndarray:
-    return np.asarray(info.log_likelihood)[:, : info.iterations.max()]
-
-
 def _record(
     mixture: Mixture,
     info: em.EMInfo,
     tolerance: float | None,
     shards: Shards | None,
 ) -> MixtureFit:
-    """Sum up fits [s, ...]; empty shards say nothing."""
-    num_rows = info.counts.sum(axis=1, dtype=np.float64)
-    filled = num_rows > 0
+    """The record of fits [s, ...]; empty shards say nothing."""
+    filled = info.counts.sum(axis=1) > 0
     if not filled.any():
         raise ValueError("no row is left: all are masked or not finite")
-    history = _own(info)
+    history = sharded.history(info)
     gains = history[:, -1] - history[:, -2] if history.shape[1] > 1 else np.inf
     met = tolerance is not None and bool(np.all((gains < tolerance) | ~filled))
     return MixtureFit(
         mixture=mixture,
-        log_likelihood=np.asarray(num_rows @ history / num_rows.sum()),
         iterations=history.shape[1],
         converged=met,
-        live=int((info.counts > steps.DEAD_COUNT).any(axis=0).sum()),
-        rows_dropped=int(info.rows_dropped.sum()),
-        rho=float(info.rho[filled].max()),
         shards=shards,
+        **sharded.summary(info)._asdict(),
     )
 
 
@@ -311,17 +288,12 @@ def _kmeanspp(key: Key, latents: Any, rows: np.ndarray, num_components: int) -> 
         seed = np.asarray(jax.random.key_data(k_rows))
         chosen = np.random.default_rng(seed).choice(candidates, most, replace=False)
         candidates = np.sort(chosen)
-    sample = _take(latents, candidates)
+    sample = sharded.take(latents, candidates)
     every = jnp.ones(candidates.size, bool)
-    return starts.kmeanspp(k_start, sample, every, num_components=num_components)
-
-
-def _take(latents: Any, indices: np.ndarray) -> jax.Array:
-    """Rows on the device; only these are read from the host."""
-    taken = latents[indices]
-    if isinstance(taken, np.ndarray):
-        taken = np.asarray(taken, np.float32)
-    return jnp.asarray(taken, jnp.float32)
+    drawn: Mixture = starts.kmeanspp(
+        k_start, sample, every, num_components=num_components
+    )
+    return drawn
 
 
 def _is_large(latents: Any, resident_bytes: int | None) -> bool:

@@ -25,6 +25,22 @@ _DRIFT = 4.0
 1): their copies cost a CPU a fifth of an iteration, and rho its digits."""
 
 
+class Options(NamedTuple):
+    """What every fit is told: arguments of `fit`, `fit_shards` and `stream.fit`.
+
+    Attributes:
+      num_iters: most iterations.
+      tolerance: stop when an iteration gains less, nats per row; None: never.
+      variance_floor: share of the rows' variance in each dimension.
+      covariance: form of the variances.
+    """
+
+    num_iters: int
+    tolerance: float | None = None
+    variance_floor: float = 1e-4
+    covariance: Covariance = "diag"
+
+
 class EMInfo(NamedTuple):
     """How a fit went.
 
@@ -137,7 +153,9 @@ def fit_shards(
 
     size = group_size or layout.group_size(latents.shape[0])
     batch_size = None if size == 1 else size
-    return lax.map(fit_one, (latents, mask), batch_size=batch_size)
+    fits: tuple[Mixture, EMInfo]
+    fits = lax.map(fit_one, (latents, mask), batch_size=batch_size)
+    return fits
 
 
 @partial(jax.jit, static_argnames="shard_size")

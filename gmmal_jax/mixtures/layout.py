@@ -48,7 +48,8 @@ def resident_bytes() -> int:
     if jax.default_backend() == "cpu":
         return _RESIDENT_BYTES
     statistics = jax.devices()[0].memory_stats() or {}
-    return statistics.get("bytes_limit", 4 * _RESIDENT_BYTES) // 4
+    limit: int = statistics.get("bytes_limit", 4 * _RESIDENT_BYTES)
+    return limit // 4
 
 
 def chunk_rows(dims: int) -> int:

@@ -4,6 +4,7 @@ Costs are computed on the device, assignments on the host (SciPy); call `merge`
 between jitted functions, never inside one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -57,7 +58,8 @@ def match(costs: Num[np.ndarray, "k k"]) -> Int[np.ndarray, " k"]:
     """
     costs = np.asarray(costs, np.float64)
     finite = np.where(np.isfinite(costs), costs, _FORBIDDEN)
-    return linear_sum_assignment(finite)[1]
+    columns: np.ndarray = linear_sum_assignment(finite)[1]
+    return columns
 
 
 def merge(
@@ -85,12 +87,17 @@ def merge(
     """
     costs = np.asarray(_costs(reference, shards))
     order = np.stack([match(matrix) for matrix in costs])
-    return _average(shards, counts, reference, jnp.asarray(order), average=average)
+    merged: Mixture = _average(
+        shards, counts, reference, jnp.asarray(order), average=average
+    )
+    return merged
 
 
 @jax.jit
 def _costs(reference: Mixture, shards: Mixture) -> jax.Array:
-    return lax.map(lambda shard: bhattacharyya(reference, shard), shards)
+    costs: jax.Array
+    costs = lax.map(lambda shard: bhattacharyya(reference, shard), shards)
+    return costs
 
 
 @partial(jax.jit, static_argnames="average")
@@ -103,7 +110,7 @@ def _average(
     average: str,
 ) -> Mixture:
     num_rows = counts.sum(axis=1)
-    take = jax.vmap(lambda values, order: values[order])
+    take: Callable[..., jax.Array] = jax.vmap(lambda values, order: values[order])
     weights, means, variances = (take(values, order) for values in shards)
     counts = take(counts, order)
 

@@ -5,15 +5,17 @@ take plain arguments. Shapes depend on the pool and the configuration only, so t
 jitted parts compile once however the masks change.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.mixtures import classwise, em, layout, merge, start, steps
+from gmmal_jax.mixtures import classwise, em, layout, sharded, start
 from gmmal_jax.types import Key, Mixture
 
 _ArrayLike = np.ndarray | Array
@@ -59,34 +61,23 @@ def fit_labeled(
     Source: section 3.2.
     """
     latents, labels, mask = (jnp.asarray(x) for x in (latents, labels, mask))
+    chex.assert_rank(latents, 2)
+    chex.assert_shape([labels, mask], latents.shape[:1])
+    options: dict[str, Any] = {
+        "num_classes": num_classes,
+        "covariance": config.covariance,
+        "variance_floor": config.variance_floor,
+        "shrinkage": config.shrinkage,
+        "weights": config.labeled_weights,
+    }
     if config.labeled_mode == "exact":
-        return _fit_classes(
-            latents,
-            labels,
-            mask,
-            num_classes=num_classes,
-            covariance=config.covariance,
-            variance_floor=config.variance_floor,
-            shrinkage=config.shrinkage,
-            weights=config.labeled_weights,
-        )
+        return _fit_classes(latents, labels, mask, **options)
     # Equal labeled sets give equal mixtures: the split has a key of its own.
-    indices, filled = em.to_shards(
-        jax.random.key(0),
-        mask & (labels >= 0),
-        shard_size=_shard_size(config, num_classes),
-    )
-    return _fit_class_shards(
-        _take(latents, indices),
-        _take(labels, indices),
-        filled,
-        num_classes=num_classes,
-        average=config.average,
-        covariance=config.covariance,
-        variance_floor=config.variance_floor,
-        shrinkage=config.shrinkage,
-        weights=config.labeled_weights,
-    )
+    size = _shard_size(config, num_classes)
+    known = mask & (labels >= 0)
+    indices, filled = em.to_shards(jax.random.key(0), known, shard_size=size)
+    latents, labels = (sharded.gather(x, indices) for x in (latents, labels))
+    return _fit_class_shards(latents, labels, filled, average=config.average, **options)
 
 
 def fit_pool(
@@ -116,82 +107,64 @@ def fit_pool(
     """
     latents, mask = jnp.asarray(latents), jnp.asarray(mask)
     k_start, k_shards = jax.random.split(key)
-    num_components = start_from.weights.shape[0]
-    if config.init == "kmeans++":
-        first = start.kmeanspp(k_start, latents, mask, num_components=num_components)
-    elif config.init == "previous" and previous is not None:
-        first = previous
-    else:
-        first = start.complete(k_start, start_from, latents, mask)
-
-    if config.mode == "exact":
-        mixture, info = em.fit(
-            latents,
-            mask,
-            first,
-            num_iters=config.em_iters,
-            variance_floor=config.variance_floor,
-            covariance=config.covariance,
-        )
-        return mixture, _summary(jax.tree.map(lambda values: values[None], info))
-
-    shard_size = _shard_size(config, num_components)
-    indices, filled = em.to_shards(k_shards, mask, shard_size=shard_size)
-    shards, info = em.fit_shards(
-        _take(latents, indices),
-        filled,
-        first,
-        num_iters=config.em_iters,
+    first = _start(k_start, latents, mask, start_from, config, previous)
+    options = em.Options(
+        config.em_iters,
         variance_floor=config.variance_floor,
         covariance=config.covariance,
     )
+    if config.mode == "exact":
+        mixture, info = em.fit(latents, mask, first, **options._asdict())
+        return mixture, _info(sharded.as_one_shard(info))
+    size = _shard_size(config, start_from.weights.shape[0])
+    fitted = sharded.fit(
+        k_shards,
+        latents,
+        mask,
+        first,
+        options,
+        sharded.Sharding(size, config.average),
+        ordered=config.init != "kmeans++",  # its components have no meaning
+    )
+    return fitted.mixture, _info(fitted.info)
+
+
+def _start(
+    key: Key,
+    latents: jax.Array,
+    mask: jax.Array,
+    labeled: Mixture,
+    config: MixtureConfig,
+    previous: Mixture | None,
+) -> Mixture:
+    """Where EM begins, as configured."""
+    begin: Mixture
     if config.init == "kmeans++":
-        # Its components have no meaning of their own; rows are dealt to shard 0 first.
-        reference = jax.tree.map(lambda values: values[0], shards)
+        num_components = labeled.weights.shape[0]
+        begin = start.kmeanspp(key, latents, mask, num_components=num_components)
+    elif config.init == "previous" and previous is not None:
+        begin = previous
     else:
-        reference = first
-    mixture = merge.merge(shards, info.counts, reference, average=config.average)
-    return mixture, _summary(info)
+        begin = start.complete(key, labeled, latents, mask)
+    return begin
 
 
-_fit_classes = jax.jit(
-    classwise.fit,
-    static_argnames=(
-        "num_classes",
-        "covariance",
-        "variance_floor",
-        "shrinkage",
-        "weights",
-        "axis_name",
-    ),
-)
-_fit_class_shards = jax.jit(
-    classwise.fit_shards,
-    static_argnames=(
-        "num_classes",
-        "average",
-        "covariance",
-        "variance_floor",
-        "shrinkage",
-        "weights",
-    ),
-)
-# Outside jit, indexing is five programs, each loaded on its own.
-_take = jax.jit(lambda rows, indices: rows[indices])
+_STATIC = ("num_classes", "covariance", "variance_floor", "shrinkage", "weights")
+_fit_classes: Callable[..., Mixture]
+_fit_classes = jax.jit(classwise.fit, static_argnames=_STATIC)
+_fit_class_shards: Callable[..., Mixture]
+_fit_class_shards = jax.jit(classwise.fit_shards, static_argnames=(*_STATIC, "average"))
 
 
 def _shard_size(config: MixtureConfig, num_components: int) -> int:
     return config.shard_size or layout.shard_size(num_components)
 
 
-def _summary(info: em.EMInfo) -> RefitInfo:
-    """Sum up the shards of a fit, [s, ...]; empty ones say nothing."""
-    info = jax.tree.map(np.asarray, info)
-    num_rows = info.counts.sum(axis=1)
-    total = max(float(num_rows.sum()), 1.0)
+def _info(info: em.EMInfo) -> RefitInfo:
+    found = sharded.summary(info)
     return RefitInfo(
-        live=float((info.counts > steps.DEAD_COUNT).any(axis=0).sum()),
-        rows_dropped=float(info.rows_dropped.sum()),
-        rho=float(np.where(num_rows > 0, info.rho, 0.0).max()),
-        log_likelihood=float((num_rows * info.log_likelihood[:, -1]).sum() / total),
+        live=float(found.live),
+        rows_dropped=float(found.rows_dropped),
+        rho=found.rho,
+        log_likelihood=float(found.log_likelihood[-1]),
     )

@@ -117,7 +117,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable component of every row, [n]."""
-        return self._evaluate(_joint, X).argmax(axis=1)
+        components: np.ndarray = self._evaluate(_joint, X).argmax(axis=1)
+        return components
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Posterior probabilities of the components, [n, k]."""

@@ -46,7 +46,8 @@ def fit(
     data, usable = moments.no_moments(latents.shape[1]), []
     for chunk, first in _chunks(latents, chunk_rows):
         rows, found = _survey(chunk, jnp.asarray(mask[first : first + len(chunk)]))
-        data = moments.combine(data, jax.block_until_ready(found))
+        found.num_rows.block_until_ready()
+        data = moments.combine(data, found)
         usable.append(rows)
     mixture, limits = _prepare(
         data, start, variance_floor=variance_floor, covariance=covariance
@@ -111,7 +112,8 @@ def _add(
     width = max(mixture.means.shape)
     block_rows = layout.block_rows(latents.shape[0], width)
     sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows)
-    return jax.tree.map(jnp.add, total, sums)
+    added: steps.Sums = jax.tree.map(jnp.add, total, sums)
+    return added
 
 
 _survey = jax.jit(moments.survey)

@@ -1,0 +1,149 @@
+"""One mixture from fits of shards, on the host: deal, fit, realign, average.
+
+What the fits for everyone (`api`) and a learner's refit of the pool (`refit`) share.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmmal_jax.mixtures import em, merge, steps
+from gmmal_jax.types import Key, Mixture
+
+# Outside jit, indexing is five programs, each loaded on its own.
+gather = jax.jit(lambda rows, indices: rows[indices])
+
+
+class Sharding(NamedTuple):
+    """How rows are cut into shards, and what these weigh.
+
+    Attributes:
+      size: most rows a shard.
+      average: weight of a shard's component, its points or one.
+      chunk_rows: rows on the device at once; None: all.
+    """
+
+    size: int
+    average: Literal["count", "equal"] = "count"
+    chunk_rows: int | None = None
+
+
+class ShardedFit(NamedTuple):
+    """An average and the fits behind it.
+
+    Attributes:
+      mixture: [k], [k, d], [k, d], the average.
+      shards: [s, k], [s, k, d], [s, k, d], components not realigned.
+      info: how each fit went, [s, ...], on the host.
+    """
+
+    mixture: Mixture
+    shards: Mixture
+    info: em.EMInfo
+
+
+class Summary(NamedTuple):
+    """How the fits of all shards went together; empty shards say nothing.
+
+    Attributes:
+      log_likelihood: [t], nats per row under the shards' own mixtures.
+      live: components with points in any shard.
+      rows_dropped: rows that the mask admits but that are not finite.
+      rho: the largest health figure (`em.EMInfo`); 0 without any row.
+    """
+
+    log_likelihood: np.ndarray
+    live: int
+    rows_dropped: int
+    rho: float
+
+
+def fit(
+    key: Key,
+    latents: Any,
+    rows: Any,
+    start: Mixture,
+    options: em.Options,
+    sharding: Sharding,
+    *,
+    ordered: bool,
+) -> ShardedFit:
+    """Fit every shard of the rows from one start, realign components, and average.
+
+    Args:
+      key: seeds the deal.
+      latents: [n, d], NumPy (also a memory map) or JAX, where they lie.
+      rows: [n], boolean, rows that count.
+      start: [k], [k, d], [k, d], of all shards.
+      options: of each fit.
+      sharding: see `Sharding`.
+      ordered: the order of the start's components means something and is kept;
+        otherwise all are matched to shard 0, which always has rows.
+
+    Source: section 3.2, batch averaging.
+    """
+    chex.assert_rank(latents, 2)
+    chex.assert_shape(rows, latents.shape[:1])
+    indices, filled = em.to_shards(key, jnp.asarray(rows), shard_size=sharding.size)
+    fits = [
+        em.fit_shards(take(latents, some), counted, start, **options._asdict())
+        for some, counted in _groups(indices, filled, sharding.chunk_rows)
+    ]
+    shards, info = fits[0] if len(fits) == 1 else jax.tree.map(_concatenate, *fits)
+    reference = start if ordered else jax.tree.map(lambda values: values[0], shards)
+    mixture = merge.merge(shards, info.counts, reference, average=sharding.average)
+    return ShardedFit(mixture, shards, jax.tree.map(np.asarray, info))
+
+
+def take(latents: Any, indices: Any) -> jax.Array:
+    """Rows of a host's or a device's array on the device, float32.
+
+    Of an array on the host only these are read.
+    """
+    if isinstance(latents, np.ndarray):
+        return jnp.asarray(np.asarray(latents[np.asarray(indices)], np.float32))
+    return jnp.asarray(gather(latents, indices), jnp.float32)
+
+
+def as_one_shard(info: em.EMInfo) -> em.EMInfo:
+    """How an exact fit went, in the form of shards: [1, ...], on the host."""
+    one: em.EMInfo = jax.tree.map(lambda values: np.asarray(values)[None], info)
+    return one
+
+
+def history(info: em.EMInfo) -> np.ndarray:
+    """Log-likelihoods [s, t] of the iterations that the slowest shard did."""
+    return np.asarray(info.log_likelihood)[:, : info.iterations.max()]
+
+
+def summary(info: em.EMInfo) -> Summary:
+    """Sum up fits [s, ...] on the host."""
+    num_rows = info.counts.sum(axis=1, dtype=np.float64)
+    total = num_rows.sum() or 1.0
+    return Summary(
+        log_likelihood=np.asarray(num_rows @ history(info) / total),
+        live=int((info.counts > steps.DEAD_COUNT).any(axis=0).sum()),
+        rows_dropped=int(info.rows_dropped.sum()),
+        rho=float(np.where(num_rows > 0, info.rho, 0.0).max()),
+    )
+
+
+def _groups(
+    indices: jax.Array, filled: jax.Array, chunk_rows: int | None
+) -> list[tuple[Any, Any]]:
+    """Shards that go to the device together, at least one."""
+    if chunk_rows is None:
+        return [(indices, filled)]
+    num_shards, size = indices.shape
+    group = max(1, chunk_rows // size)
+    return [
+        (np.asarray(indices)[first : first + group], filled[first : first + group])
+        for first in range(0, num_shards, group)
+    ]
+
+
+def _concatenate(*parts: jax.Array) -> jax.Array:
+    return jnp.concatenate(parts)
