@@ -22,6 +22,8 @@ from typing import Any
 import harness
 from harness import Table
 
+from gmmal_jax.storage import files
+
 HERE = Path(__file__).parent
 SCRIPTS = (
     "em", "train_step", "scoring", "selection_kmeans", "cycle", "scaling", "startup",
@@ -140,7 +142,7 @@ def main() -> int:
         path.stem: json.loads(path.read_text())
         for path in sorted(results_folder.glob("*.json"))
     }
-    harness.write_text(readme, page(readme.read_text(), devices))
+    files.write_atomic(readme, page(readme.read_text(), devices))
     for line in lines:
         print(line)
     for line in missed:

@@ -20,6 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gmmal_jax.report import markdown as markdowns
+from gmmal_jax.storage import files
+
 Row = dict[str, Any]
 _PACKAGES = (
     "gmmal_jax", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "torch", "gmmx",
@@ -89,13 +92,13 @@ def interleaved(
 
     The first call of each is timed apart: it compiles.
     """
-    first = {name: _timed(call)[0] for name, call in contenders.items()}
+    first = {name: timed(call)[0] for name, call in contenders.items()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     order, shuffle = list(contenders), random.Random(0).shuffle
     for _ in range(rounds):
         shuffle(order)
         for name in order:
-            times[name].append(_timed(contenders[name]))
+            times[name].append(timed(contenders[name])[:2])
     return {
         name: Sample(
             statistics.median(wall for wall, _ in pairs),
@@ -106,10 +109,11 @@ def interleaved(
     }
 
 
-def _timed(call: Callable[[], object]) -> tuple[float, float]:
+def timed(call: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds by the wall and of the process's CPU, and what the call returned."""
     wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    result = call()
+    return time.perf_counter() - wall, time.process_time() - cpu, result
 
 
 def on_one_core(script: str, *arguments: str) -> Any:
@@ -179,13 +183,9 @@ def environment() -> dict[str, Any]:
 def markdown(table: Table) -> str:
     """The table as Markdown."""
     columns = list(dict.fromkeys(name for row in table.rows for name in row))
-    lines = [f"### {table.title}", ""]
-    lines += [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    for row in table.rows:
-        lines.append(f"| {' | '.join(_cell(row.get(c)) for c in columns)} |")
-    if table.note:
-        lines += ["", table.note]
-    return "\n".join(lines)
+    lines = [[_cell(row.get(name)) for name in columns] for row in table.rows]
+    parts = [f"### {table.title}", markdowns.table([columns, *lines])]
+    return "\n\n".join([*parts, table.note] if table.note else parts)
 
 
 def _cell(value: object) -> str:
@@ -238,11 +238,4 @@ def main(
 
 def write_json(path: Path, body: object) -> None:
     """Write a file whole or not at all."""
-    write_text(path, json.dumps(body, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(text)
-    part.replace(path)
+    files.write_atomic(path, json.dumps(body, indent=2) + "\n")

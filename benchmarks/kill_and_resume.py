@@ -10,13 +10,14 @@ byte for byte. Exit code 1 if any differs or a child did not die of the signal.
 
 import argparse
 import importlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import harness
 
 OPTIONS = [
     "--width", "4", "--cycles", "2", "--train.steps", "40", "--train.chunk-steps",
@@ -104,7 +105,7 @@ def main() -> int:
             verdict = "byte-identical" if row["equal"] else "DIFFERENT"
             print(f"{row['hit']}: {verdict}", flush=True)
     if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+        harness.write_json(args.json, rows)
     return 0 if all(row["equal"] and row["killed"] for row in rows) else 1
 
 

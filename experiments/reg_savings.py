@@ -23,6 +23,7 @@ import numpy as np
 import gmmal_jax
 from experiments import tables
 from gmmal_jax import Config, loop, preset, replace, train
+from gmmal_jax.report import estimate, markdown, show
 
 TABLE = Path(__file__).with_suffix(".csv")
 PAPER = "a subset of 100 a step"
@@ -111,29 +112,23 @@ def table(rows: Sequence[tables.Row], seeds: Sequence[int], cycles: int) -> str:
         ]
         return [float(np.mean(value)) for value in values]
 
-    lines = [
-        "| Reg | accuracy (%) | difference (points) | CPU ms a step |",
-        "|---|---:|---:|---:|",
-    ]
+    lines = [["Reg", "accuracy (%)", "difference (points)", "CPU ms a step"]]
     base = np.asarray(of(PAPER, "accuracy"))
     for variant in VARIANTS:
         accuracy = np.asarray(of(variant, "accuracy"))
-        mean, half = tables.interval(100 * (accuracy - base))
-        change = "" if variant == PAPER else f"{mean:+.2f} ± {half:.2f}"
+        gains = None if variant == PAPER else 100 * (accuracy - base)
+        change = "" if gains is None else show(estimate(gains.tolist()), "+")
         step = statistics.median(of(variant, "cpu_ms_per_step"))
-        lines.append(
-            f"| {variant} | {100 * accuracy.mean():.2f} | {change} | {step:.1f} |"
-        )
+        lines.append([variant, f"{100 * accuracy.mean():.2f}", change, f"{step:.1f}"])
     twins = np.subtract(of("alpha 0", "accuracy"), of("no Reg", "accuracy"))
-    lines += [
-        "",
+    notes = (
         f"Means over {cycles} cycles and {len(seeds)} seeds; ±: 95 % t-interval of the "
         "difference within seeds. An interval that holds 0 shows no difference, and "
         "not that there is none. `alpha 0` and `no Reg` are one training but for "
         f"rounding, and yet {100 * np.abs(twins).mean():.2f} points apart in a seed, "
-        "on average: smaller differences within a seed mean nothing here.",
-    ]
-    return "\n".join(lines)
+        "on average: smaller differences within a seed mean nothing here."
+    )
+    return f"{markdown.table(lines)}\n\n{notes}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

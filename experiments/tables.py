@@ -1,12 +1,9 @@
-"""What experiments share: tables of rows that outlast a kill, and intervals."""
+"""What experiments share: tables of rows that outlast a kill."""
 
 import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from scipy import stats
 
 from gmmal_jax.storage import files
 
@@ -28,12 +25,3 @@ def save(path: Path, rows: Sequence[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     files.write_atomic(path, text.getvalue())
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half width of the 95 % t-interval; of one value the width is NaN."""
-    num = len(values)
-    if num < 2:
-        return float(np.mean(values)), float("nan")
-    error = np.std(values, ddof=1) / np.sqrt(num)
-    return float(np.mean(values)), float(stats.t.ppf(0.975, num - 1) * error)

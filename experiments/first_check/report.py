@@ -8,6 +8,7 @@ import numpy as np
 from experiments import tables
 from experiments.first_check import tune
 from experiments.first_check.arms import CONTRASTS, Contrast
+from gmmal_jax.report import Estimate, estimate, markdown, show
 from gmmal_jax.storage import files
 
 README = Path(__file__).parent.parent / "README.md"
@@ -35,82 +36,71 @@ def arms_table(rows: Sequence[Row], world: str) -> str:
     sizes = sorted({int(row["labeled"]) for row in rows if row["world"] == world})
     head = [f"at {size}" for size in sizes]
     columns = ["query / training", *head, "mean", "steps", "critic", "images"]
-    lines = _head(columns)
+    lines = [columns]
     for name in names:
         seeds = list(by_seed(rows, world, name).values())
         cells = [
             f"{np.mean([100 * float(s[i]['accuracy']) for s in seeds]):.1f}"
             for i in range(len(sizes))
         ]
-        mean, half = tables.interval([accuracies(seed) for seed in seeds])
+        mean = estimate([accuracies(seed) for seed in seeds])
         spent = [
             int(np.mean([sum(int(row[key]) for row in seed) for seed in seeds]))
             for key in ("network_steps", "critic_steps", "images_forwarded")
         ]
-        cells += [f"{mean:.2f} ± {half:.2f}", str(spent[0]), str(spent[1])]
-        lines.append(f"| {name} | {' | '.join(cells)} | {spent[2]:,} |")
-    return "\n".join(lines)
+        counts = [str(spent[0]), str(spent[1]), f"{spent[2]:,}"]
+        lines.append([name, *cells, show(mean), *counts])
+    return markdown.table(lines)
 
 
-def difference(
-    rows: Sequence[Row], world: str, contrast: Contrast
-) -> tuple[float, float, int] | None:
-    """Paired difference over seeds: mean, half width of the 95 % interval, seeds."""
+def difference(rows: Sequence[Row], world: str, contrast: Contrast) -> Estimate | None:
+    """Paired difference over seeds; None where no seed has both."""
     arm, base = (by_seed(rows, world, name) for name in contrast[1:3])
     shared = sorted(arm.keys() & base.keys())
-    if not shared:
-        return None
     first = contrast.first
     gaps = [accuracies(arm[s], first) - accuracies(base[s], first) for s in shared]
-    return *tables.interval(gaps), len(shared)
+    return estimate(gaps)
 
 
 def contrasts_table(rows: Sequence[Row]) -> str:
     """Markdown: every question's paired difference, a column a world."""
     worlds = list(dict.fromkeys(row["world"] for row in rows))
-    lines = _head(["points", *worlds])
+    lines = [["points", *worlds]]
     for contrast in CONTRASTS:
-        cells = []
-        for world in worlds:
-            found = difference(rows, world, contrast)
-            if found is None:
-                cells.append("")
-                continue
-            mean, half, _ = found
-            cells.append(_signed(mean, half))
-        lines.append(f"| {contrast.question} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        found = [difference(rows, world, contrast) for world in worlds]
+        lines.append([contrast.question, *map(_signed, found)])
+    return markdown.table(lines)
 
 
 def why_table(log: Sequence[Row]) -> str:
     """Markdown: what DA does to digits in each form, beside the same without it."""
-    lines = _head(["form", "on", "off", "on - off", "gap on", "gap off"])
+    lines = [["form", "on", "off", "on - off", "gap on", "gap off"]]
     for form in tune.FORMS:
         names = [f"{tune.WHY_ARM} {form}, {weight}" for weight in ("on", "off")]
         found = [by_seed(log, "digits", name) for name in names]
         cells = [f"{np.mean([accuracies(r) for r in s.values()]):.1f}" for s in found]
         change = difference(log, "digits", Contrast(form, *names))
         assert change is not None
-        cells.append(_signed(*change[:2]))
+        cells.append(_signed(change))
         gaps = [[float(r[0]["critic_gap"]) for r in s.values()] for s in found]
         cells += [f"{np.mean(values):.2f}" for values in gaps]
-        lines.append(f"| {form} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([form, *cells])
+    return markdown.table(lines)
 
 
 def trials_table(log: Sequence[Row]) -> str:
     """Markdown: every configuration that was looked at on validation data."""
-    lines = _head(["world, trial", "accuracy", "pull", "gap", "AUC", "steps", "images"])
+    lines = [["world, trial", "accuracy", "pull", "gap", "AUC", "steps", "images"]]
     for world, arm in dict.fromkeys((row["world"], row["arm"]) for row in log):
         seeds = [seed[0] for seed in by_seed(log, world, arm).values()]
-        mean, half = tables.interval([accuracies([row]) for row in seeds])
-        cells = [f"{mean:.1f} ± {half:.1f}"]
+        mean = estimate([accuracies([row]) for row in seeds])
+        cells = [show(mean, digits=1)]
         for name in ("reg_pull", "critic_gap", "held_out_auc"):
             known = [float(row[name]) for row in seeds if row[name]]
             cells.append(f"{np.mean(known):.2g}" if known else "")
         cells += [seeds[0]["network_steps"], f"{int(seeds[0]['images_forwarded']):,}"]
-        lines.append(f"| {world}, {arm} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([f"{world}, {arm}", *cells])
+    return markdown.table(lines)
 
 
 def write(rows: Sequence[Row], log: Sequence[Row]) -> None:
@@ -127,12 +117,9 @@ def write(rows: Sequence[Row], log: Sequence[Row]) -> None:
     files.write_atomic(README, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
 
-def _signed(mean: float, half: float) -> str:
+def _signed(found: Estimate | None) -> str:
     """A difference; bold where its interval leaves out 0."""
-    text = f"{mean:+.1f} ± {half:.1f}"
-    return f"**{text}**" if abs(mean) > half else text
-
-
-def _head(columns: Sequence[str]) -> list[str]:
-    rule = "|".join(["---", *["---:"] * (len(columns) - 1)])
-    return [f"| {' | '.join(columns)} |", f"|{rule}|"]
+    text = show(found, "+", digits=1)
+    if found is None or found.half_width is None or abs(found.mean) <= found.half_width:
+        return text
+    return f"**{text}**"

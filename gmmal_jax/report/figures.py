@@ -31,7 +31,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_run(folder: str | os.PathLike) -> list[Path]:
+def draw_run(folder: str | os.PathLike[str]) -> list[Path]:
     """Draw a run's learning curve and the latents of its last query.
 
     Args:
@@ -61,7 +61,9 @@ def draw_run(folder: str | os.PathLike) -> list[Path]:
     return paths
 
 
-def learning_curve(runs: Sequence[Run], path_stem: str | os.PathLike) -> list[Path]:
+def learning_curve(
+    runs: Sequence[Run], path_stem: str | os.PathLike[str]
+) -> list[Path]:
     """Draw learning curves with shaded 95 % intervals.
 
     Args:
@@ -91,7 +93,7 @@ def learning_curve(runs: Sequence[Run], path_stem: str | os.PathLike) -> list[Pa
 
 
 def latent_map(
-    path_stem: str | os.PathLike,
+    path_stem: str | os.PathLike[str],
     latents: Float[np.ndarray, "m d"],
     groups: Sequence[str] | np.ndarray,
     labels: Integer[np.ndarray, " m"],
@@ -198,7 +200,8 @@ def _embed(latents: np.ndarray) -> np.ndarray:
     perplexity = min(30.0, (len(latents) - 1) / 3)
     # Its default, 1000, moves points within their clusters for most of the time.
     tsne = TSNE(perplexity=perplexity, random_state=0, max_iter=_TSNE_ITERATIONS)
-    return tsne.fit_transform(latents)
+    points: np.ndarray = tsne.fit_transform(latents)
+    return points
 
 
 def _class_colors(labels: np.ndarray) -> dict[int, Any]:
@@ -268,7 +271,9 @@ def _add_legends(
     )
 
 
-def _save_figure(draw: Callable[[], Any], path_stem: str | os.PathLike) -> list[Path]:
+def _save_figure(
+    draw: Callable[[], Any], path_stem: str | os.PathLike[str]
+) -> list[Path]:
     """Draw once and write PNG and SVG; equal drawings give equal bytes."""
     import matplotlib
 

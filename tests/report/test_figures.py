@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from test_tables import compared as compared  # its fixture
+from run_cases import compared as compared  # a fixture
 
 from gmmal_jax.errors import UserError
 from gmmal_jax.report import figures

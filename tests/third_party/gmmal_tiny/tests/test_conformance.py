@@ -1,11 +1,11 @@
 """What gmmal_jax asks of every strategy and learner."""
 
 import numpy as np
-from gmmal_jax.testing import learners, strategies
 from gmmal_tiny import learner, strategy
 
 from gmmal_jax import config as configs, testing
 from gmmal_jax.config.presets import preset
+from gmmal_jax.testing import learners, strategies
 
 SMALL = {"train.steps": 4, "train.chunk_steps": 2, "train.batch_size": 10,
          "da.steps": 4, "da.refit_every": 2}  # fmt: skip
