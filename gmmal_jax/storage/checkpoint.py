@@ -39,7 +39,7 @@ class Restored(NamedTuple):
 
 
 def save(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     name: str,
     state: PyTree,
     meta: dict[str, Any],
@@ -84,7 +84,7 @@ def save(
     return folder / name
 
 
-def restore_latest_good(folder: str | os.PathLike, abstract: PyTree) -> Restored:
+def restore_latest_good(folder: str | os.PathLike[str], abstract: PyTree) -> Restored:
     """Read the newest checkpoint whose files are all as they were written.
 
     Args:
@@ -110,7 +110,7 @@ def restore_latest_good(folder: str | os.PathLike, abstract: PyTree) -> Restored
     return Restored(None, {}, warnings)
 
 
-def clear(folder: str | os.PathLike) -> None:
+def clear(folder: str | os.PathLike[str]) -> None:
     """Remove all checkpoints, finished or not."""
     folder = Path(folder).absolute()
     for path in _newest_first(folder):
@@ -145,7 +145,8 @@ def _read_state(path: Path, abstract: PyTree) -> PyTree:
     import orbax.checkpoint as ocp
 
     # Without a sharding Orbax gives NumPy arrays, whatever devices wrote them.
-    plain = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), abstract)
+    struct: Any = jax.ShapeDtypeStruct  # has no annotations
+    plain = jax.tree.map(lambda x: struct(x.shape, x.dtype), abstract)
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
         return checkpointer.restore(path, args=ocp.args.StandardRestore(plain))
 
@@ -198,7 +199,7 @@ def _list(path: Path) -> list[str]:
 def _verify(path: Path) -> dict[str, Any]:
     """The manifest of a whole checkpoint; ValueError or OSError names the bad file."""
     try:
-        manifest = files.unseal((path / MANIFEST).read_bytes())
+        manifest: dict[str, Any] = files.unseal((path / MANIFEST).read_bytes())
     except ValueError as error:
         raise ValueError(f"{MANIFEST}: {error}") from None
     present = _list(path)

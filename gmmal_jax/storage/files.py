@@ -16,7 +16,7 @@ from gmmal_jax.errors import UserError
 LOCK_NAME = ".lock"
 
 
-def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
+def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write a file so that a crash leaves the old content or the new, never a part.
 
     Args:
@@ -38,7 +38,7 @@ def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
     sync(path.parent)
 
 
-def sync(path: str | os.PathLike) -> None:
+def sync(path: str | os.PathLike[str]) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -47,7 +47,7 @@ def sync(path: str | os.PathLike) -> None:
         os.close(descriptor)
 
 
-def checksum(path: str | os.PathLike) -> str:
+def checksum(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -82,7 +82,7 @@ def unseal(text: bytes | str) -> Any:
 
 
 @contextlib.contextmanager
-def lock(folder: str | os.PathLike) -> Iterator[None]:
+def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a folder for one process; the kernel lets go of it even on kill -9.
 
     Args:
