@@ -63,7 +63,8 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     query = stages.query(world, pool, columns | {"latents": latents}, BUDGET)
 
     first, second = (
-        phase.num_steps(arguments.labeled) for phase in world.method.learner.phases
+        phase.num_steps(arguments.labeled, POOL - arguments.labeled)
+        for phase in world.method.learner.phases
     )
     refit = {"forward pass of the pool": forward} | fits
     refits = second // world.config.da.refit_every + 1

@@ -69,27 +69,28 @@ def training(
       The stage without its refits, and the state.
     """
     trainer, phase = world.trainer, world.method.learner.phases[index]
-    chunk, num_steps = trainer.chunk_steps, phase.num_steps(int(pool.labeled.sum()))
+    chunk, data = trainer.chunk_steps, train.Data(world.images, pool)
+    num_steps = phase.num_steps(*data.counts(phase.inputs.candidates))
     count = min(steps or num_steps, num_steps)
     # One chunk more: the first one compiles.
-    short = phase._replace(num_steps=lambda _: count + chunk, refresh=None)
+    short = phase._replace(num_steps=lambda *_: count + chunk, refresh=None)
     only = trainer._replace(
         learner=trainer.learner._replace(phases=(short,)),
         steps=(trainer.steps[index],),
     )
     times: list[float] = []
-    state, _ = train.run(
+    trained = train.run(
         only,
         0,
         0,
-        train.Data(world.images, pool),
-        state,
+        data,
+        train.Standing(state),
         _no_pool,
         lambda _: times.append(clock()),
     )
     seconds = (times[-1] - times[0]) / count * num_steps
     measured = "whole" if count == num_steps else f"{count} of {num_steps:,} steps"
-    return Stage(seconds, measured), state
+    return Stage(seconds, measured), trained.state
 
 
 def _no_pool(*_: object) -> PoolView:

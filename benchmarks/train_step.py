@@ -76,7 +76,8 @@ def ours(case: Case, precision: str) -> Callable[[], object]:
     images = rng.integers(0, 256, (*shape, *pixels), np.uint8)
     labels = rng.integers(0, NUM_CLASSES, shape).astype(np.int32)
     counter = np.arange(case.steps, dtype=np.int32)[:, None]
-    clock = Clock(counter, np.full_like(counter, 1000))
+    length = np.full_like(counter, 1000)
+    clock = Clock(counter, length, length)
     batch = StepBatch(clock, Batch(images, labels, np.ones(shape, bool)), None, None)
     placed = jax.device_put(batch, parallel.over_chunk(mesh))
     key = jax.random.key(0)

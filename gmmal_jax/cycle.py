@@ -103,7 +103,7 @@ def run(
         return _view(task, pool, candidates, state, readout or learner.readout)
 
     trained = train.run(
-        task.trainer, task.seed, cycle, train.Data(task.images, pool),
+        task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
         standing or begin(task, cycle), embed_pool, on_chunk,
     )  # fmt: skip
 

@@ -78,10 +78,22 @@ class Data(NamedTuple):
     Attributes:
       images: of the pool, n rows, placed.
       pool: what is labeled.
+      candidates: bool [n], rows that may be asked this cycle; None: all unlabeled.
     """
 
     images: Images
     pool: Pool
+    candidates: np.ndarray | None = None
+
+    def unlabeled(self, candidates: bool) -> np.ndarray:
+        """Bool [n]: what is read without labels, the whole pool or the candidates."""
+        if candidates and self.candidates is not None:
+            return self.candidates
+        return ~self.pool.labeled
+
+    def counts(self, candidates: bool) -> tuple[int, int]:
+        """Labeled rows, and unlabeled ones (see `unlabeled`)."""
+        return int(self.pool.labeled.sum()), int(self.unlabeled(candidates).sum())
 
 
 class Trainer(NamedTuple):
@@ -145,9 +157,9 @@ def make_trainer(
     )
 
 
-def length(phase: Phase, num_labeled: int, chunk_steps: int) -> int:
-    """Steps of a phase with so many labeled rows: whole chunks."""
-    return -(-phase.num_steps(num_labeled) // chunk_steps) * chunk_steps
+def length(phase: Phase, counts: tuple[int, int], chunk_steps: int) -> int:
+    """Steps of a phase with so many labeled and unlabeled rows: whole chunks."""
+    return -(-phase.num_steps(*counts) // chunk_steps) * chunk_steps
 
 
 def run(
@@ -209,18 +221,18 @@ def _run_phase(
     on_chunk: OnChunk,
 ) -> Standing:
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
-    num_steps = length(phase, int(data.pool.labeled.sum()), chunk)
+    num_steps = length(phase, data.counts(phase.inputs.candidates), chunk)
     key, first = address.key("augmentation"), standing.position.step
     state, metrics = standing.state, dict(standing.metrics)
 
     def refresh(step: int, state: PyTree) -> PyTree:
         if phase.refresh is None:
             return state
-        state = phase.refresh(address.key("refresh", step), state, embed_pool)
+        state = phase.refresh(address.key("refresh", step), state, embed_pool, step)
         return parallel.place_state(trainer.mesh, state)
 
     def reached(position: Position, step: int, state: PyTree) -> Standing:
-        images, measured = chunk * sum(phase.inputs), metrics.get(phase.name, {})
+        images, measured = chunk * phase.inputs.rows, metrics.get(phase.name, {})
         did = Chunk(address.phase, phase.name, step, num_steps, images, measured)
         standing = Standing(state, position, dict(metrics), did)
         on_chunk(standing)
@@ -263,50 +275,57 @@ def _plan(
     num_steps: int,
 ) -> StepBatch:
     """The inputs of the chunk that starts at step `first`: leaves [t, devices, ...]."""
-    pool, chunk, devices = data.pool, trainer.chunk_steps, trainer.mesh.devices.size
-    target = parallel.over_chunk(trainer.mesh)
+    chunk, pool, inputs = trainer.chunk_steps, data.pool, phase.inputs
+    unlabeled = data.unlabeled(inputs.candidates)
 
-    def place(array: np.ndarray) -> jax.Array:
-        return jax.device_put(array, target)
-
-    def scalar(values: np.ndarray) -> jax.Array:
-        return place(np.repeat(values.astype(np.int32)[:, None], devices, axis=1))
-
-    def batch(indices: np.ndarray, mask: np.ndarray) -> Batch:
-        rows = batches.share(indices, mask, devices)
-        labels = np.where(rows.mask, pool.labels[rows.indices], -1).astype(np.int32)
-        return Batch(data.images.place(rows.indices), place(labels), place(rows.mask))
-
-    def epochs(members: np.ndarray, place_in_step: int, size: int) -> Batch | None:
+    def epochs(mask: np.ndarray, place: int, size: int) -> Batch | None:
         if not size:
             return None
-        indices = batches.epoch_rows(
-            members,
-            lambda epoch: address.rng("order", place_in_step, epoch),
+        rows = batches.epoch_rows(
+            np.flatnonzero(mask),
+            lambda epoch: address.rng("order", place, epoch),
             first,
             chunk,
             size,
         )
-        return batch(indices, np.ones(indices.shape, bool))
+        return _batch(trainer, data, rows, np.ones(rows.shape, bool))
 
-    subset = None
-    if phase.inputs.subset:
-        subset = batch(
-            *batches.balanced_rows(
-                pool.labels,
-                trainer.num_classes,
-                lambda step: address.rng("order", 2, step),
-                first,
-                chunk,
-                phase.inputs.subset,
-            )
+    def balanced(size: int) -> Batch | None:
+        if not size:
+            return None
+        rows, mask = batches.balanced_rows(
+            pool.labels,
+            trainer.num_classes,
+            lambda step: address.rng("order", 2, step),
+            first,
+            chunk,
+            size,
         )
-    clock = Clock(
-        scalar(np.arange(first, first + chunk)), scalar(np.full(chunk, num_steps))
-    )
+        return _batch(trainer, data, rows, mask)
+
+    passes = ((pool.labeled, inputs.labeled), (unlabeled, inputs.unlabeled))
+    epoch_steps = [-(-int(mask.sum()) // size) for mask, size in passes if size]
     return StepBatch(
-        clock=clock,
-        labeled=epochs(np.flatnonzero(pool.labeled), 0, phase.inputs.labeled),
-        unlabeled=epochs(np.flatnonzero(~pool.labeled), 1, phase.inputs.unlabeled),
-        subset=subset,
+        clock=_clock(trainer, first, num_steps, (epoch_steps or [1])[0]),
+        labeled=epochs(pool.labeled, 0, inputs.labeled),
+        unlabeled=epochs(unlabeled, 1, inputs.unlabeled),
+        subset=balanced(inputs.subset),
     )
+
+
+def _batch(
+    trainer: Trainer, data: Data, indices: np.ndarray, mask: np.ndarray
+) -> Batch:
+    rows = batches.share(indices, mask, trainer.mesh.devices.size)
+    labels = np.where(rows.mask, data.pool.labels[rows.indices], -1).astype(np.int32)
+    target = parallel.over_chunk(trainer.mesh)
+    placed = jax.device_put((labels, rows.mask), target)
+    return Batch(data.images.place(rows.indices), *placed)
+
+
+def _clock(trainer: Trainer, first: int, num_steps: int, epoch_steps: int) -> Clock:
+    shape = (trainer.chunk_steps, trainer.mesh.devices.size)
+    steps = np.arange(first, first + trainer.chunk_steps, dtype=np.int32)
+    columns = steps[:, None], np.int32(num_steps), np.int32(epoch_steps)
+    target = parallel.over_chunk(trainer.mesh)
+    return Clock(*(jax.device_put(np.broadcast_to(c, shape), target) for c in columns))

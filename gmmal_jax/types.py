@@ -8,6 +8,7 @@ its fields, because JAX rebuilds them with tracers and placeholders.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,9 @@ PyTree = Any
 Key = jax.Array
 """A typed PRNG key (`jax.random.key`)."""
 Metrics = dict[str, jax.Array]
+
+_LARGEST_DENOMINATOR = 10_000
+"""Of shares; its square is far from int32's end."""
 
 AXIS = "batch"
 """Name of the one mapped axis: devices that share a global batch."""
@@ -59,10 +63,39 @@ class Batch(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Where a phase stands: int32 scalars, traced, so that no length is compiled in."""
+    """Where a phase stands: int32 scalars, traced, so that no length is compiled in.
+
+    Attributes:
+      step: from 0.
+      num_steps: of the phase.
+      epoch_steps: of one pass over the rows that it reads: the labeled ones, or the
+        unlabeled ones where it reads no others; the last step may be shared with the
+        next pass.
+    """
 
     step: jax.Array
     num_steps: jax.Array
+    epoch_steps: jax.Array
+
+    def before(self, share: float) -> jax.Array:
+        """Bool: whether this is one of the first round(share * num_steps) steps.
+
+        Exact (halves go to the even step), where 0.6 * num_steps in float32 ends a
+        step late for some lengths.
+
+        Args:
+          share: in [0, 1], static; the nearest fraction with a denominator of at most
+            10,000 is meant, hence 0.6 is 3 / 5.
+        """
+        above, below = (
+            Fraction(share).limit_denominator(_LARGEST_DENOMINATOR).as_integer_ratio()
+        )
+        # num_steps * above may leave int32: only what division leaves over is safe.
+        part = self.num_steps % below * above
+        whole = self.num_steps // below * above + part // below
+        twice = 2 * (part % below)
+        up = (twice > below) | ((twice == below) & (whole % 2 == 1))
+        return self.step < whole + up
 
 
 class StepBatch(NamedTuple):

@@ -63,7 +63,7 @@ def saved(tmp_path_factory):
         state, _ = advance(trainer, data, state, 0, step, 40)
     embed_pool = functools.partial(view, trainer, data)
     refresh = trainer.learner.phases[1].refresh
-    state = refresh(keys.key(0, "stage2"), state, embed_pool)
+    state = refresh(keys.key(0, "stage2"), state, embed_pool, 0)
     # Momentum of zero: after one step it is the gradient (plus equal weight decay).
     state = state._replace(optimizer=jax.tree.map(np.zeros_like, state.optimizer))
     folder = tmp_path_factory.mktemp("saved")

@@ -143,10 +143,10 @@ def cost(learner: Learner, chunk: int, labeled: int, pool: int) -> dict[str, int
     """
     result = {"network_steps": 0, "critic_steps": 0, "images_forwarded": 0}
     for phase in learner.phases:
-        steps = train.length(phase, labeled, chunk)
+        steps = train.length(phase, (labeled, pool - labeled), chunk)
         result["network_steps"] += 0 if phase.name == "critic" else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
-        result["images_forwarded"] += steps * sum(phase.inputs)
+        result["images_forwarded"] += steps * phase.inputs.rows
         if phase.refresh:
             refits = -(-steps // (phase.refresh_every or steps)) + 1
             result["images_forwarded"] += refits * pool

@@ -169,7 +169,7 @@ def refit_mixtures(adversary: Adversary) -> Any:
     """
     network, config = adversary.network, adversary.config
 
-    def refresh(key: Key, state: Any, embed_pool: EmbedPool) -> Any:
+    def refresh(key: Key, state: Any, embed_pool: EmbedPool, step: int) -> Any:
         view = embed_pool(state)
         # To the device once, for both fits and the scale.
         latents, critic = jnp.asarray(view.columns["latents"]), state.critic

@@ -131,7 +131,7 @@ def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
     return Phase(
         name=name,
         step=step,
-        num_steps=lambda num_labeled: adversary.config.alignment_steps,
+        num_steps=lambda num_labeled, num_unlabeled: adversary.config.alignment_steps,
         inputs=Inputs(labeled=da.batch_size, unlabeled=da.batch_size),
         refresh=refit_mixtures(adversary),
         refresh_every=da.refit_every,

@@ -17,11 +17,24 @@ from gmmal_jax.types import (
 
 
 class Inputs(NamedTuple):
-    """Rows of the global batch that a step reads of each set; 0: not read."""
+    """Rows of the global batch that a step reads of each set; 0: not read.
+
+    Attributes:
+      labeled: of the labeled set.
+      unlabeled: of the unlabeled pool.
+      subset: of a class-balanced subset of the labeled set.
+      candidates: the unlabeled ones are this cycle's candidates only.
+    """
 
     labeled: int = 0
     unlabeled: int = 0
     subset: int = 0
+    candidates: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Images of a step."""
+        return self.labeled + self.unlabeled + self.subset
 
 
 class Phase(NamedTuple):
@@ -32,20 +45,21 @@ class Phase(NamedTuple):
       step: (key, state, batch) -> (state, metrics); pure, runs on one device's share
         and reduces over `types.AXIS`; metrics are scalars equal on all devices and
         include "loss".
-      num_steps: number of labeled rows -> steps; rounded up to whole chunks.
+      num_steps: (labeled rows, unlabeled rows that it may read) -> steps; rounded up
+        to whole chunks.
       inputs: what the step reads.
-      refresh: (key, state, embed_pool) -> state, a host function that runs before the
-        first step, every `refresh_every` steps and after the last one (mixtures are
-        refitted there); None: nothing.
+      refresh: (key, state, embed_pool, steps done) -> state, a host function that runs
+        before the first step, every `refresh_every` steps and after the last one
+        (mixtures are refitted there); None: nothing.
       refresh_every: steps, a multiple of the chunk; 0: only at both ends.
       scan_safe: see `parallel.compile_step`.
     """
 
     name: str
     step: Callable[[Key, PyTree, StepBatch], tuple[PyTree, Metrics]]
-    num_steps: Callable[[int], int]
+    num_steps: Callable[[int, int], int]
     inputs: Inputs
-    refresh: Callable[[Key, PyTree, EmbedPool], PyTree] | None = None
+    refresh: Callable[[Key, PyTree, EmbedPool, int], PyTree] | None = None
     refresh_every: int = 0
     scan_safe: bool = True
 

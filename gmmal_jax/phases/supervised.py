@@ -44,12 +44,15 @@ def init(
     return SupervisedState(model, heads, sgd.init((model.params, heads)), memories)
 
 
-def num_steps(config: TrainConfig) -> Callable[[int], int]:
-    """Labeled rows -> steps of the phase: given, or epochs of whole batches."""
-    if config.steps is not None:
-        fixed = config.steps
-        return lambda num_labeled: fixed
-    return lambda num_labeled: config.epochs * -(-num_labeled // config.batch_size)
+def num_steps(config: TrainConfig) -> Callable[[int, int], int]:
+    """(labeled, unlabeled rows) -> steps: given, or epochs of whole batches."""
+
+    def count(num_labeled: int, num_unlabeled: int) -> int:
+        if config.steps is not None:
+            return config.steps
+        return config.epochs * -(-num_labeled // config.batch_size)
+
+    return count
 
 
 def make_phase(

@@ -70,13 +70,13 @@ def _lift(phase: Phase) -> Phase:
     def lift_readout(readout: Any) -> Any:
         return lambda state, images: readout(state.base, images)
 
-    def refresh(key: Key, state: Any, embed_pool: EmbedPool) -> Any:
+    def refresh(key: Key, state: Any, embed_pool: EmbedPool, step: int) -> Any:
         assert phase.refresh is not None
 
         def embed_base(base: PyTree, readout: Any = None) -> PoolView:
             lifted = None if readout is None else lift_readout(readout)
             return embed_pool(state._replace(base=base), lifted)
 
-        return state._replace(base=phase.refresh(key, state.base, embed_base))
+        return state._replace(base=phase.refresh(key, state.base, embed_base, step))
 
     return phase._replace(step=step, refresh=phase.refresh and refresh)

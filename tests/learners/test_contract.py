@@ -118,7 +118,7 @@ def committee(size=3):
         trained, metrics = base.phases[0].step(key, state.base, batch)
         return state._replace(base=trained), metrics
 
-    def refresh(key, state, embed_pool):
+    def refresh(key, state, embed_pool, step):
         place = int(state.count) % size
         members = jax.tree.map(
             lambda all_, one: all_.at[place].set(one), state.members, state.model
@@ -190,7 +190,7 @@ def generative():
         value, grads = jax.lax.psum((value, grads), AXIS)
         return state._replace(decoder=state.decoder - 0.02 * grads), {"loss": value}
 
-    second = Phase("decoder", reconstruct, lambda num: 8, Inputs(12, 60))
+    second = Phase("decoder", reconstruct, lambda labeled, unlabeled: 8, Inputs(12, 60))
     return Learner(
         base.gives,
         init,
@@ -201,9 +201,9 @@ def generative():
 
 def test_a_generative_model_after_the_task_model():
     outcome, chunks = run(generative())
-    losses = [c.metrics["decoder"]["loss"] for c in chunks if c.name == "decoder"]
+    losses = [c.metrics["decoder"]["loss"] for c in chunks if c.chunk.name == "decoder"]
     assert len(losses) == 4 and losses[-1] < losses[0]
-    assert [c.name for c in chunks] == ["supervised"] * 3 + ["decoder"] * 4
+    assert [c.chunk.name for c in chunks] == ["supervised"] * 3 + ["decoder"] * 4
 
 
 def two_heads():
@@ -324,7 +324,7 @@ def test_learner_and_strategy_see_the_same_candidates():
     seen = []
     base = tasks.make(tiny.network(), (), TRAIN)
 
-    def refresh(key, state, embed_pool):
+    def refresh(key, state, embed_pool, step):
         seen.append(embed_pool(state))
         return state
 

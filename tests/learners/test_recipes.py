@@ -78,7 +78,7 @@ def test_the_mixture_loss_by_hand():
     rows = Batch(
         jnp.zeros((1, 1, 1, 1), jnp.uint8), jnp.zeros(1, int), jnp.ones(1, bool)
     )
-    batch = StepBatch(Clock(jnp.zeros((), int), jnp.ones((), int)), rows)
+    batch = StepBatch(Clock(jnp.zeros((), int), *jnp.ones(2, int)), rows)
 
     def value(z):
         return made.loss(None, mixture, Outputs(jnp.zeros((1, 2)), z, ()), batch)
@@ -102,7 +102,7 @@ def test_sgd_is_pytorchs():
 
 def test_the_rate_drops_on_a_chunks_boundary():
     def rate(step, num_steps, chunk=50):
-        clock = Clock(jnp.asarray(step), jnp.asarray(num_steps))
+        clock = Clock(*map(jnp.asarray, (step, num_steps, num_steps)))
         return float(optimizer.step_decay(clock, 0.1, 0.8, 0.1, chunk))
 
     assert np.isclose(rate(1599, 2000), 0.1) and np.isclose(rate(1600, 2000), 0.01)

@@ -50,7 +50,7 @@ def batches(mesh, images, first, steps):
         return jax.device_put(array, target)
 
     numbers = np.arange(first, first + steps, dtype=np.int32)
-    clock = Clock(*(place(np.repeat(numbers[:, None], devices, 1)) for _ in range(2)))
+    clock = Clock(*(place(np.repeat(numbers[:, None], devices, 1)) for _ in range(3)))
     labels = np.zeros((steps, devices, share), np.int32)
     batch = Batch(place(images), place(labels), place(labels == 0))
     return StepBatch(clock, labeled=batch)

@@ -44,7 +44,7 @@ def trained_gap(dims=1, seed=0, **changes):
     rows = Batch(
         jnp.zeros((256, 1, 1, 1), jnp.uint8), jnp.zeros(256, int), jnp.ones(256, bool)
     )
-    batch = StepBatch(Clock(jnp.zeros((), int), jnp.full((), 2000)), rows, rows)
+    batch = StepBatch(Clock(jnp.zeros((), int), *jnp.full(2, 2000)), rows, rows)
 
     def step(state, key):
         k_l, k_u, k_mix = jax.random.split(key, 3)

@@ -194,7 +194,7 @@ def step_jaxpr(every, only_context=False):
     state = jax.eval_shape(
         lambda key: supervised.init(network, (loss,), TRAIN, key), key
     )
-    clock = Clock(jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.int32))
+    clock = Clock(*(jnp.full(2, n, jnp.int32) for n in (0, 1, 1)))
     batch = StepBatch(clock, labeled=rows(BATCH), subset=rows(SEATS * CLASSES))
     mapped = jax.pmap(run, AXIS, in_axes=(None, None, 0))
     return jax.make_jaxpr(mapped)(key, state, batch).jaxpr

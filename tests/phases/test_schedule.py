@@ -24,7 +24,8 @@ def rate():
 
 
 def rates(rate, num_steps):
-    clock = Clock(jnp.arange(num_steps), jnp.full(num_steps, num_steps))
+    length = jnp.full(num_steps, num_steps)
+    clock = Clock(jnp.arange(num_steps), length, length)
     return np.asarray(jax.vmap(rate)(clock), np.float64)
 
 
@@ -87,12 +88,12 @@ def test_one_cycle_of_a_few_steps_is_finite(rate, num_steps):
 
 def test_the_number_of_steps_compiles_nothing(rate):
     for num_steps in (100, 450, 20_000):
-        rate(Clock(jnp.int32(3), jnp.int32(num_steps)))
+        rate(Clock(jnp.int32(3), *jnp.full(2, num_steps)))
     assert rate._cache_size() == 1
 
 
 def test_the_configuration_names_the_schedule():
-    clock = Clock(jnp.int32(90), jnp.int32(100))
+    clock = Clock(jnp.int32(90), jnp.int32(100), jnp.int32(100))
     for name, wanted in {"step": 0.01, "onecycle": closed_form(90, 100)}.items():
         config = TrainConfig(schedule=name, chunk_steps=10)
         assert float(optimizer.scheduled(clock, config)) == pytest.approx(wanted, 1e-4)
