@@ -8,13 +8,11 @@ import numpy as np
 import optax
 
 from gmmal_jax.config import AlignConfig, Config
-from gmmal_jax.devices import total
 from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.network import Network, global_mean, own_rows
 from gmmal_jax.types import (
-    AXIS,
     Clock,
     EmbedPool,
     Key,
@@ -252,7 +250,7 @@ def critic_step(
     ]
     mix = own_rows(lambda num: jax.random.uniform(key, (num,)), masks[0])
 
-    def objective(params: PyTree) -> tuple[jax.Array, Metrics]:
+    def objective(params: PyTree) -> tuple[jax.Array, tuple[None, Metrics]]:
         means = [
             global_mean(judge(adversary, params, h), mask)
             for h, mask in zip(inputs, masks, strict=True)
@@ -260,19 +258,15 @@ def critic_step(
         slopes = gradient_penalty(adversary, params, inputs[0], inputs[1], mix)
         penalty = global_mean(slopes, masks[0] & masks[1])
         loss = means[0] - means[1] + da.penalty_weight * penalty
-        return loss, {
-            "critic/gap": means[1] - means[0],
-            "critic/penalty": penalty,
-            "critic/loss": loss,
-        }
+        gap = means[1] - means[0]
+        metrics = {"critic/gap": gap, "critic/penalty": penalty, "critic/loss": loss}
+        return loss, (None, metrics)
 
-    grads, metrics = jax.grad(objective, has_aux=True)(state.params)
-    grads, metrics = total((grads, metrics), AXIS)
     rate = decayed(adversary, batch.clock, da.critic_learning_rate)
-    params, moments = optimizer.descend(
-        optax.scale_by_adam(), grads, state.moments, state.params, rate
+    done = optimizer.minimize(
+        optax.scale_by_adam(), objective, state.params, state.moments, rate
     )
-    return state._replace(params=params, moments=moments), metrics
+    return state._replace(params=done.params, moments=done.moments), done.metrics
 
 
 def columns(

@@ -3,9 +3,7 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from gmmal_jax.devices import total
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.adversary import (
     Adversary,
@@ -16,38 +14,15 @@ from gmmal_jax.phases.adversary import (
     refit_mixtures,
 )
 from gmmal_jax.phases.base import Inputs, Phase
-from gmmal_jax.phases.network import cross_entropy, global_mean
+from gmmal_jax.phases.network import cross_entropy, forward_both, global_mean
 from gmmal_jax.types import (
-    AXIS,
     Batch,
     Key,
     Metrics,
     ModelState,
-    Outputs,
     PyTree,
     StepBatch,
 )
-
-
-def _forward_both(
-    adversary: Adversary,
-    model: ModelState,
-    images: tuple[jax.Array, jax.Array],
-    masks: tuple[jax.Array, jax.Array],
-) -> tuple[Outputs, jax.Array, PyTree]:
-    """Labeled outputs, unlabeled latents, running averages, in training mode.
-
-    One pass over both sets; apart or joint is BatchNorm's matter (A21).
-    """
-    both, stats = adversary.network.train(
-        model,
-        jnp.concatenate(images),
-        jnp.concatenate(masks),
-        groups=1 if adversary.da.batch_norm == "joint" else 2,
-    )
-    cut = images[0].shape[0]
-    labeled = jax.tree.map(lambda leaf: leaf[:cut], both)
-    return labeled, both.latents[cut:], stats
 
 
 def align_phase(adversary: Adversary) -> Phase:
@@ -74,30 +49,32 @@ def align_phase(adversary: Adversary) -> Phase:
 
         def objective(params: PyTree) -> tuple[jax.Array, tuple]:
             model = ModelState(params, state.model.batch_stats)
-            outputs, z_u, stats = _forward_both(adversary, model, images, masks)
+            outputs, unlabeled_too, stats = forward_both(
+                network, model, images, masks, joint=da.batch_norm == "joint"
+            )
+            z_u = unlabeled_too.latents
             ce = global_mean(
                 cross_entropy(outputs.logits, labeled.labels), labeled.mask
             )
             distance = mean_value(z_u, masks[1]) - mean_value(outputs.latents, masks[0])
             loss = ce + da.beta * distance
             terms = {"loss": loss, "cross_entropy": ce, "distance": distance}
-            return loss, (stats, (outputs.latents, z_u), terms)
+            return loss, ((stats, (outputs.latents, z_u)), terms)
 
-        grads, (stats, latents, terms) = jax.grad(objective, has_aux=True)(
-            state.model.params
-        )
-        grads, metrics = total((grads, terms), AXIS)
         rate = decayed(adversary, batch.clock, da.learning_rate)
-        params, moments = optimizer.descend(
-            sgd, grads, state.align_optimizer, state.model.params, rate
+        done = optimizer.minimize(
+            sgd, objective, state.model.params, state.align_optimizer, rate
         )
+        stats, latents = done.aux
         critic, critic_metrics = critic_step(
             adversary, jax.random.fold_in(key, 3), state.critic, latents, batch
         )
         state = state._replace(
-            model=ModelState(params, stats), align_optimizer=moments, critic=critic
+            model=ModelState(done.params, stats),
+            align_optimizer=done.moments,
+            critic=critic,
         )
-        return state, metrics | critic_metrics
+        return state, done.metrics | critic_metrics
 
     return _phase("alignment", adversary, step)
 

@@ -105,6 +105,41 @@ def make(
     )
 
 
+def forward_both(
+    network: Network,
+    model: ModelState,
+    images: tuple[jax.Array, jax.Array],
+    masks: tuple[jax.Array, jax.Array],
+    *,
+    joint: bool,
+) -> tuple[Outputs, Outputs, PyTree]:
+    """Two batches, of equal size if not joint, in one forward pass for training.
+
+    Args:
+      network: whose.
+      model: its state.
+      images: (labeled, unlabeled), or any others.
+      masks: of their rows.
+      joint: BatchNorm sees them as one batch; else each by its own statistics, the
+        first one first (A21).
+
+    Returns:
+      Outputs of either, and the running averages after both.
+    """
+    both, stats = network.train(
+        model,
+        jnp.concatenate(images),
+        jnp.concatenate(masks),
+        groups=1 if joint else 2,
+    )
+    cut = images[0].shape[0]
+    first, second = (
+        jax.tree.map(lambda leaf, rows=rows: leaf[rows], both)
+        for rows in (slice(cut), slice(cut, None))
+    )
+    return first, second, stats
+
+
 def own_rows(
     draw: Callable[[int], jax.Array], mask: Bool[Array, " b"]
 ) -> Shaped[Array, "b ..."]:
@@ -121,6 +156,31 @@ def own_rows(
     share = mask.shape[0]
     drawn = draw(share * jax.lax.axis_size(AXIS))
     return jax.lax.dynamic_slice_in_dim(drawn, jax.lax.axis_index(AXIS) * share, share)
+
+
+def all_rows(values: Shaped[Array, "b ..."]) -> Shaped[Array, "g ..."]:
+    """The rows of all devices, in the order of the global batch.
+
+    Padding, where there is any, comes last. Gradients of what each device makes of
+    them, summed over `types.AXIS`, are those of the sum.
+    """
+    if jax.lax.axis_size(AXIS) == 1:
+        return values
+    return jax.lax.all_gather(values, AXIS, tiled=True)
+
+
+def mirrored(
+    values: Shaped[Array, "b ..."], mask: Bool[Array, " b"]
+) -> Shaped[Array, "b ..."]:
+    """For each own row i of the global batch of n rows, the values of row n - 1 - i.
+
+    Pairs are the same on any number of devices; masked rows get row 0's values.
+    Gradients as in `all_rows`.
+    """
+    share = mask.shape[0]
+    places = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
+    partners = jnp.maximum(total(jnp.sum(mask), AXIS) - 1 - places, 0)
+    return all_rows(values)[partners]
 
 
 def global_mean(

@@ -1,11 +1,15 @@
 """SGD as PyTorch does it, with rates that follow a phase's clock."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from gmmal_jax.config import TrainConfig
-from gmmal_jax.types import Clock, PyTree
+from gmmal_jax.devices import total
+from gmmal_jax.types import AXIS, Clock, Metrics, PyTree
 
 _ONE_CYCLE_START = 25.0
 _ONE_CYCLE_END = 1e4
@@ -32,6 +36,45 @@ def descend(
     """One step: (new parameters, new optimizer state)."""
     updates, state = transform.update(gradients, state, params)
     return jax.tree.map(lambda p, u: p - rate * u, params, updates), state
+
+
+class Minimized(NamedTuple):
+    """What `minimize` returns.
+
+    Attributes:
+      params: after the step.
+      moments: the optimizer's state, likewise.
+      aux: what the objective handed on, of this device.
+      metrics: of the global batch, equal on all devices.
+    """
+
+    params: PyTree
+    moments: PyTree
+    aux: Any
+    metrics: Metrics
+
+
+def minimize(
+    transform: optax.GradientTransformation,
+    objective: Callable[[PyTree], tuple[jax.Array, tuple[Any, Metrics]]],
+    params: PyTree,
+    moments: PyTree,
+    rate: jax.Array,
+) -> Minimized:
+    """One step down an objective of the global batch, the same on all devices.
+
+    Args:
+      transform: such as `sgd`.
+      objective: params -> (loss, (anything to hand on, metrics)); loss and metrics are
+        this device's shares, as `network.global_mean` gives them, and are summed here.
+      params: before.
+      moments: the transform's state.
+      rate: of this step.
+    """
+    gradients, (aux, metrics) = jax.grad(objective, has_aux=True)(params)
+    gradients, metrics = total((gradients, metrics), AXIS)
+    params, moments = descend(transform, gradients, moments, params, rate)
+    return Minimized(params, moments, aux, metrics)
 
 
 def scheduled(clock: Clock, config: TrainConfig) -> jax.Array:

@@ -85,24 +85,22 @@ def make_phase(
                 gated = _gate(loss.gate(batch.clock), outputs)
                 terms[loss.name] = loss.loss(head, context, gated, batch)
                 total = total + loss.weight * terms[loss.name]
-            return total, (outputs, stats, terms | {"loss": total})
+            return total, ((outputs, stats), terms | {"loss": total})
 
+        rate = optimizer.scheduled(batch.clock, config)
         trained = (model.params, state.heads)
-        grads, (outputs, stats, terms) = jax.grad(objective, has_aux=True)(trained)
-        grads, metrics = devices.total((grads, terms), AXIS)
+        done = optimizer.minimize(sgd, objective, trained, state.optimizer, rate)
+        (params, heads), (outputs, stats) = done.params, done.aux
+        metrics = done.metrics
         for loss, head, context in zip(losses, state.heads, contexts, strict=True):
             ratio = _gradient_ratio(loss, head, context, network, model, outputs, batch)
             metrics[f"{loss.name}/gradient_ratio"] = ratio
             for name, value in loss.measure(context, outputs, batch).items():
                 metrics[f"{loss.name}/{name}"] = value
-        rate = optimizer.scheduled(batch.clock, config)
-        (params, heads), moments = optimizer.descend(
-            sgd, grads, state.optimizer, trained, rate
-        )
         state = state._replace(
             model=ModelState(params, stats),
             heads=heads,
-            optimizer=moments,
+            optimizer=done.moments,
             memories=tuple(memories),
         )
         return state, metrics
