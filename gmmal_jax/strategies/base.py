@@ -66,9 +66,8 @@ def selector_of(strategy: Strategy, options: SelectConfig) -> Selector:
     """
     scores = strategy.score is not score_nothing
     if options.diversity is not None and not scores:
-        remedy = (
-            f"{strategy.name} scores no rows and chooses them together; leave it out"
-        )
+        reason = f"{strategy.name} scores no rows and chooses them together"
+        remedy = f"{reason}; leave the option out"
         raise UserError("--select.diversity", options.diversity, remedy)
     if not scores and strategy.select in CONSTRUCTIONS.values():
         remedy = "give it a score, or a Selector that chooses rows together"

@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
+from gmmal_jax import methods
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
+from gmmal_jax.learners import reg_da
 from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.storage import records
 from gmmal_jax.strategies import base, checks
@@ -56,6 +59,15 @@ ONES = jnp.ones(NUM_ROWS)
 def test_a_score_that_would_overwrite_the_record(name):
     line = refused_when_built(returning({name: ONES}))
     assert f"is taken: '{name}'" in line and "choose another name" in line
+
+
+@pytest.mark.parametrize("name", methods.STRATEGIES)
+def test_ours_pass_from_the_shapes_of_a_learners_readout(name):
+    learner = reg_da.make(tiny.network(), tiny.config())
+    state = jax.eval_shape(learner.init, jax.random.key(0), None)
+    images = jax.ShapeDtypeStruct((7, tiny.SIZE, tiny.SIZE, 1), np.uint8)
+    columns = jax.eval_shape(learner.readout, state, images)
+    base.check_scores(methods.STRATEGIES[name](), base.abstract_view(columns))
 
 
 def test_every_column_of_a_querys_record_is_reserved():
