@@ -7,11 +7,9 @@ command line or a figure needs.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
-from gmmal_jax import bind, cycle as cycles, keys, pool as pools, train
+from gmmal_jax import answers, bind, cycle as cycles, train
 from gmmal_jax.bind import Arm, Run
 from gmmal_jax.config import Config
 from gmmal_jax.data.splits import Split
@@ -23,8 +21,6 @@ from gmmal_jax.storage import records
 from gmmal_jax.storage.records import Record
 from gmmal_jax.storage.saver import Saver
 
-MAP_ROWS = 3000
-"""Latents kept of the last query's cycle, for a picture."""
 Stop = Callable[[], int | None]
 """Asked after every chunk; a signal's number ends the run, saved."""
 
@@ -130,13 +126,13 @@ def execute(run: Run, report: Reporter, stop: Stop = never) -> None:
         bound = [
             _Seed(arm, bind.task(run, arm, seed), split, oracle) for arm in run.arms
         ]
-        labeled = [_first_labels(split, oracle)] * len(bound)
+        labeled = [answers.first(split, oracle)] * len(bound)
         for cycle, budget in enumerate(run.budgets):
             for i, own in enumerate(bound):
                 record = done[own.arm.label].get((seed, cycle))
                 if record is None:
                     record = _cycle(own, labeled[i], cycle, budget, report, stop)
-                labeled[i] = tell(labeled[i], record)
+                labeled[i] = answers.tell(labeled[i], record)
 
 
 class _Seed(NamedTuple):
@@ -146,10 +142,6 @@ class _Seed(NamedTuple):
     task: cycles.Task
     split: Split
     oracle: Oracle
-
-
-def _first_labels(split: Split, oracle: Oracle) -> Pool:
-    return pools.label(pools.make(split.pool), split.initial, oracle(split.initial), 0)
 
 
 def _cycle(
@@ -163,14 +155,15 @@ def _cycle(
         seed=seed,
         cycle=cycle,
         results=outcome.results,
-        initial=_initial(own, pool) if cycle == 0 else [],
-        queries=_query_rows(pool, outcome),
+        initial=answers.initial_rows(seed, own.split, pool) if cycle == 0 else [],
+        queries=answers.query_rows(pool, outcome),
         diagnostics=outcome.diagnostics,
         timings=saver.timings(),
     )
-    record = answered(record, own.oracle)
+    record = answers.answered(record, own.oracle)
     if budget:
-        latents = _latents(seed, tell(pool, record), cycle, outcome)
+        after = answers.tell(pool, record)
+        latents = answers.latents(seed, after, cycle, outcome)
         records.write_arrays(arm.places.root, seed, cycle, **latents)
     records.write(arm.places.root, record)
     records.write_views(arm.places.root)
@@ -221,109 +214,6 @@ class _Watch:
         """Training is over: what follows is scoring."""
         self.saver.lap("scoring")
         self.report.stage(*self.where, "scoring")
-
-
-def _initial(own: _Seed, pool: Pool) -> list[records.Row]:
-    rows = own.split.initial
-    columns = zip(rows, pool.ids[rows], pool.labels[rows], strict=True)
-    return [
-        {
-            "seed": own.task.seed,
-            "index": int(index),
-            "id": int(name),
-            "label": int(label),
-        }
-        for index, name, label in columns
-    ]
-
-
-def _query_rows(pool: Pool, outcome: cycles.Outcome) -> list[records.Row]:
-    """The query as it is recorded, without answers."""
-    query = outcome.query
-    if query is None:
-        return []
-    pseudo = _pseudo_labels(outcome)
-    rows = []
-    for rank, index in enumerate(query.indices):
-        row: dict[str, Any] = {
-            "rank": rank,
-            "index": int(index),
-            "id": int(pool.ids[index]),
-            "pseudo_label": int(pseudo[index]),
-        }
-        row |= {name: float(score[index]) for name, score in query.scores.items()}
-        row |= {f"rank_{name}": float(r[index]) for name, r in query.ranks.items()}
-        rows.append(row | {"total": float(query.total[index])})
-    return rows
-
-
-def _pseudo_labels(outcome: cycles.Outcome) -> np.ndarray:
-    """The classifier's, int [n]."""
-    return outcome.view.columns["logits"].argmax(axis=1)
-
-
-def answered(record: Record, oracle: Oracle) -> Record:
-    """A record whose queries carry their labels.
-
-    Args:
-      record: of a cycle that may have asked.
-      oracle: whoever knows.
-    """
-    if not record.queries:
-        return record
-    labels = oracle(_asked(record))
-    pairs = zip(record.queries, labels, strict=True)
-    return record._replace(
-        queries=[row | {"label": int(label)} for row, label in pairs]
-    )
-
-
-def tell(pool: Pool, record: Record) -> Pool:
-    """The pool that the next cycle trains on: with a record's answers.
-
-    Args:
-      pool: that the record's cycle trained on.
-      record: answered.
-    """
-    if not record.queries:
-        return pool
-    labels = np.asarray([row["label"] for row in record.queries], np.int32)
-    return pools.label(pool, _asked(record), labels, record.cycle + 1)
-
-
-def _asked(record: Record) -> np.ndarray:
-    return np.asarray([row["index"] for row in record.queries], np.int64)
-
-
-def _latents(
-    seed: int, pool: Pool, cycle: int, outcome: cycles.Outcome
-) -> dict[str, np.ndarray]:
-    """What a picture shows: chosen, labeled and a part of the rest, m rows.
-
-    A class that nobody has bought is the classifier's guess.
-
-    Args:
-      seed: of the run.
-      pool: with the answers to this cycle's query.
-      cycle: that asked.
-      outcome: of that cycle.
-
-    Returns:
-      latents [m, d], group int8 [m] (labeled, unlabeled, chosen), label [m], bought
-      bool [m]: whether the label was.
-    """
-    group = np.where(pool.labeled, 0, 1).astype(np.int8)
-    group[pool.since == cycle + 1] = 2
-    shuffled = keys.rng(seed, "query", cycle, 1).permutation(len(group))
-    wanted_first = shuffled[np.argsort(group[shuffled] == 1, kind="stable")]
-    rows = np.sort(wanted_first[:MAP_ROWS])
-    labels = np.where(pool.labeled, pool.labels, _pseudo_labels(outcome))
-    return {
-        "latents": outcome.view.columns["latents"][rows],
-        "group": group[rows],
-        "label": labels[rows].astype(np.int32),
-        "bought": pool.labeled[rows],
-    }
 
 
 def _done(arm: Arm, report: Reporter) -> dict[tuple[int, int], Record]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import config as configs, cycle as cycles, loop, oracle, pool as pools
+from gmmal_jax import answers, config as configs, cycle as cycles, oracle, pool as pools
 from gmmal_jax.mixtures import refit
 from gmmal_jax.phases import adversary as adversaries, task as tasks
 from gmmal_jax.storage.records import Record
@@ -25,10 +25,10 @@ def asked(*indices, cycle=0):
 
 def test_answers_come_after_the_query_and_go_to_the_pool():
     pool = pools.label(pools.make(np.arange(6)), np.array([1]), HIDDEN[[1]], 0)
-    answered = loop.answered(asked(4, 3, cycle=2), oracle.simulated(HIDDEN))
-    assert [row["label"] for row in answered.queries] == [2, 1]
-    assert [row["rank"] for row in answered.queries] == [0, 1]
-    after = loop.tell(pool, answered)
+    record = answers.answered(asked(4, 3, cycle=2), oracle.simulated(HIDDEN))
+    assert [row["label"] for row in record.queries] == [2, 1]
+    assert [row["rank"] for row in record.queries] == [0, 1]
+    after = answers.tell(pool, record)
     assert after.labels.tolist() == [-1, 0, -1, 1, 2, -1]
     assert after.since.tolist() == [-1, 0, -1, 3, 3, -1]
     assert pool.labels.tolist() == [-1, 0, -1, -1, -1, -1]
@@ -39,8 +39,8 @@ def test_nothing_asked_is_nothing_told():
         raise AssertionError("was asked")
 
     pool = pools.make(np.arange(6))
-    assert loop.answered(asked(), nobody) == asked()
-    assert loop.tell(pool, asked()) is pool
+    assert answers.answered(asked(), nobody) == asked()
+    assert answers.tell(pool, asked()) is pool
 
 
 def test_a_picture_knows_bought_labels_and_guesses_the_rest():
@@ -50,7 +50,7 @@ def test_a_picture_knows_bought_labels_and_guesses_the_rest():
     columns = {"logits": np.eye(3)[[1, 1, 0, 0, 0, 0]], "latents": np.ones((6, 2))}
     view = tiny.view()._replace(columns=columns)
     query = Query(np.array([4], np.int32), {}, {}, np.zeros(6))
-    kept = loop._latents(0, pool, 0, cycles.Outcome(None, view, {}, {}, query))
+    kept = answers.latents(0, pool, 0, cycles.Outcome(None, view, {}, {}, query))
     assert kept["label"].tolist() == [1, 0, 0, 0, 2, 0]  # the guess for row 4 was 0
     assert kept["bought"].tolist() == [False, True, False, False, True, False]
     assert kept["group"].tolist() == [1, 0, 1, 1, 2, 1]

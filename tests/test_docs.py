@@ -1,12 +1,15 @@
 """What README and docs say exists: files, commands, options, defaults, presets."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
+import gmmal_jax
 from gmmal_jax.cli import main as cli
 from gmmal_jax.errors import UserError
 
@@ -113,6 +116,23 @@ def test_the_readmes_python_runs():
     names = {"latents": rows}
     exec(code, names)
     assert names["model"].means_.shape == names["fit"].mixture.means.shape == (10, 4)
+
+
+def test_the_python_of_runs_runs(tmp_path, monkeypatch, capsys):
+    """In small, for time's sake."""
+    (code,) = (
+        text
+        for kind, text in FENCE.findall((ROOT / "docs/runs.md").read_text())
+        if kind == "python"
+    )
+    monkeypatch.chdir(tmp_path)
+    one = functools.partial(gmmal_jax.run, num_devices=1)
+    monkeypatch.setattr(gmmal_jax, "run", one)
+    monkeypatch.setattr(gmmal_jax, "preset", lambda name: tiny.config(cycles=1))
+    names = {}
+    exec(code, names)
+    assert names["gap"].shape == (2,) and (tmp_path / "runs/entropy").is_dir()
+    assert capsys.readouterr().out.count("entropy") == 2
 
 
 @every_page

@@ -95,10 +95,11 @@ def test_a_folder_of_another_run_is_refused(done):
 
 
 def test_a_stopped_run_goes_on(done, tmp_path):
-    answers = [None, None, None, signal.SIGTERM]
+    answers = [None] * 4 + [signal.SIGTERM]  # in the reference's second cycle
     with pytest.raises(Interrupted):
         gmmal_jax.run(config(), tmp_path, num_devices=1, stop=lambda: answers.pop(0))
     one = gmmal_jax.load(tmp_path)
+    assert one.results["cycle"].tolist() == [0]
     assert one.reference.results["cycle"].tolist() == [0]
     assert_equal(gmmal_jax.run(config(), tmp_path, num_devices=1), done[0])
 

@@ -23,7 +23,7 @@ LEVELS = [
     "train",
     "cycle",
     "storage",
-    "report",
+    "report answers",
     "bind",
     "loop",
     "testing",

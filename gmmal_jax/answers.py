@@ -1,0 +1,131 @@
+"""Between a query and the next training: its record, its answers, the pool after it."""
+
+from typing import Any
+
+import numpy as np
+
+from gmmal_jax import keys, pool as pools
+from gmmal_jax.cycle import Outcome
+from gmmal_jax.data.splits import Split
+from gmmal_jax.oracle import Oracle
+from gmmal_jax.pool import Pool
+from gmmal_jax.storage.records import Record, Row
+
+MAP_ROWS = 3000
+"""Latents kept of the last query's cycle, for a picture."""
+
+
+def first(split: Split, oracle: Oracle) -> Pool:
+    """The pool with its first labels."""
+    rows = split.initial
+    return pools.label(pools.make(split.pool), rows, oracle(rows), 0)
+
+
+def initial_rows(seed: int, split: Split, pool: Pool) -> list[Row]:
+    """The first labels as they are recorded.
+
+    Args:
+      seed: of the run.
+      split: of that seed.
+      pool: with its first labels.
+    """
+    rows = split.initial
+    columns = zip(rows, pool.ids[rows], pool.labels[rows], strict=True)
+    return [
+        {
+            "seed": seed,
+            "index": int(index),
+            "id": int(name),
+            "label": int(label),
+        }
+        for index, name, label in columns
+    ]
+
+
+def query_rows(pool: Pool, outcome: Outcome) -> list[Row]:
+    """The query as it is recorded, without answers."""
+    query = outcome.query
+    if query is None:
+        return []
+    pseudo = _pseudo_labels(outcome)
+    rows = []
+    for rank, index in enumerate(query.indices):
+        row: dict[str, Any] = {
+            "rank": rank,
+            "index": int(index),
+            "id": int(pool.ids[index]),
+            "pseudo_label": int(pseudo[index]),
+        }
+        row |= {name: float(score[index]) for name, score in query.scores.items()}
+        row |= {f"rank_{name}": float(r[index]) for name, r in query.ranks.items()}
+        rows.append(row | {"total": float(query.total[index])})
+    return rows
+
+
+def _pseudo_labels(outcome: Outcome) -> np.ndarray:
+    """The classifier's, int [n]."""
+    return outcome.view.columns["logits"].argmax(axis=1)
+
+
+def answered(record: Record, oracle: Oracle) -> Record:
+    """A record whose queries carry their labels.
+
+    Args:
+      record: of a cycle that may have asked.
+      oracle: whoever knows.
+    """
+    if not record.queries:
+        return record
+    labels = oracle(_asked(record))
+    pairs = zip(record.queries, labels, strict=True)
+    return record._replace(
+        queries=[row | {"label": int(label)} for row, label in pairs]
+    )
+
+
+def tell(pool: Pool, record: Record) -> Pool:
+    """The pool that the next cycle trains on: with a record's answers.
+
+    Args:
+      pool: that the record's cycle trained on.
+      record: answered.
+    """
+    if not record.queries:
+        return pool
+    labels = np.asarray([row["label"] for row in record.queries], np.int32)
+    return pools.label(pool, _asked(record), labels, record.cycle + 1)
+
+
+def _asked(record: Record) -> np.ndarray:
+    return np.asarray([row["index"] for row in record.queries], np.int64)
+
+
+def latents(
+    seed: int, pool: Pool, cycle: int, outcome: Outcome
+) -> dict[str, np.ndarray]:
+    """What a picture shows: chosen, labeled and a part of the rest, m rows.
+
+    A class that nobody has bought is the classifier's guess.
+
+    Args:
+      seed: of the run.
+      pool: with the answers to this cycle's query.
+      cycle: that asked.
+      outcome: of that cycle.
+
+    Returns:
+      latents [m, d], group int8 [m] (labeled, unlabeled, chosen), label [m], bought
+      bool [m]: whether the label was.
+    """
+    group = np.where(pool.labeled, 0, 1).astype(np.int8)
+    group[pool.since == cycle + 1] = 2
+    shuffled = keys.rng(seed, "query", cycle, 1).permutation(len(group))
+    wanted_first = shuffled[np.argsort(group[shuffled] == 1, kind="stable")]
+    rows = np.sort(wanted_first[:MAP_ROWS])
+    labels = np.where(pool.labeled, pool.labels, _pseudo_labels(outcome))
+    return {
+        "latents": outcome.view.columns["latents"][rows],
+        "group": group[rows],
+        "label": labels[rows].astype(np.int32),
+        "bought": pool.labeled[rows],
+    }
