@@ -241,11 +241,11 @@ def _draw_map(
 
 
 def _shade(color: Any, bought: bool) -> np.ndarray:
-    """A class's color; halfway to white where the class is a guess."""
+    """A class's color; a third of the way to white where the class is a guess."""
     from matplotlib.colors import to_rgb
 
     shade = np.asarray(to_rgb(color))
-    return shade if bought else (shade + 1) / 2
+    return shade if bought else (2 * shade + 1) / 3
 
 
 def _add_legends(

@@ -51,6 +51,23 @@ def test_latent_map(tmp_path, latents):
     assert again[1].read_bytes() == paths[1].read_bytes()
 
 
+def test_guessed_classes_are_pale_and_the_legend_says_so(
+    tmp_path, latents, monkeypatch
+):
+    monkeypatch.setattr(figures, "_embed", lambda values: values[:, :2])
+    values, labels = latents
+    groups, bought = np.array(["unlabeled"] * 120), np.arange(120) % 2 == 0
+    tab10 = {"full": "#1f77b4", "pale": "#6aa4cd"}
+    for known, wanted in ((bought, {"full", "pale"}), (~bought & bought, {"pale"})):
+        paths = figures.latent_map(tmp_path / "map", values, groups, labels, known)
+        text = paths[1].read_text()
+        assert ">pale: predicted class<" in text
+        points = text[: text.index('id="legend')]
+        assert {name for name, color in tab10.items() if color in points} == wanted
+    paths = figures.latent_map(tmp_path / "all", values, groups, labels)
+    assert "pale" not in paths[1].read_text()
+
+
 def test_embedding_keeps_classes_apart(latents):
     values, labels = latents
     points = figures._embed(values)
