@@ -22,10 +22,15 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def copy(tmp_path_factory):
+    """The package's sources, outside of ours."""
+    return shutil.copytree(SOURCE, tmp_path_factory.mktemp("source") / "package")
+
+
+@pytest.fixture(scope="module")
+def installed(copy, tmp_path_factory):
     """The folder that pip installs the package to, offline."""
     folder = tmp_path_factory.mktemp("site")
-    copy = shutil.copytree(SOURCE, tmp_path_factory.mktemp("source") / "package")
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation"]
     more = ["--no-index", "--quiet", "--target", str(folder), str(copy)]
     done = subprocess.run([*pip, *more], capture_output=True, text=True)
@@ -42,10 +47,14 @@ def there(installed, monkeypatch):
         del sys.modules[name]
 
 
-def python(*args, installed):
-    """Run Python with one device and the package."""
+def python(*args, installed, devices=1):
+    """Run Python with the package, on so many devices that compile in no time."""
     paths = [str(installed), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = dict(os.environ, XLA_FLAGS="", PYTHONPATH=os.pathsep.join(paths))
+    flags = (
+        f"--xla_force_host_platform_device_count={devices} "
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    )
+    environment = dict(os.environ, XLA_FLAGS=flags, PYTHONPATH=os.pathsep.join(paths))
     return subprocess.run(
         [sys.executable, *args],
         capture_output=True, text=True, env=environment,
@@ -119,14 +128,8 @@ def test_its_parts_go_with_ours(there):
         assert methods.label(config) == label
 
 
-def test_it_passes_our_checks_in_its_own_tests(installed):
+def test_it_passes_our_checks_in_its_own_tests(copy, installed):
     """The checks that `gmmal_jax.testing` offers to everybody."""
-    flags = (
-        "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    )
-    code = f"import os, sys; os.environ['XLA_FLAGS'] = {flags!r}\nimport pytest\n"
-    code += "sys.exit(pytest.main(sys.argv[1:]))"
-    tests = str(SOURCE / "tests")
-    args = ("-c", code, "--rootdir", tests, "-q", "-p", "no:cacheprovider", tests)
-    done = python(*args, installed=installed)
+    args = ("-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy))
+    done = python(*args, installed=installed, devices=2)
     assert done.returncode == 0, done.stdout[-3000:]
