@@ -19,4 +19,5 @@ def total(values: Tree, axis_name: str | None) -> Tree:
     """
     if axis_name is None or lax.axis_size(axis_name) == 1:
         return values
-    return lax.psum(values, axis_name)
+    summed: Tree = lax.psum(values, axis_name)  # type: ignore[no-untyped-call]
+    return summed

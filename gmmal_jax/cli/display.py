@@ -118,7 +118,9 @@ class Display:
         self.console.print(line, markup=False)
 
 
-def summary(display: Display, folder: Path, figure: Path, seeds: tuple) -> list[str]:
+def summary(
+    display: Display, folder: Path, figure: Path, seeds: tuple[int, ...]
+) -> list[str]:
     """The lines after a finished run.
 
     Args:

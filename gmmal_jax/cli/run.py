@@ -141,8 +141,9 @@ def _use_cache() -> None:
     """Compiled programs survive the process, so that a second start is quick."""
     import jax
 
-    jax.config.update("jax_compilation_cache_dir", cache_folder())
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    update: Callable[[str, object], None] = jax.config.update
+    update("jax_compilation_cache_dir", cache_folder())
+    update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 @contextmanager

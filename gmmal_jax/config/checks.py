@@ -138,7 +138,7 @@ def check(value: object, hint: Any, name: str) -> None:
             raise unknown(f"--{name}", value, args)
     elif origin is tuple:
         require(isinstance(value, tuple), name, value, "use a list of values")
-        for item in typing.cast(tuple, value):
+        for item in typing.cast(tuple[object, ...], value):
             check(item, args[0], name)
     else:
         remedy = f"use {_WORDS.get(hint, 'a group of settings')}"

@@ -15,7 +15,7 @@ REMOVED = {"gmm.feature_mode": "eval"}
 """Dotted fields that older files have -> the one value that is still what is done."""
 
 
-def to_dict(config: Config) -> dict:
+def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain nested values, for JSON."""
     return dataclasses.asdict(config)
 
@@ -31,9 +31,10 @@ def from_dict(values: Any, source: str = "configuration") -> Config:
       UserError: a field is unknown or holds an impossible value.
     """
     try:
-        return _build(Config, values, "")
+        config: Config = _build(Config, values, "")
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
+    return config
 
 
 def _build(cls: Any, values: Any, prefix: str) -> Any:
@@ -68,8 +69,8 @@ def replace(config: Config, **values: object) -> Config:
     Raises:
       UserError: an impossible value.
     """
-    top: dict = {k: v for k, v in values.items() if "." not in k}
-    groups: dict[str, dict] = {}
+    top: dict[str, Any] = {k: v for k, v in values.items() if "." not in k}
+    groups: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         if "." in name:
             group, leaf = name.split(".", 1)

@@ -54,7 +54,7 @@ def long_tailed(counts: np.ndarray, ratio: int) -> np.ndarray:
     n 0.1^i leaves a tenth of a tenth of each class, nothing from the fifth on.
     """
     tail = tail_sizes(int(counts.max()), len(counts), ratio)
-    return np.minimum(counts, tail)
+    return np.asarray(np.minimum(counts, tail))
 
 
 def tail_sizes(largest: int, num_classes: int, ratio: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def tail_sizes(largest: int, num_classes: int, ratio: int) -> np.ndarray:
     steps = max(num_classes - 1, 1)
 
     def fits(size: int, place: int) -> bool:
-        return size**steps * ratio**place <= largest**steps
+        return bool(size**steps * ratio**place <= largest**steps)
 
     sizes = []
     for place in range(num_classes):

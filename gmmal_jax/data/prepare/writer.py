@@ -88,7 +88,7 @@ def _write(
 ) -> None:
     import tensorflow_datasets as tfds
 
-    class Prepared(stock, skip_registration=True):  # type: ignore[call-arg]
+    class Prepared(stock, skip_registration=True):  # type: ignore[call-arg,misc]
         VERSION = stock.VERSION
         pkg_dir_path = stock._get_pkg_dir_path()
 
