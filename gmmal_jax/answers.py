@@ -64,7 +64,7 @@ def query_rows(pool: Pool, outcome: Outcome) -> list[Row]:
 
 def _pseudo_labels(outcome: Outcome) -> np.ndarray:
     """The classifier's, int [n]."""
-    return outcome.view.columns["logits"].argmax(axis=1)
+    return np.argmax(outcome.view.columns["logits"], axis=1)
 
 
 def answered(record: Record, oracle: Oracle) -> Record:
