@@ -62,7 +62,7 @@ def query_rows(pool: Pool, outcome: Outcome) -> list[Row]:
     return rows
 
 
-def _pseudo_labels(outcome: Outcome) -> np.ndarray:
+def _pseudo_labels(outcome: Outcome) -> Any:
     """The classifier's, int [n]."""
     return np.argmax(outcome.view.columns["logits"], axis=1)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from scipy.special import log_softmax
 
@@ -125,8 +126,10 @@ def _view(
     state: PyTree,
     readout: Readout,
 ) -> PoolView:
-    columns = task.trainer.embed(readout, state, task.images)
-    return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns)
+    columns, head = task.trainer.embed(readout, state, task.images), None
+    if task.method.learner.head is not None:
+        head = jax.device_get(task.method.learner.head(state))
+    return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns, head)
 
 
 def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:

@@ -65,6 +65,11 @@ LEARNERS: dict[str, Part] = {
 }
 """Training recipes."""
 
+EXTENSIONS: dict[str, Part] = {
+    "critic": Part("gmmal_jax.phases.critics:alone", "ours: the paper's critic alone"),
+}
+"""What any learner is extended by where a query needs columns that it lacks."""
+
 STRATEGIES: dict[str, Part] = {
     "gmm": Part("gmmal_jax.strategies.gmm:make", "the paper's query (section 3.5)"),
     "random": Part("gmmal_jax.strategies.random:make", "uniform choice"),
@@ -180,21 +185,23 @@ def reference(config: Config) -> Config:
 
 
 def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
-    """Build the pair; a learner without a critic gets one if the query needs it.
+    """Build the pair; extensions give a learner the columns that only the query has.
 
     Raises:
       UserError: unknown names, or a strategy that needs columns the learner lacks.
     """
-    from gmmal_jax.phases import adversary, with_critic
     from gmmal_jax.phases.base import Learner
+    from gmmal_jax.phases.extend import extend
     from gmmal_jax.strategies import base
 
     learn, query = resolve(config)
     learner = _made("learner", learn, Learner, network, config)
     strategy = _made("query", query, base.Strategy)
     needs = base.columns_needed(strategy, config.select)
-    if needs & adversary.GIVES - learner.gives:
-        learner = with_critic.add_critic(learner, adversary.make(network, config))
+    for name, part in EXTENSIONS.items():
+        extension = plugins.resolve(part.make, name)(network, config)
+        if needs & extension.gives - learner.gives:
+            learner = extend(learner, extension)
     missing = sorted(needs - learner.gives)
     if missing:
         remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"

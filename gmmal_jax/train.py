@@ -15,7 +15,7 @@ from gmmal_jax import keys, parallel
 from gmmal_jax.data import batches
 from gmmal_jax.data.store import Images
 from gmmal_jax.embed import Embedder
-from gmmal_jax.errors import TrainingDiverged
+from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.phases.base import Learner, Phase
 from gmmal_jax.pool import Pool
 from gmmal_jax.types import Batch, Clock, EmbedPool, Key, PyTree, StepBatch
@@ -187,6 +187,7 @@ def run(
 
     Raises:
       TrainingDiverged: a loss that is not finite.
+      UserError: a phase whose metrics have no loss.
     """
     for index in range(standing.position.phase, len(trainer.learner.phases)):
         address = _Address(seed, cycle, index)
@@ -260,6 +261,9 @@ def _checked(
     measured: dict[str, jax.Array], cycle: int, name: str, step: int
 ) -> dict[str, float]:
     host = jax.device_get(measured)
+    if "loss" not in host:
+        remedy = "its step must return a metric loss: training stops where it diverges"
+        raise UserError(f"metrics of phase {name}", sorted(host), remedy)
     bad = np.flatnonzero(~np.isfinite(host["loss"]))
     if len(bad):
         raise TrainingDiverged(cycle, name, step + int(bad[0]))

@@ -1,11 +1,13 @@
 """The interface of learners: records of pure functions, no base classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from gmmal_jax.errors import UserError
 from gmmal_jax.types import (
     EmbedPool,
     Key,
@@ -35,6 +37,15 @@ class Inputs(NamedTuple):
     def rows(self) -> int:
         """Images of a step."""
         return self.labeled + self.unlabeled + self.subset
+
+    def beside(self, other: "Inputs") -> "Inputs":
+        """What two that share a step read: of each set as much as either."""
+        return Inputs(
+            max(self.labeled, other.labeled),
+            max(self.unlabeled, other.unlabeled),
+            max(self.subset, other.subset),
+            self.candidates or other.candidates,
+        )
 
 
 class Phase(NamedTuple):
@@ -69,13 +80,6 @@ def carry_nothing(state: PyTree) -> None:
     return None
 
 
-def diagnose_nothing(
-    state: PyTree, view: PoolView, held_out: dict[str, np.ndarray]
-) -> dict[str, float]:
-    """The default of `Learner.diagnose`."""
-    return {}
-
-
 class Learner(NamedTuple):
     """How the networks are trained in a cycle, and what can be read of them then.
 
@@ -89,7 +93,7 @@ class Learner(NamedTuple):
         mode; row i depends on image i only.
       carry: state -> what the next cycle's `init` sees; None: nothing.
       diagnose: (state, view, held-out columns) -> host numbers of the cycle's end;
-        the held-out columns are the readout of the evaluation part.
+        the held-out columns are the readout of the evaluation part. None: nothing.
       head: state -> (kernel [d, c], bias [c]) of the linear classifier on the column
         `latents`, for strategies that look through it; None: there is none.
 
@@ -102,7 +106,51 @@ class Learner(NamedTuple):
     phases: tuple[Phase, ...]
     readout: Callable[[PyTree, jax.Array], dict[str, jax.Array]]
     carry: Callable[[PyTree], Any] = carry_nothing
-    diagnose: Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] = (
-        diagnose_nothing
-    )
+    diagnose: (
+        Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
+    ) = None
     head: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
+
+
+def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a learner that does not keep its promises; shapes only, nothing runs.
+
+    Args:
+      learner: anybody's.
+      image_shape: (h, w, ch) of the images it is to read.
+
+    Raises:
+      UserError: columns that `gives` and the readout disagree about, or that have not
+        a row for each image; no logits; a state without `model`; two phases of one
+        name; a head that does not lead from latents to logits.
+    """
+    for error in _faults(learner, image_shape):
+        raise error
+
+
+def _faults(learner: Learner, image_shape: tuple[int, int, int]) -> Iterator[UserError]:
+    names, rows = [phase.name for phase in learner.phases], 2
+    if len(set(names)) < max(len(names), 1):
+        yield UserError("Learner.phases", names, "name one or more, each differently")
+    state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
+    if not hasattr(state, "model"):
+        remedy = "give it a field or property model, the task network's ModelState"
+        yield UserError("state of Learner.init", type(state).__name__, remedy)
+    images = jax.ShapeDtypeStruct((rows, *image_shape), jnp.uint8)
+    columns = jax.eval_shape(learner.readout, state, images)
+    if learner.gives != columns.keys():
+        remedy = f"its readout returns {', '.join(sorted(columns))}: name the same"
+        yield UserError("Learner.gives", sorted(learner.gives), remedy)
+    if "logits" not in columns:
+        remedy = "return logits [b, c] too: accuracy is measured on them"
+        yield UserError("Learner.readout", sorted(columns), remedy)
+    for name, column in columns.items():
+        if column.shape[:1] != (rows,):
+            remedy = f"return a row for each image: {rows} here"
+            yield UserError(f"column {name} has shape", column.shape, remedy)
+    if learner.head is not None:
+        found = jax.eval_shape(learner.head, state)
+        ends = columns["latents"].shape[1:] + columns["logits"].shape[1:]
+        if [part.shape for part in found] != [ends, ends[1:]]:
+            remedy = f"return (kernel {ends}, bias {ends[1:]})"
+            yield UserError("Learner.head", [part.shape for part in found], remedy)

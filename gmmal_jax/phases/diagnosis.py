@@ -1,6 +1,6 @@
 """Numbers on critic and mixtures at the end of a cycle."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,9 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((below + up_to) / (2 * len(positive) * len(negative)))
 
 
-def diagnose(adversary: Adversary) -> Any:
+def diagnose(
+    adversary: Adversary,
+) -> Callable[[CriticState, PoolView, dict[str, np.ndarray]], dict[str, float]]:
     """Numbers on critic and mixtures at the end of a cycle.
 
     The held-out AUC sets the labeled rows against the evaluation part, which neither
@@ -28,9 +30,8 @@ def diagnose(adversary: Adversary) -> Any:
     """
 
     def run(
-        state: Any, view: PoolView, held_out: dict[str, np.ndarray]
+        critic: CriticState, view: PoolView, held_out: dict[str, np.ndarray]
     ) -> dict[str, float]:
-        critic: CriticState = state.critic
         value = view.columns["critic"]
         q = value if adversary.da.output == "sigmoid" else 1 / (1 + np.exp(-value))
         q = np.clip(q.astype(np.float64), 1e-12, 1 - 1e-12)

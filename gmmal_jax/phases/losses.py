@@ -7,7 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from gmmal_jax.phases.base import Inputs
+from gmmal_jax.phases.network import cross_entropy, global_mean
 from gmmal_jax.types import Clock, Key, Metrics, ModelState, Outputs, PyTree, StepBatch
+
+
+def label_loss(logits: jax.Array, batch: StepBatch) -> jax.Array:
+    """This device's share of the mean cross-entropy of the labeled batch, in nats."""
+    labeled = batch.labeled
+    assert labeled is not None
+    return global_mean(cross_entropy(logits, labeled.labels), labeled.mask)
 
 
 def no_parameters(key: Key) -> None:
@@ -27,8 +35,19 @@ def full_gradient(clock: Clock) -> jax.Array:
     return jnp.ones(())
 
 
-def measure_nothing(context: Any, outputs: Outputs, batch: StepBatch) -> Metrics:
+def measure_nothing(
+    parameters: PyTree,
+    context: Any,
+    model: ModelState,
+    outputs: Outputs,
+    batch: StepBatch,
+) -> Metrics:
     """The default of `AuxLoss.measure`."""
+    return {}
+
+
+def no_columns(parameters: PyTree, outputs: Outputs) -> dict[str, jax.Array]:
+    """The default of `AuxLoss.columns`."""
     return {}
 
 
@@ -52,11 +71,15 @@ class Memory(NamedTuple):
 class AuxLoss(NamedTuple):
     """A loss beside cross-entropy in the supervised phase.
 
+    The factory of a loss is given the network: it knows the latents' size and the
+    maps' shapes when it makes a head.
+
     Attributes:
-      name: prefix of its metrics.
+      name: prefix of its metrics, and where the state keeps its head and memory.
       weight: its factor in the objective.
       loss: (parameters, context, outputs, batch) -> this device's share of the mean
-        over the global labeled batch.
+        over the global labeled batch. Rows of other devices (pairs, contrasts) come
+        from `network.all_rows`, whose gradient finds its way back.
       init: key -> parameters of its own (a loss head), trained by the network's
         optimizer; None: none.
       context: (key, model, batch) -> (anything the loss needs, model with the
@@ -65,8 +88,11 @@ class AuxLoss(NamedTuple):
       gate: clock -> factor in [0, 1] of the gradient that reaches the network; the
         loss's own parameters always feel all of it.
       inputs: what it reads beside the labeled batch.
-      measure: (context, outputs, batch) -> scalars to log, equal on all devices.
+      measure: (parameters, context, model, outputs, batch), all as they were before
+        the step -> scalars to log, equal on all devices.
       memory: None: every step has the context it computed, and no other.
+      gives: names of the columns that its parameters add to the readout.
+      columns: (parameters, outputs in evaluation mode) -> those columns, [b, ...].
     """
 
     name: str
@@ -76,5 +102,9 @@ class AuxLoss(NamedTuple):
     context: Callable[[Key, ModelState, StepBatch], tuple[Any, ModelState]] = no_context
     gate: Callable[[Clock], jax.Array] = full_gradient
     inputs: Inputs = Inputs()
-    measure: Callable[[Any, Outputs, StepBatch], Metrics] = measure_nothing
+    measure: Callable[[PyTree, Any, ModelState, Outputs, StepBatch], Metrics] = (
+        measure_nothing
+    )
     memory: Memory | None = None
+    gives: frozenset[str] = frozenset()
+    columns: Callable[[PyTree, Outputs], dict[str, jax.Array]] = no_columns

@@ -10,8 +10,8 @@ from gmmal_jax.devices import total
 from gmmal_jax.mixtures import classwise, gaussian
 from gmmal_jax.mixtures.classwise import ClassStatistics
 from gmmal_jax.phases.base import Inputs
-from gmmal_jax.phases.losses import AuxLoss, Memory
-from gmmal_jax.phases.network import Network, cross_entropy, global_mean
+from gmmal_jax.phases.losses import AuxLoss, Memory, label_loss
+from gmmal_jax.phases.network import Network, global_mean
 from gmmal_jax.types import (
     AXIS,
     Key,
@@ -19,7 +19,6 @@ from gmmal_jax.types import (
     Mixture,
     ModelState,
     Outputs,
-    PyTree,
     StepBatch,
 )
 
@@ -75,22 +74,29 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
         return to_mixture(classes), model
 
     def loss(
-        parameters: PyTree, mixture: Mixture, outputs: Outputs, batch: StepBatch
+        parameters: None, mixture: Mixture, outputs: Outputs, batch: StepBatch
     ) -> jax.Array:
-        assert batch.labeled is not None
-        log_joint = gaussian.log_joint(outputs.latents, mixture)
-        return global_mean(
-            cross_entropy(log_joint, batch.labeled.labels), batch.labeled.mask
-        )
+        return label_loss(gaussian.log_joint(outputs.latents, mixture), batch)
 
-    def measure(mixture: Mixture, outputs: Outputs, batch: StepBatch) -> Metrics:
+    def measure(
+        parameters: None,
+        mixture: Mixture,
+        model: ModelState,
+        outputs: Outputs,
+        batch: StepBatch,
+    ) -> Metrics:
         assert batch.labeled is not None
+        ours, theirs = _pulls(mixture, network.head(model), outputs, batch)
         posteriors = gaussian.log_posteriors(outputs.latents, mixture)
         saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
         share = total(global_mean(saturated, batch.labeled.mask), AXIS)
         present = (mixture.weights > 0)[:, None]
         smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
-        return {"saturated_posteriors": share, "smallest_variance": smallest}
+        return {
+            "gradient_ratio": reg.alpha * ours / jnp.maximum(theirs, 1e-30),
+            "saturated_posteriors": share,
+            "smallest_variance": smallest,
+        }
 
     made = AuxLoss(
         name="reg",
@@ -103,6 +109,27 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
     if reg.refit_every == 1 and reg.statistics_decay == 0:
         return made
     return made._replace(context=statistics, memory=_memory(network, reg, to_mixture))
+
+
+def _pulls(
+    mixture: Mixture,
+    head: tuple[jax.Array, jax.Array],
+    outputs: Outputs,
+    batch: StepBatch,
+) -> tuple[jax.Array, jax.Array]:
+    """|d loss / d latents| and |d cross-entropy / d latents| on the batch."""
+    kernel, bias = head
+
+    def classify(latents: jax.Array) -> jax.Array:
+        logits = jnp.matmul(latents, kernel, precision=jax.lax.Precision.HIGHEST)
+        return label_loss(logits + bias[None, :], batch)
+
+    def penalize(latents: jax.Array) -> jax.Array:
+        return label_loss(gaussian.log_joint(latents, mixture), batch)
+
+    pulls = [jax.grad(f)(outputs.latents) for f in (penalize, classify)]
+    ours, theirs = (jnp.sqrt(total(jnp.sum(jnp.square(p)), AXIS)) for p in pulls)
+    return ours, theirs
 
 
 def _memory(

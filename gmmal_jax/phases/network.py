@@ -26,6 +26,7 @@ class Network(NamedTuple):
       head: state -> (kernel [d, c], bias [c]).
       num_classes: c.
       latent_size: d.
+      map_shapes: (h, w, ch) of each feature map.
     """
 
     init: Callable[[Key], ModelState]
@@ -36,6 +37,7 @@ class Network(NamedTuple):
     head: Callable[[ModelState], tuple[jax.Array, jax.Array]]
     num_classes: int
     latent_size: int
+    map_shapes: tuple[tuple[int, ...], ...]
 
 
 def make(
@@ -92,7 +94,10 @@ def make(
         x, mask = images.astype(dtype), jnp.ones(images.shape[0], bool)
         return resnet.apply(model, state, x, mask, train=False, axis_name=None)[0]
 
-    kernel = jax.eval_shape(lambda key: resnet.head(init(key))[0], jax.random.key(0))
+    def shapes(key: Key) -> Outputs:
+        return predict(init(key), jnp.zeros((1, *image_shape)))
+
+    found = jax.eval_shape(shapes, jax.random.key(0))
     return Network(
         init=init,
         augmented=augmented,
@@ -101,7 +106,8 @@ def make(
         normalized=normalized,
         head=resnet.head,
         num_classes=num_classes,
-        latent_size=kernel.shape[0],
+        latent_size=found.latents.shape[1],
+        map_shapes=tuple(each.shape[1:] for each in found.maps),
     )
 
 

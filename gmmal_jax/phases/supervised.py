@@ -1,18 +1,17 @@
 """Stage 1: cross-entropy plus any auxiliary losses, one SGD (section 4.1, A.1)."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from gmmal_jax import devices, numerics
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.base import Inputs, Phase
-from gmmal_jax.phases.losses import AuxLoss
-from gmmal_jax.phases.network import Network, cross_entropy, global_mean
-from gmmal_jax.types import AXIS, Key, Metrics, ModelState, Outputs, PyTree, StepBatch
+from gmmal_jax.phases.losses import AuxLoss, label_loss
+from gmmal_jax.phases.network import Network
+from gmmal_jax.types import Key, Metrics, ModelState, Outputs, PyTree, StepBatch
 
 
 class SupervisedState(NamedTuple):
@@ -20,27 +19,34 @@ class SupervisedState(NamedTuple):
 
     Attributes:
       model: the task network.
-      heads: the auxiliary losses' own parameters, one entry a loss.
+      heads: the auxiliary losses' own parameters, by the losses' names.
       optimizer: of (network parameters, heads).
-      memories: what the auxiliary losses remember, one entry a loss; None: nothing.
+      memories: what the auxiliary losses remember, by their names; None: nothing.
     """
 
     model: ModelState
-    heads: tuple[PyTree, ...]
+    heads: dict[str, PyTree]
     optimizer: PyTree
-    memories: tuple[PyTree, ...]
+    memories: dict[str, PyTree]
 
 
 def init(
     network: Network, losses: Sequence[AuxLoss], config: TrainConfig, key: Key
 ) -> SupervisedState:
-    """Fresh weights; heads draw from `fold_in(key, 2 + position)`."""
+    """Fresh weights; heads draw from `fold_in(key, 2 + position)`.
+
+    Raises:
+      ValueError: two losses of one name.
+    """
     model = network.init(key)
-    heads = tuple(
-        loss.init(jax.random.fold_in(key, 2 + i)) for i, loss in enumerate(losses)
-    )
+    heads = {
+        loss.name: loss.init(jax.random.fold_in(key, 2 + i))
+        for i, loss in enumerate(losses)
+    }
+    if len(heads) < len(losses):
+        raise ValueError(f"two losses are called {[loss.name for loss in losses]}")
     sgd = optimizer.sgd(config.momentum, config.weight_decay)
-    memories = tuple(loss.memory and loss.memory.init() for loss in losses)
+    memories = {loss.name: loss.memory and loss.memory.init() for loss in losses}
     return SupervisedState(model, heads, sgd.init((model.params, heads)), memories)
 
 
@@ -64,14 +70,7 @@ def make_phase(
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled = batch.labeled
         assert labeled is not None
-        model, contexts, memories = state.model, [], []
-        for i, loss in enumerate(losses):
-            loss_key = jax.random.fold_in(key, 2 + i)
-            context, model, memory = _context(
-                loss, loss_key, model, batch, state.memories[i]
-            )
-            contexts.append(jax.lax.stop_gradient(context))
-            memories.append(memory)
+        contexts, model, memories = _contexts(losses, key, state, batch)
         images = network.augmented(jax.random.fold_in(key, 0), labeled)
 
         def objective(trained: tuple) -> tuple[jax.Array, tuple]:
@@ -79,12 +78,12 @@ def make_phase(
             outputs, stats = network.train(
                 ModelState(params, model.batch_stats), images, labeled.mask
             )
-            terms = {"cross_entropy": _cross_entropy(outputs, batch)}
+            terms = {"cross_entropy": label_loss(outputs.logits, batch)}
             total = terms["cross_entropy"]
-            for loss, head, context in zip(losses, heads, contexts, strict=True):
-                gated = _gate(loss.gate(batch.clock), outputs)
-                terms[loss.name] = loss.loss(head, context, gated, batch)
-                total = total + loss.weight * terms[loss.name]
+            for loss in losses:
+                name, gated = loss.name, _gate(loss.gate(batch.clock), outputs)
+                terms[name] = loss.loss(heads[name], contexts[name], gated, batch)
+                total = total + loss.weight * terms[name]
             return total, ((outputs, stats), terms | {"loss": total})
 
         rate = optimizer.scheduled(batch.clock, config)
@@ -92,20 +91,33 @@ def make_phase(
         done = optimizer.minimize(sgd, objective, trained, state.optimizer, rate)
         (params, heads), (outputs, stats) = done.params, done.aux
         metrics = done.metrics
-        for loss, head, context in zip(losses, state.heads, contexts, strict=True):
-            ratio = _gradient_ratio(loss, head, context, network, model, outputs, batch)
-            metrics[f"{loss.name}/gradient_ratio"] = ratio
-            for name, value in loss.measure(context, outputs, batch).items():
-                metrics[f"{loss.name}/{name}"] = value
+        for loss in losses:
+            found = loss.measure(
+                state.heads[loss.name], contexts[loss.name], model, outputs, batch
+            )
+            metrics |= {f"{loss.name}/{name}": value for name, value in found.items()}
         state = state._replace(
             model=ModelState(params, stats),
             heads=heads,
             optimizer=done.moments,
-            memories=tuple(memories),
+            memories=memories,
         )
         return state, metrics
 
     return Phase("supervised", step, num_steps(config), _inputs(losses, config))
+
+
+def _contexts(
+    losses: Sequence[AuxLoss], key: Key, state: Any, batch: StepBatch
+) -> tuple[dict[str, Any], ModelState, dict[str, PyTree]]:
+    """What each loss is told in this step, the model to go on with, the memories."""
+    model, contexts, memories = state.model, {}, {}
+    for i, loss in enumerate(losses):
+        loss_key, memory = jax.random.fold_in(key, 2 + i), state.memories[loss.name]
+        context, model, memory = _context(loss, loss_key, model, batch, memory)
+        contexts[loss.name] = jax.lax.stop_gradient(context)
+        memories[loss.name] = memory
+    return contexts, model, memories
 
 
 def _context(
@@ -130,13 +142,7 @@ def _context(
 
 def _inputs(losses: Sequence[AuxLoss], config: TrainConfig) -> Inputs:
     asked = [Inputs(labeled=config.batch_size), *(loss.inputs for loss in losses)]
-    return Inputs(*(max(sizes) for sizes in zip(*asked, strict=True)))
-
-
-def _cross_entropy(outputs: Outputs, batch: StepBatch) -> jax.Array:
-    labeled = batch.labeled
-    assert labeled is not None
-    return global_mean(cross_entropy(outputs.logits, labeled.labels), labeled.mask)
+    return functools.reduce(Inputs.beside, asked)
 
 
 def _gate(factor: jax.Array, outputs: Outputs) -> Outputs:
@@ -146,29 +152,3 @@ def _gate(factor: jax.Array, outputs: Outputs) -> Outputs:
         return factor * leaf + (1 - factor) * jax.lax.stop_gradient(leaf)
 
     return jax.tree.map(gate, outputs)
-
-
-def _gradient_ratio(
-    loss: AuxLoss,
-    head: PyTree,
-    context: Any,
-    network: Network,
-    model: ModelState,
-    outputs: Outputs,
-    batch: StepBatch,
-) -> jax.Array:
-    """Weight * |d loss / d latents| / |d cross-entropy / d latents| on the batch."""
-    kernel, bias = network.head(model)
-
-    def classify(latents: jax.Array) -> jax.Array:
-        logits = numerics.matmul(latents, kernel) + bias[None, :]
-        return _cross_entropy(outputs._replace(logits=logits), batch)
-
-    def penalize(latents: jax.Array) -> jax.Array:
-        return loss.loss(head, context, outputs._replace(latents=latents), batch)
-
-    pulls = [jax.grad(f)(outputs.latents) for f in (penalize, classify)]
-    ours, theirs = (
-        jnp.sqrt(devices.total(jnp.sum(jnp.square(pull)), AXIS)) for pull in pulls
-    )
-    return loss.weight * ours / jnp.maximum(theirs, 1e-30)

@@ -9,7 +9,8 @@ from gmmal_jax.phases import supervised
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network
-from gmmal_jax.types import Key, ModelState
+from gmmal_jax.phases.supervised import SupervisedState
+from gmmal_jax.types import Key
 
 GIVES = frozenset({"logits", "latents"})
 """Columns of every learner's task network."""
@@ -18,21 +19,20 @@ GIVES = frozenset({"logits", "latents"})
 def make(network: Network, losses: Sequence[AuxLoss], config: TrainConfig) -> Learner:
     """A learner that trains a fresh network each cycle with the given losses."""
 
-    def init(key: Key, previous: None) -> supervised.SupervisedState:
+    def init(key: Key, previous: None) -> SupervisedState:
         return supervised.init(network, losses, config, key)
 
-    def columns(
-        state: supervised.SupervisedState, images: jax.Array
-    ) -> dict[str, jax.Array]:
-        return readout(network, state.model, images)
+    def readout(state: SupervisedState, images: jax.Array) -> dict[str, jax.Array]:
+        outputs = network.predict(state.model, network.normalized(images))
+        columns = {"logits": outputs.logits, "latents": outputs.latents}
+        for loss in losses:
+            columns |= loss.columns(state.heads[loss.name], outputs)
+        return columns
 
-    phase = supervised.make_phase(network, losses, config)
-    return Learner(gives=GIVES, init=init, phases=(phase,), readout=columns)
-
-
-def readout(
-    network: Network, model: ModelState, images: jax.Array
-) -> dict[str, jax.Array]:
-    """The columns of `GIVES` for uint8 images [b, h, w, ch], evaluation mode."""
-    outputs = network.predict(model, network.normalized(images))
-    return {"logits": outputs.logits, "latents": outputs.latents}
+    return Learner(
+        gives=GIVES.union(*(loss.gives for loss in losses)),
+        init=init,
+        phases=(supervised.make_phase(network, losses, config),),
+        readout=readout,
+        head=lambda state: network.head(state.model),
+    )

@@ -52,7 +52,7 @@ def test_a_step_moves_every_parameter(trained):
 
 def test_statistics_and_mixtures_stay_float32(trained):
     _, state, metrics = trained
-    assert len(leaves(state.critic.labeled)) == 3
+    assert len(leaves(state.own.critic.labeled)) == 3
     kinds = {leaf.dtype for leaf in leaves((state, metrics))}
     assert kinds <= {np.dtype(np.float32), np.dtype(np.int32)}
 

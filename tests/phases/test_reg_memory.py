@@ -98,7 +98,7 @@ def test_each_step_uses_the_last_refit(every, decay):
     """Step s has the mixture of step s - s % every, also across chunks."""
     state, classes = by_hand(every, decay)
     final = trained(every, decay)[-1]
-    for a, b in zip(classes, final.memories[0], strict=True):
+    for a, b in zip(classes, final.memories["reg"], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     for a, b in zip(
         jax.tree.leaves(state.model.params),
@@ -115,13 +115,13 @@ def test_the_default_remembers_nothing():
     network = tiny.network()
     made = mixture_loss.make(network, configs.RegConfig(), configs.MixtureConfig())
     assert made.memory is None
-    assert trained(1, 0.0)[-1].memories == (None,)
+    assert trained(1, 0.0)[-1].memories == {"reg": None}
     assert "cond" not in {name for name, _ in equations(step_jaxpr(1))}
     assert "cond" in {name for name, _ in equations(step_jaxpr(2))}
 
 
 def test_the_memory_stands_between_refits():
-    counts = [state.memories[0].means for state in trained(4, 0.0)]
+    counts = [state.memories["reg"].means for state in trained(4, 0.0)]
     np.testing.assert_array_equal(counts[0], counts[1])  # after steps 2 and 4
     assert np.any(counts[1] != counts[2])
 

@@ -1,0 +1,219 @@
+"""Conformance of learners: what each must do, for anybody's tests.
+
+In a test file, with `XLA_FLAGS=--xla_force_host_platform_device_count=3` on a CPU:
+
+    from gmmal_jax.testing import learners
+
+    def test_mine_is_a_learner():
+        learners.check(lambda network: mine.make(network, config))
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmmal_jax import cycle as cycles, keys, train
+from gmmal_jax.phases.base import Learner, check_learner
+from gmmal_jax.phases.network import Network
+from gmmal_jax.pool import Pool
+from gmmal_jax.testing import worlds
+from gmmal_jax.types import PyTree
+
+Build = Callable[[Network], Learner]
+_EPSILON = float(np.finfo(np.float32).eps)
+
+
+class _Case(NamedTuple):
+    """A learner, and a cycle of it on one device."""
+
+    build: Build
+    task: cycles.Task
+    pool: Pool
+    outcome: cycles.Outcome
+    chunks: list[train.Standing]
+
+    @property
+    def learner(self) -> Learner:
+        return self.task.trainer.learner
+
+    @property
+    def final(self) -> PyTree:
+        """The trained state, on the host."""
+        return self.chunks[-1].state
+
+
+def check(build: Build, devices: Sequence[int] = (2, 3)) -> None:
+    """Train a learner in a small world and check all that the loop relies on.
+
+    The columns are those promised, a row's depend on its image alone, and a head leads
+    from latents to logits; metrics are finite and include the loss; the first weights
+    are those that every learner of a seed starts from; every number of devices trains
+    as one does; a run that is killed after any chunk and resumed ends with the same
+    bits; nothing compiles twice.
+
+    Args:
+      build: network -> learner; a few steps and small batches will do. It is called
+        with the perceptron of `worlds.network`.
+      devices: numbers of devices to compare with one; three seldom divide a batch.
+
+    Raises:
+      AssertionError: what it does not do.
+      UserError: columns and the like that are not what the learner promises.
+    """
+    check_learner(build(worlds.network()), worlds.IMAGE_SHAPE)
+    task, pool = worlds.world(_traced_once(build(worlds.network())))
+    case = _Case(build, task, pool, *worlds.cycle(task, pool))
+    for one in (_starts_alike, _reads_rows, _measures, _resumes, _compiles_once):
+        one(case)
+    allowed = rounding(task, pool, case.final)
+    for num in devices:
+        _agrees_with_one(case, num, allowed)
+
+
+def rounding(task: cycles.Task, pool: Pool, final: PyTree) -> PyTree:
+    """How far another order of sums may move each leaf of a trained state.
+
+    A sum of b terms in another order is off by at most b roundings, in each of t steps.
+    What the learner makes of a rounding is measured: its weights are moved by one, up
+    or down, before the first step.
+
+    Args:
+      task: on one device.
+      pool: what it trains on.
+      final: the state that it ends with.
+    """
+    generator = np.random.default_rng(0)
+
+    def move(leaf: np.ndarray) -> np.ndarray:
+        if not np.issubdtype(leaf.dtype, np.floating):
+            return leaf
+        signs = generator.choice([-_EPSILON, _EPSILON], leaf.shape)
+        return np.asarray(leaf * (1 + signs), leaf.dtype)
+
+    state = jax.tree.map(move, jax.tree.map(np.asarray, _fresh(task)))
+    moved = worlds.cycle(task, pool, start=train.Standing(state))[1]
+    done = (standing.chunk for standing in moved if standing.chunk)
+    steps = sum(chunk.num_steps for chunk in done if chunk.step == chunk.num_steps)
+    rows = max(phase.inputs.rows for phase in task.trainer.learner.phases)
+
+    def allowed(one: np.ndarray, other: np.ndarray) -> float:
+        wide, there = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        far, large = np.abs(wide - there), np.abs(wide)
+        return steps * rows * float((far + _EPSILON * large).max(initial=0.0))
+
+    return jax.tree.map(allowed, final, moved[-1].state)
+
+
+def _traced_once(learner: Learner) -> Learner:
+    """Its steps refuse to be traced again."""
+
+    def once(step: Callable[..., PyTree], name: str) -> Callable[..., PyTree]:
+        traces: list[int] = []
+
+        def run(*args: PyTree) -> PyTree:
+            assert not traces, f"{name}: its step is traced, hence compiled, again"
+            traces.append(1)
+            return step(*args)
+
+        return run
+
+    phases = (p._replace(step=once(p.step, p.name)) for p in learner.phases)
+    return learner._replace(phases=tuple(phases))
+
+
+def _fresh(task: cycles.Task) -> PyTree:
+    return task.trainer.init(keys.key(task.seed, "network", 0), None)
+
+
+def _starts_alike(case: _Case) -> None:
+    """Equal keys, equal states; the network is that of every learner."""
+    state = _fresh(case.task)
+    chex.assert_trees_all_equal(state, _fresh(case.task))
+    first = jax.jit(worlds.network().init)(keys.key(case.task.seed, "network", 0))
+    chex.assert_trees_all_close(
+        state.model, first, rtol=1e-6, custom_message="weights of the first cycle"
+    )
+
+
+def _reads_rows(case: _Case) -> None:
+    """Columns are finite; row i depends on image i; the head gives the logits."""
+    images, _ = worlds.dataset()
+    learner, state = case.learner, case.outcome.state
+    readout = jax.jit(learner.readout)
+    columns, flipped = (readout(state, jnp.asarray(x)) for x in (images, images[::-1]))
+    for name, column in columns.items():
+        assert np.isfinite(column).all(), f"column {name} is not finite"
+        np.testing.assert_allclose(
+            flipped[name], column[::-1], 1e-4, 1e-5,
+            err_msg=f"column {name}: a row depends on other rows",
+        )  # fmt: skip
+    if learner.head is not None:
+        kernel, bias = jax.jit(learner.head)(state)
+        seen = columns["latents"] @ kernel + bias[None]
+        np.testing.assert_allclose(
+            seen, columns["logits"], 1e-3, 1e-4, err_msg="head and logits differ"
+        )
+
+
+def _measures(case: _Case) -> None:
+    """All phases run in order, with finite metrics and a loss; so is what is told."""
+    names = [phase.name for phase in case.learner.phases]
+    assert list(dict.fromkeys(_names(case.chunks))) == names
+    for name, values in case.chunks[-1].metrics.items():
+        assert "loss" in values, f"{name}: no loss among its metrics"
+        wild = [key for key, value in values.items() if not np.isfinite(value)]
+        assert not wild, f"{name}: metrics {wild} are not finite"
+    wild = [k for k, v in case.outcome.diagnostics.items() if not np.isfinite(v)]
+    assert not wild, f"diagnostics {wild} are not finite"
+
+
+def _names(stands: list[train.Standing]) -> list[str]:
+    """Of the phases that led to where training stood, chunk by chunk."""
+    return [standing.chunk.name for standing in stands if standing.chunk]
+
+
+def _resumes(case: _Case) -> None:
+    """From where it stood after any chunk it comes to the same bits."""
+    for chunk in case.chunks[:-1]:
+        outcome, again = worlds.cycle(case.task, case.pool, start=chunk)
+        where = f"resumed at {chunk.position}: the state"
+        chex.assert_trees_all_equal(again[-1].state, case.final, custom_message=where)
+        assert outcome.diagnostics == case.outcome.diagnostics, where
+
+
+def _compiles_once(case: _Case) -> None:
+    """While the labeled set grows."""
+    pool, carried = case.pool, case.learner.carry(case.outcome.state)
+    for number, num in enumerate((20, 33), 1):
+        rows = np.arange(int(pool.labeled.sum()), num)
+        pool = worlds.label(pool, rows, number)
+        if number == 1:
+            # Its `init` may be another program where something was carried over.
+            outcome, _ = worlds.cycle(case.task, pool, number, previous=carried)
+            carried = case.learner.carry(outcome.state)
+            continue
+        with jax.no_tracing():
+            worlds.cycle(case.task, pool, number, previous=carried)
+
+
+def _agrees_with_one(case: _Case, num: int, allowed: PyTree) -> None:
+    """So many devices train as one does, but for the order of sums."""
+    there = jax.local_device_count()
+    flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={num}"
+    assert num <= there, f"{there} devices, {num} are wanted: set {flag}"
+    learner = case.build(worlds.network())
+    task, pool = worlds.world(learner, num_devices=num)
+    _, chunks = worlds.cycle(task, pool)
+
+    def compare(path: Any, one: np.ndarray, other: np.ndarray, off: float) -> None:
+        far = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
+        name = jax.tree_util.keystr(path)
+        assert far.max(initial=0.0) <= off, (
+            f"{num} devices: {name} is {far.max()} off, rounding explains {off}"
+        )
+
+    jax.tree_util.tree_map_with_path(compare, case.final, chunks[-1].state, allowed)
