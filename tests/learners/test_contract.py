@@ -328,9 +328,9 @@ def test_a_committee_of_snapshots():
 
 def test_a_generative_model_after_the_task_model():
     _, chunks = run(generative())
-    losses = [c.metrics["decoder"]["loss"] for c in chunks if c.name == "decoder"]
+    losses = [c.metrics["decoder"]["loss"] for c in chunks if c.chunk.name == "decoder"]
     assert len(losses) == 4 and losses[-1] < losses[0]
-    assert [c.name for c in chunks] == ["supervised"] * 3 + ["decoder"] * 4
+    assert [c.chunk.name for c in chunks] == ["supervised"] * 3 + ["decoder"] * 4
     chex.assert_trees_all_equal(chunks[-1].state.model, chunks[2].state.model)
 
 
