@@ -56,17 +56,13 @@ def ours(case: Case, precision: str) -> Callable[[], object]:
     from gmmal_jax.phases import network as networks
     from gmmal_jax.types import Batch, Clock, StepBatch
 
-    network = networks.make(
-        case.model,
-        case.width,
-        NUM_CLASSES,
-        (case.size, case.size, case.channels),
-        (0.5,) * case.channels,
-        (0.25,) * case.channels,
-        pad=0,
-        flip=False,
+    form = networks.ImageForm(
+        shape=(case.size, case.size, case.channels),
+        mean=(0.5,) * case.channels,
+        std=(0.25,) * case.channels,
         precision=precision,
     )
+    network = networks.make(case.model, case.width, NUM_CLASSES, form)
     config = configs.replace(configs.Config(), **{"train.learning_rate": RATE})
     learner = ce.make(network, config)
     mesh = parallel.make_mesh(1)

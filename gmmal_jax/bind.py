@@ -225,14 +225,16 @@ def _arm(
     num_classes = len(dataset.class_names)
     network = networks.make(
         config.model,
-        config.channels,
+        config.width,
         num_classes,
-        dataset.train_images.shape[1:],
-        dataset.mean,
-        dataset.std,
-        config.data.pad,
-        config.data.flip,
-        config.train.precision,
+        networks.ImageForm(
+            dataset.train_images.shape[1:],
+            dataset.mean,
+            dataset.std,
+            config.data.pad,
+            config.data.flip,
+            config.train.precision,
+        ),
     )
     method = methods.make(network, config)
     trainer = train.make_trainer(

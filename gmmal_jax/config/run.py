@@ -18,8 +18,6 @@ from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
-WIDTHS = {"small": 16, "resnet18": 64, "resnet50": 64}
-"""Channels of the first stage where no width is given."""
 ALIGNMENT_PER_EPOCH = 50
 """Iterations of stage 2 for each epoch of stage 1: A.9's 10,000 for 200."""
 
@@ -110,11 +108,6 @@ class Config(Checked):
         remedy = f"use --budget {self.budget} or more"
         enough = size is None or size >= self.budget
         require(enough, "select.subset-size", size, remedy)
-
-    @property
-    def channels(self) -> int:
-        """Of the network's first stage."""
-        return self.width or WIDTHS[self.model]
 
     @property
     def alignment_steps(self) -> int:

@@ -1,5 +1,6 @@
 """Residual networks for small images: 3x3 stem, no max-pool, four stages."""
 
+import functools
 import itertools
 import math
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from gmmal_jax.models.architecture import Architecture, Shape
 from gmmal_jax.models.convolution import conv2d
 from gmmal_jax.models.normalization import BatchNorm
 from gmmal_jax.types import Key, ModelState, Outputs, PyTree
@@ -128,6 +130,31 @@ def make(name: str, num_classes: int, width: int) -> ResNet:
     """A network by name: a key of `STAGES`."""
     stage_sizes, bottleneck = STAGES[name]
     return ResNet(num_classes, width, stage_sizes, bottleneck)
+
+
+def small(num_classes: int, width: int, image_shape: Shape) -> Architecture:
+    """One basic block a stage, for small images and tests."""
+    return architecture(make("small", num_classes, width))
+
+
+def resnet18(num_classes: int, width: int, image_shape: Shape) -> Architecture:
+    """Two basic blocks a stage."""
+    return architecture(make("resnet18", num_classes, width))
+
+
+def resnet50(num_classes: int, width: int, image_shape: Shape) -> Architecture:
+    """3, 4, 6 and 3 bottlenecks."""
+    return architecture(make("resnet50", num_classes, width))
+
+
+def architecture(model: ResNet) -> Architecture:
+    """As learners use it."""
+    return Architecture(
+        init=functools.partial(init, model),
+        apply=functools.partial(apply, model),
+        head=head,
+        scan_safe=True,
+    )
 
 
 def init(model: ResNet, key: Key, image_shape: tuple[int, int, int]) -> ModelState:

@@ -112,4 +112,5 @@ def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
         inputs=Inputs(labeled=da.batch_size, unlabeled=da.batch_size),
         refresh=refit_mixtures(adversary),
         refresh_every=da.refit_every,
+        scan_safe=adversary.network.scan_safe,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gmmal_jax import numerics
 from gmmal_jax.config import MixtureConfig, RegConfig
 from gmmal_jax.devices import total
 from gmmal_jax.mixtures import classwise, gaussian
@@ -86,17 +87,16 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
         batch: StepBatch,
     ) -> Metrics:
         assert batch.labeled is not None
-        ours, theirs = _pulls(mixture, network.head(model), outputs, batch)
         posteriors = gaussian.log_posteriors(outputs.latents, mixture)
         saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
         share = total(global_mean(saturated, batch.labeled.mask), AXIS)
         present = (mixture.weights > 0)[:, None]
         smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
-        return {
-            "gradient_ratio": reg.alpha * ours / jnp.maximum(theirs, 1e-30),
-            "saturated_posteriors": share,
-            "smallest_variance": smallest,
-        }
+        found = {"saturated_posteriors": share, "smallest_variance": smallest}
+        if network.head is not None:
+            ours, theirs = _pulls(mixture, network.head(model), outputs, batch)
+            found["gradient_ratio"] = reg.alpha * ours / jnp.maximum(theirs, 1e-30)
+        return found
 
     made = AuxLoss(
         name="reg",
@@ -121,7 +121,7 @@ def _pulls(
     kernel, bias = head
 
     def classify(latents: jax.Array) -> jax.Array:
-        logits = jnp.matmul(latents, kernel, precision=jax.lax.Precision.HIGHEST)
+        logits = numerics.matmul(latents, kernel)
         return label_loss(logits + bias[None, :], batch)
 
     def penalize(latents: jax.Array) -> jax.Array:

@@ -9,8 +9,30 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from gmmal_jax.data import augment
 from gmmal_jax.devices import total
-from gmmal_jax.models import resnet
+from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
+from gmmal_jax.models.architecture import Architecture
 from gmmal_jax.types import AXIS, Batch, Key, ModelState, Outputs, PyTree
+
+
+class ImageForm(NamedTuple):
+    """The images that a network reads, and how they are prepared for it.
+
+    Attributes:
+      shape: (h, w, ch).
+      mean: [ch], see `augment.normalize`.
+      std: [ch].
+      pad: see `augment.crop_and_flip`.
+      flip: likewise.
+      precision: of images and feature maps, "float32" or "bf16"; see `resnet.ResNet`.
+    """
+
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pad: int = 0
+    flip: bool = False
+    precision: str = "float32"
 
 
 class Network(NamedTuple):
@@ -19,96 +41,112 @@ class Network(NamedTuple):
     Attributes:
       init: key -> ModelState; draws from `fold_in(key, 0)`.
       augmented: (key, batch) -> float32 images [b, h, w, ch] of this device's rows.
+      strongly_augmented: likewise, by `augment.strong`.
       train: (state, images, mask, groups=1) -> (Outputs, running averages): batch
         statistics over the global batch; `groups` as in `BatchNorm`.
       predict: (state, float32 images) -> Outputs by the running averages.
       normalized: uint8 images -> float32 images, not augmented.
-      head: state -> (kernel [d, c], bias [c]).
+      head: state -> (kernel [d, c], bias [c]); None: the network has no linear one.
       num_classes: c.
       latent_size: d.
       map_shapes: (h, w, ch) of each feature map.
+      scan_safe: whether phases that train it are; see `parallel.compile_step`.
     """
 
     init: Callable[[Key], ModelState]
     augmented: Callable[[Key, Batch], jax.Array]
+    strongly_augmented: Callable[[Key, Batch], jax.Array]
     train: Callable[..., tuple[Outputs, PyTree]]
     predict: Callable[[ModelState, jax.Array], Outputs]
     normalized: Callable[[jax.Array], jax.Array]
-    head: Callable[[ModelState], tuple[jax.Array, jax.Array]]
+    head: Callable[[ModelState], tuple[jax.Array, jax.Array]] | None
     num_classes: int
     latent_size: int
     map_shapes: tuple[tuple[int, ...], ...]
+    scan_safe: bool = True
 
 
-def make(
-    name: str,
-    width: int,
-    num_classes: int,
-    image_shape: tuple[int, int, int],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    pad: int,
-    flip: bool,
-    precision: str = "float32",
-) -> Network:
-    """Bind an architecture to a data set's shape, moments and augmentation.
+def make(name: str, width: int | None, num_classes: int, form: ImageForm) -> Network:
+    """The network of a name (see `models.table.load`) for images of this form.
+
+    Raises:
+      UserError: no such network, or one of another number of classes.
+    """
+    network = bind(table.load(name, width, num_classes, form.shape), form)
+    if network.num_classes != num_classes:
+        remedy = f"the data set has {num_classes} classes: make as many logits"
+        what = f"{table.OPTION} {name}: classes"
+        raise UserError(what, network.num_classes, remedy)
+    return network
+
+
+def bind(architecture: Architecture, form: ImageForm) -> Network:
+    """An architecture on a data set's images.
 
     The one place where images are cast: training, Reg's subset and readouts compute
     in one precision.
-
-    Args:
-      name: "small", "resnet18" or "resnet50".
-      width: channels of the first stage.
-      num_classes: c.
-      image_shape: (h, w, ch).
-      mean: [ch], see `augment.normalize`.
-      std: [ch].
-      pad: see `augment.crop_and_flip`.
-      flip: likewise.
-      precision: of images and feature maps, "float32" or "bf16"; see `resnet.ResNet`.
     """
-    dtype = jnp.bfloat16 if precision == "bf16" else jnp.float32
-    model = resnet.make(name, num_classes, width)
-
-    def normalized(images: jax.Array) -> jax.Array:
-        return augment.normalize(images, mean, std)
-
-    def augmented(key: Key, batch: Batch) -> jax.Array:
-        if not pad and not flip:
-            return normalized(batch.images)
-        bits = own_rows(lambda num: jax.random.bits(key, (num, 2)), batch.mask)
-        return normalized(augment.crop_and_flip(bits, batch.images, pad=pad, flip=flip))
+    dtype = jnp.bfloat16 if form.precision == "bf16" else jnp.float32
 
     def init(key: Key) -> ModelState:
-        return resnet.init(model, jax.random.fold_in(key, 0), image_shape)
+        return architecture.init(jax.random.fold_in(key, 0), form.shape)
 
     def train(
         state: ModelState, images: jax.Array, mask: jax.Array, groups: int = 1
     ) -> tuple[Outputs, PyTree]:
         x = images.astype(dtype)
-        return resnet.apply(
-            model, state, x, mask, train=True, axis_name=AXIS, groups=groups
+        return architecture.apply(
+            state, x, mask, train=True, axis_name=AXIS, groups=groups
         )
 
     def predict(state: ModelState, images: jax.Array) -> Outputs:
         x, mask = images.astype(dtype), jnp.ones(images.shape[0], bool)
-        return resnet.apply(model, state, x, mask, train=False, axis_name=None)[0]
+        return architecture.apply(state, x, mask, train=False, axis_name=None)[0]
 
     def shapes(key: Key) -> Outputs:
-        return predict(init(key), jnp.zeros((1, *image_shape)))
+        return predict(init(key), jnp.zeros((1, *form.shape)))
 
     found = jax.eval_shape(shapes, jax.random.key(0))
     return Network(
         init=init,
-        augmented=augmented,
+        **_prepared(form)._asdict(),
         train=train,
         predict=predict,
-        normalized=normalized,
-        head=resnet.head,
-        num_classes=num_classes,
+        head=architecture.head,
+        num_classes=found.logits.shape[1],
         latent_size=found.latents.shape[1],
         map_shapes=tuple(each.shape[1:] for each in found.maps),
+        scan_safe=architecture.scan_safe,
     )
+
+
+class _Prepared(NamedTuple):
+    normalized: Callable[[jax.Array], jax.Array]
+    augmented: Callable[[Key, Batch], jax.Array]
+    strongly_augmented: Callable[[Key, Batch], jax.Array]
+
+
+def _prepared(form: ImageForm) -> _Prepared:
+    """How images of a form reach a network: the three functions of `Network`."""
+    pad, flip = form.pad, form.flip
+
+    def normalized(images: jax.Array) -> jax.Array:
+        return augment.normalize(images, form.mean, form.std)
+
+    def drawn(key: Key, batch: Batch, words: int) -> jax.Array:
+        return own_rows(lambda num: jax.random.bits(key, (num, words)), batch.mask)
+
+    def augmented(key: Key, batch: Batch) -> jax.Array:
+        if not pad and not flip:
+            return normalized(batch.images)
+        bits = drawn(key, batch, 2)
+        return normalized(augment.crop_and_flip(bits, batch.images, pad=pad, flip=flip))
+
+    def strongly_augmented(key: Key, batch: Batch) -> jax.Array:
+        bits = drawn(key, batch, augment.STRONG_BITS)
+        return normalized(augment.strong(bits, batch.images, pad=pad, flip=flip))
+
+    return _Prepared(normalized, augmented, strongly_augmented)
 
 
 def forward_both(

@@ -104,7 +104,13 @@ def make_phase(
         )
         return state, metrics
 
-    return Phase("supervised", step, num_steps(config), _inputs(losses, config))
+    return Phase(
+        name="supervised",
+        step=step,
+        num_steps=num_steps(config),
+        inputs=_inputs(losses, config),
+        scan_safe=network.scan_safe,
+    )
 
 
 def _contexts(

@@ -29,10 +29,11 @@ def make(network: Network, losses: Sequence[AuxLoss], config: TrainConfig) -> Le
             columns |= loss.columns(state.heads[loss.name], outputs)
         return columns
 
+    classify = network.head
     return Learner(
         gives=GIVES.union(*(loss.gives for loss in losses)),
         init=init,
         phases=(supervised.make_phase(network, losses, config),),
         readout=readout,
-        head=lambda state: network.head(state.model),
+        head=classify and (lambda state: classify(state.model)),
     )

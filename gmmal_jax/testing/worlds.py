@@ -66,6 +66,7 @@ def network() -> Network:
     return Network(
         init=init,
         augmented=augmented,
+        strongly_augmented=augmented,
         train=forward,
         predict=predict,
         normalized=normalized,

@@ -59,9 +59,8 @@ def test_statistics_and_mixtures_stay_float32(trained):
 
 def test_maps_are_bf16_and_latents_are_not(run, trained):
     _, state, _ = trained
-    network = networks.make(
-        "resnet50", WIDTH, 10, (8, 8, 1), (0.5,), (0.5,), 0, False, "bf16"
-    )
+    form = networks.ImageForm((8, 8, 1), (0.5,), (0.5,), precision="bf16")
+    network = networks.make("resnet50", WIDTH, 10, form)
     outputs = jax.eval_shape(network.predict, state.model, jnp.zeros((3, 8, 8, 1)))
     assert network.latent_size == LATENT
     assert outputs.latents.shape == (3, LATENT) and outputs.logits.shape == (3, 10)
@@ -69,4 +68,5 @@ def test_maps_are_bf16_and_latents_are_not(run, trained):
     assert [stage.shape for stage in outputs.maps] == [
         (3, size, size, 4 * WIDTH * 2**i) for i, size in enumerate((8, 4, 2, 1))
     ]
+    assert network.map_shapes == tuple(stage.shape[1:] for stage in outputs.maps)
     assert {stage.dtype for stage in outputs.maps} == {np.dtype(jnp.bfloat16)}

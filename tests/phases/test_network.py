@@ -82,7 +82,8 @@ def test_minimize_sums_the_shares_of_all_devices(num):
 
 
 def small():
-    return networks.make("small", 2, 3, (8, 8, 1), (0.5,), (0.5,), 1, False)
+    form = networks.ImageForm((8, 8, 1), (0.5,), (0.5,), pad=1)
+    return networks.make("small", 2, 3, form)
 
 
 def test_two_batches_in_one_pass():

@@ -34,9 +34,8 @@ def run_of(precision):
 @functools.cache
 def network_of(precision):
     data = run_of(precision).dataset
-    return networks.make(
-        "small", WIDTH, 10, (8, 8, 1), data.mean, data.std, 0, False, precision
-    )
+    form = networks.ImageForm((8, 8, 1), data.mean, data.std, precision=precision)
+    return networks.make("small", WIDTH, 10, form)
 
 
 def data():
@@ -108,9 +107,8 @@ def test_only_the_feature_maps_are_bf16(outputs):
 
 def test_latents_are_not_rounded_to_bf16():
     """The mean over a map of more than one pixel is taken in float32."""
-    network = networks.make(
-        "small", 2, 3, (16, 16, 1), (0.5,), (0.5,), 0, False, "bf16"
-    )
+    form = networks.ImageForm((16, 16, 1), (0.5,), (0.5,), precision="bf16")
+    network = networks.make("small", 2, 3, form)
     images = jnp.asarray(
         np.random.default_rng(0).normal(size=(8, 16, 16, 1)), "float32"
     )

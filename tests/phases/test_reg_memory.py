@@ -175,7 +175,8 @@ BATCH, SEATS, CLASSES = 8, 7, 3
 
 def step_jaxpr(every, only_context=False):
     """A step of Reg on a ResNet, traced for two devices that hold 21 rows each."""
-    network = networks.make("small", 2, CLASSES, (8, 8, 1), (0.5,), (0.5,), 1, False)
+    form = networks.ImageForm((8, 8, 1), (0.5,), (0.5,), pad=1)
+    network = networks.make("small", 2, CLASSES, form)
     settings = configs.RegConfig(
         subset_size=SEATS * CLASSES, refit_every=every, statistics_decay=0.0
     )
