@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,6 +86,9 @@ def merge(
 
     Source: section 3.2, batch averaging; `count` and dead components ours.
     """
+    # An assignment of unequal numbers would leave components out, without a word.
+    chex.assert_shape(shards.means, (None, *reference.means.shape))
+    chex.assert_shape(counts, shards.weights.shape)
     costs = np.asarray(_costs(reference, shards))
     order = np.stack([match(matrix) for matrix in costs])
     merged: Mixture = _average(

@@ -8,7 +8,7 @@ import pytest
 from mixture_cases import features, random_start
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.mixtures import em, refit, sharded
+from gmmal_jax.mixtures import em, merge, refit, sharded
 
 N, D, K = 400, 6, 3
 KEY = jax.random.key(0)
@@ -70,6 +70,14 @@ def test_no_row_at_all_says_nothing():
     found = sharded.summary(info)
     assert (found.live, found.rows_dropped, found.rho) == (0, 0, 0.0)
     np.testing.assert_array_equal(found.log_likelihood, 0.0)
+
+
+def test_a_reference_of_other_components_is_refused():
+    latents, rows, start = problem()
+    fitted = fit(latents, rows, start)
+    fewer = jax.tree.map(lambda values: values[:2], start)
+    with pytest.raises(AssertionError, match="shape"):
+        merge.merge(fitted.shards, jnp.asarray(fitted.info.counts), fewer)
 
 
 @pytest.mark.parametrize("wrong", [np.ones(N + 1, bool), np.ones((N, 1), bool)])
