@@ -62,6 +62,9 @@ LEARNERS: dict[str, Part] = {
     "reg_da": Part(
         "gmmal_jax.learners.reg_da:make", "the paper's stages 1 and 2 (Algorithm 1)"
     ),
+    "ll4al": Part(
+        "gmmal_jax.learners.ll4al:make", "cross-entropy and a head that ranks losses"
+    ),
 }
 """Training recipes."""
 
@@ -89,6 +92,9 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.coreset:make",
         "rows that cover the pool: greedy k-center (Sener & Savarese)",
     ),
+    "predicted_loss": Part(
+        "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
+    ),
 }
 """Query strategies."""
 
@@ -105,6 +111,9 @@ METHODS: dict[str, Entry] = {
         name: Entry("ce", name, STRATEGIES[name].source)
         for name in ("random", "entropy", "margin", "least_confidence", "coreset")
     },
+    "ll4al": Entry(
+        "ll4al", "predicted_loss", "Learning Loss for Active Learning (Yoo & Kweon)"
+    ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""
 

@@ -100,12 +100,22 @@ def rounding(task: cycles.Task, pool: Pool, final: PyTree) -> PyTree:
     steps = sum(chunk.num_steps for chunk in done if chunk.step == chunk.num_steps)
     rows = max(phase.inputs.rows for phase in task.trainer.learner.phases)
 
-    def allowed(one: np.ndarray, other: np.ndarray) -> float:
-        wide, there = np.asarray(one, np.float64), np.asarray(other, np.float64)
-        far, large = np.abs(wide - there), np.abs(wide)
-        return steps * rows * float((far + _EPSILON * large).max(initial=0.0))
+    # The terms of a bias's sum may cancel where those of its kernel's do not, so that
+    # leaves that lie side by side share their size.
+    sizes: dict[Any, float] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(final):
+        largest = float(np.abs(leaf).max(initial=0.0))
+        sizes[path[:-1]] = max(largest, sizes.get(path[:-1], 0.0))
 
-    return jax.tree.map(allowed, final, moved[-1].state)
+    def allowed(path: Any, one: np.ndarray, other: np.ndarray) -> float:
+        return steps * rows * (_distance(one, other) + _EPSILON * sizes[path[:-1]])
+
+    return jax.tree_util.tree_map_with_path(allowed, final, moved[-1].state)
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    wide, there = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    return float(np.abs(wide - there).max(initial=0.0))
 
 
 def _traced_once(learner: Learner) -> Learner:
@@ -163,7 +173,9 @@ def _measures(case: _Case) -> None:
     """All phases run in order, with finite metrics and a loss; so is what is told."""
     names = [phase.name for phase in case.learner.phases]
     assert list(dict.fromkeys(_names(case.chunks))) == names
-    for name, values in case.chunks[-1].metrics.items():
+    for standing in case.chunks:
+        assert standing.chunk is not None
+        name, values = standing.chunk.name, standing.chunk.metrics
         assert "loss" in values, f"{name}: no loss among its metrics"
         wild = [key for key, value in values.items() if not np.isfinite(value)]
         assert not wild, f"{name}: metrics {wild} are not finite"
@@ -210,10 +222,9 @@ def _agrees_with_one(case: _Case, num: int, allowed: PyTree) -> None:
     _, chunks = worlds.cycle(task, pool)
 
     def compare(path: Any, one: np.ndarray, other: np.ndarray, off: float) -> None:
-        far = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
-        name = jax.tree_util.keystr(path)
-        assert far.max(initial=0.0) <= off, (
-            f"{num} devices: {name} is {far.max()} off, rounding explains {off}"
+        far, name = _distance(one, other), jax.tree_util.keystr(path)
+        assert far <= off, (
+            f"{num} devices: {name} is {far} off, rounding explains {off}"
         )
 
     jax.tree_util.tree_map_with_path(compare, case.final, chunks[-1].state, allowed)

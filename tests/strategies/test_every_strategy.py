@@ -7,13 +7,15 @@ import jax
 import pytest
 
 import gmmal_jax.strategies
-from gmmal_jax import methods, testing
+from gmmal_jax import methods, plugins, testing
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base, random
 from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, view
 
-MAKERS = methods.STRATEGIES
+MAKERS = {
+    name: plugins.resolve(part.make, name) for name, part in methods.STRATEGIES.items()
+}
 HERE = Path(__file__).parent
 NO_STRATEGY = {"__init__", "base", "checks", "scores"}
 ASK = Ask(BUDGET, NUM_CLASSES, SelectConfig())

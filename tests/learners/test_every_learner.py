@@ -3,11 +3,12 @@
 import pytest
 import tiny
 
-from gmmal_jax import methods
+from gmmal_jax import methods, plugins
 from gmmal_jax.testing import learners
 
 
 @pytest.mark.parametrize("name", sorted(methods.LEARNERS))
 def test_every_learner_keeps_the_contract(name):
     config = tiny.config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
-    learners.check(lambda network: methods.LEARNERS[name](network, config))
+    make = plugins.resolve(methods.LEARNERS[name].make, name)
+    learners.check(lambda network: make(network, config))

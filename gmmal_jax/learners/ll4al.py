@@ -1,0 +1,80 @@
+"""ll4al: cross-entropy, and a module that learns to rank images by their loss.
+
+Source: Learning Loss for Active Learning (Yoo & Kweon): margin and weight 1, SGD as the
+network's, and a gradient that stops after 120 of 200 epochs. Networks start anew every
+cycle, as where others compare with it; the paper's go on from the last one's.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from gmmal_jax.config import Config
+from gmmal_jax.models.loss_head import LossHead
+from gmmal_jax.phases import task
+from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.losses import AuxLoss
+from gmmal_jax.phases.network import Network, all_rows, cross_entropy
+from gmmal_jax.types import AXIS, Clock, Key, Outputs, PyTree, StepBatch
+
+MARGIN = 1.0
+
+
+def make(network: Network, config: Config) -> Learner:
+    """Stage 1 with the loss module, whose column is `predicted_loss`."""
+    return task.make(network, (ranking_loss(network),), config.train)
+
+
+def ranking_loss(network: Network) -> AuxLoss:
+    """The module's loss on the pairs of a batch, and its column."""
+    head = LossHead()
+
+    def init(key: Key) -> PyTree:
+        maps = tuple(jnp.zeros((1, *shape)) for shape in network.map_shapes)
+        return head.init(key, maps)
+
+    def predict(params: PyTree, outputs: Outputs) -> jax.Array:
+        predicted = head.apply(params, outputs.maps)
+        assert isinstance(predicted, jax.Array)
+        return predicted
+
+    def loss(params: PyTree, _: None, outputs: Outputs, batch: StepBatch) -> jax.Array:
+        labeled = batch.labeled
+        assert labeled is not None
+        losses = jax.lax.stop_gradient(cross_entropy(outputs.logits, labeled.labels))
+        rows = (predict(params, outputs), losses, labeled.mask)
+        # All devices compute all pairs, and each gives its share of their sum.
+        return pair_loss(*(all_rows(r) for r in rows)) / jax.lax.axis_size(AXIS)
+
+    return AuxLoss(
+        name="ranking",
+        weight=1.0,
+        loss=loss,
+        init=init,
+        gate=_while_it_teaches,
+        gives=frozenset({"predicted_loss"}),
+        columns=lambda params, outputs: {"predicted_loss": predict(params, outputs)},
+    )
+
+
+def pair_loss(
+    predicted: Float[Array, " b"], losses: Float[Array, " b"], mask: Bool[Array, " b"]
+) -> Float[Array, ""]:
+    """Mean hinge of the pairs (i, n - 1 - i), of n rows; an odd middle has no partner.
+
+    Args:
+      predicted: of a global batch.
+      losses: likewise, constants.
+      mask: the first n are true, the rest is padding.
+    """
+    count, place = mask.sum(), jnp.arange(mask.shape[0])
+    partner = jnp.clip(count - 1 - place, 0)
+    sign = jnp.where(losses > losses[partner], 1.0, -1.0)
+    hinge = jnp.maximum(0.0, MARGIN - sign * (predicted - predicted[partner]))
+    pairs = count // 2
+    return jnp.where(place < pairs, hinge, 0.0).sum() / jnp.maximum(pairs, 1)
+
+
+def _while_it_teaches(clock: Clock) -> jax.Array:
+    """1 in the first 60 % of the steps, in integers: 0.6 has no exact float."""
+    return (5 * clock.step < 3 * clock.num_steps).astype(jnp.float32)

@@ -1,0 +1,123 @@
+"""The conformance of learners finds what is wrong with one."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gmmal_jax.config import TrainConfig
+from gmmal_jax.phases import task
+from gmmal_jax.testing import learners
+from gmmal_jax.types import AXIS
+
+TRAIN = TrainConfig(steps=4, chunk_steps=2, batch_size=8, learning_rate=0.05)
+
+
+def with_step(change):
+    """A learner whose step is followed by a change: (step number, state, metrics)."""
+
+    def build(network):
+        made = task.make(network, (), TRAIN)
+
+        def step(key, state, batch):
+            state, metrics = made.phases[0].step(key, state, batch)
+            return change(batch.clock.step, state, metrics)
+
+        return made._replace(phases=(made.phases[0]._replace(step=step),))
+
+    return build
+
+
+def with_bias(state, moved):
+    model, params = state.model, state.model.params
+    head = params["head"] | {"bias": params["head"]["bias"] + moved}
+    return state._replace(model=model._replace(params=params | {"head": head}))
+
+
+def own_rows_only(step, state, metrics):
+    return with_bias(state, 0.01 / jax.lax.axis_size(AXIS)), metrics
+
+
+def not_finite(step, state, metrics):
+    return state, metrics | {"extra": jnp.log(step - 1.0)}
+
+
+def hidden_state():
+    """A refresh that counts its calls outside the state."""
+    calls = itertools.count()
+
+    def build(network):
+        made = task.make(network, (), TRAIN)
+
+        def refresh(key, state, *rest):
+            return with_bias(state, 0.01 * next(calls))
+
+        phase = made.phases[0]._replace(refresh=refresh, refresh_every=2)
+        return made._replace(phases=(phase,))
+
+    return build
+
+
+def across_rows(network):
+    made = task.make(network, (), TRAIN)
+
+    def readout(state, images):
+        columns = made.readout(state, images)
+        logits = columns["logits"] - columns["logits"][:1]
+        return columns | {"logits": logits}
+
+    return made._replace(readout=readout)
+
+
+def other_head(network):
+    made = task.make(network, (), TRAIN)
+
+    def head(state):
+        kernel, bias = network.head(state.model)
+        return kernel, bias + 1
+
+    return made._replace(head=head)
+
+
+def other_weights(network):
+    made = task.make(network, (), TRAIN)
+    return made._replace(init=lambda key, previous: made.init(
+        jax.random.fold_in(key, 7), previous))  # fmt: skip
+
+
+def length_compiled_in(network):
+    """A readout that is another function every time it is asked for."""
+    made = task.make(network, (), TRAIN)
+
+    def refresh(key, state, embed_pool, *step):
+        embed_pool(state, lambda state, images: made.readout(state, images))
+        return state
+
+    return made._replace(phases=(made.phases[0]._replace(refresh=refresh),))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (with_step(own_rows_only), "2 devices"),
+        (with_step(not_finite), "extra.*not finite"),
+        (hidden_state(), "resumed at"),
+        (across_rows, "a row depends on other rows"),
+        (other_head, "head and logits differ"),
+        (other_weights, "weights of the first cycle"),
+    ],
+)
+def test_a_fault_is_found(build, message):
+    with pytest.raises(AssertionError, match=message):
+        learners.check(build, devices=(2,))
+
+
+def test_what_compiles_in_every_cycle_is_found():
+    with pytest.raises(RuntimeError, match="no_tracing"):
+        learners.check(length_compiled_in, devices=())
+
+
+def test_devices_that_are_not_there_are_no_silent_success():
+    with pytest.raises(AssertionError, match="xla_force_host_platform_device_count=99"):
+        learners.check(lambda network: task.make(network, (), TRAIN), devices=(99,))
