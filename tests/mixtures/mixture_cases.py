@@ -1,4 +1,10 @@
-"""Latents that break naive mixtures, and float64 references written with loops."""
+"""Latents that break naive mixtures, and float64 references written with loops.
+
+EM is chaotic where two components share points, so no constant tells how far two
+right fits may be apart: `band64` measures it for the rows and the start at hand.
+"""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +12,19 @@ import numpy as np
 from gmmal_jax.types import Mixture
 
 KINDS = ("plain", "dead", "constant", "offset")
+
+HALF_ULP = 2.0**-24
+"""Rounding to float32 moves a number by at most this share of itself."""
+
+DRAWS = 8
+
+SAFETY = 4.0
+"""How much wider a band is than the widest of its draws.
+
+A draw moves a fitted number by the sum of very many small pushes of random sign, so
+about by a normal variable, and float32 does too. One normal variable is beyond four
+times the largest of eight others with probability 5e-5; the pushes of a draw are at
+the same time the largest that float32 may give (half a unit, never less)."""
 
 
 def features(kind, n, d, k, seed=0):
@@ -44,11 +63,28 @@ def as64(values):
 
 
 def floor64(latents, share=1e-4):
-    variance = np.asarray(latents, np.float64).var(0)
+    return floor_of64(np.asarray(latents, np.float64).var(0), share)
+
+
+def floor_of64(variance, share):
     floor = np.where(
         variance < 1e-6 * variance.mean(), 1e-4 * variance.mean(), share * variance
     )
     return np.maximum(floor, 1e-20)
+
+
+def sums_of(num_terms):
+    """How far float32 may be from a sum, as a share of its terms without their signs.
+
+    So many roundings, each of half a unit in the last place and of random sign.
+    """
+    return SAFETY * HALF_ULP * np.sqrt(num_terms)
+
+
+def constrain64(variances, covariance):
+    if covariance == "diag":
+        return variances
+    return np.broadcast_to(variances.mean(-1, keepdims=True), variances.shape)
 
 
 def log_joint64(latents, values):
@@ -72,32 +108,199 @@ def evidence64(joint):
     return peak[:, 0] + np.log(np.exp(joint - peak).sum(1))
 
 
-def em64(latents, start, num_iters, share=1e-4):
-    """EM with floor and dead components; the mixture and [t] log-likelihoods."""
-    latents = np.asarray(latents, np.float64)
-    floor, total = floor64(latents, share), latents.var(0)
-    weights, means, variances = as64(start)
-    variances = np.maximum(variances, floor)
-    history = []
-    for _ in range(num_iters):
+DRIFT = 4.0
+"""What `em.fit` promises of the centre that it keeps for some iterations: rho is at
+most so many times what a new centre gives (or 1)."""
+
+
+def exactly(values, scale=None, roundings=1):
+    """The rounding of a float64 fit: none."""
+    return values
+
+
+class Rounding:
+    """Rounds as float32 does, but with random signs: a right fit among its peers."""
+
+    def __init__(self, seed):
+        # Not default_rng: how a draw rounds has nothing to do with rounded inputs.
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+
+    def __call__(self, values, scale=None, roundings=1):
+        """Move each value.
+
+        Args:
+          values: any shape.
+          scale: size of what is rounded on the way; None: that of the values.
+          roundings: how many errors add up, with random signs: as their root.
+        """
+        scale = np.abs(values) if scale is None else scale
+        signs = self._rng.choice((-1.0, 1.0), np.shape(values))
+        return values + HALF_ULP * np.sqrt(roundings) * signs * scale
+
+
+def centre64(latents, values):
+    """The origin of an iteration's sums, as `gaussian.precision_centre` says."""
+    weights, means, variances = values
+    precisions = np.maximum(weights, 1e-8)[:, None] / variances
+    centre = (precisions * means).sum(0) / precisions.sum(0)
+    mean, std = latents.mean(0), latents.std(0)
+    return np.clip(centre, mean - 3 * std, mean + 3 * std)
+
+
+def rho64(values, centre):
+    distances = (values.means - centre) ** 2 / values.variances
+    return (values.weights[:, None] * distances).sum(0).mean()
+
+
+def terms64(latents, values, centre):
+    """[n, k]: what a log-density adds up about a centre, each term without its sign."""
+    weights, means, variances = values
+    x, offsets, precisions = np.abs(latents - centre), means - centre, 1 / variances
+    products = x @ (np.abs(offsets) * precisions).T + 0.5 * (x**2 @ precisions.T)
+    constant = np.abs(np.log(2 * np.pi * variances)) + offsets**2 * precisions
+    with np.errstate(divide="ignore"):
+        logs = np.maximum(np.log(weights), -100)
+    return products + 0.5 * constant.sum(1) - logs
+
+
+def evaluation64(latents, values):
+    """[n, k]: how far a log-joint density in float32 may be from the true one."""
+    latents, values = np.asarray(latents, np.float64), as64(values)
+    mean = values.weights @ values.means
+    variance = values.weights @ (values.variances + (values.means - mean) ** 2)
+    ends = np.stack([mean - np.sqrt(variance), mean + np.sqrt(variance)])
+    terms = terms64(latents, values, centre64(ends, values))
+    return sums_of(2 * latents.shape[1]) * terms
+
+
+def em64(latents, start, num_iters, share=1e-4, covariance="diag", rounded=exactly):
+    """EM with floor and dead components; the mixture and [t] log-likelihoods.
+
+    Differences are formed directly, in float64. `rounded` may spoil what float32
+    rounds: rows and start, and in each iteration the log-densities and the sums of n
+    terms about the centre, and the mixture.
+    """
+    latents = rounded(np.asarray(latents, np.float64))
+    num_rows = len(latents)
+    total = rounded(constrain64(latents.var(0), covariance), roundings=num_rows)
+    floor = floor_of64(total, share)
+    weights, means, variances = (rounded(x) for x in as64(start))
+    variances = np.maximum(constrain64(variances, covariance), floor)
+    history, centre = [], 0.0
+    for iteration in range(num_iters):
         values = Mixture(weights, means, variances)
+        fresh = centre64(latents, values)
+        best = max(rho64(values, fresh), 1.0)
+        # A start is about as wide as the data, the first fit is not.
+        if iteration < 2 or rho64(values, centre) > DRIFT * best:
+            centre = fresh
         joint = log_joint64(latents, values)
+        joint = rounded(joint, terms64(latents, values, centre))
         evidence = evidence64(joint)
         history.append(evidence.mean())
         gamma = np.exp(joint - evidence[:, None])
-        counts = gamma.sum(0)
+        counts = rounded(gamma.sum(0), roundings=num_rows)
         live = (counts > 1e-3)[:, None]
-        divisor = np.where(live, counts[:, None], 1)
-        means = np.where(live, gamma.T @ latents / divisor, means)
-        own = np.stack(
-            [g @ (latents - m) ** 2 for g, m in zip(gamma.T, means, strict=True)]
+        shares = gamma.T / np.maximum(gamma.sum(0), 1e-300)[:, None]
+        found = shares @ latents
+        spreads = np.stack(
+            [g @ (latents - m) ** 2 for g, m in zip(shares, found, strict=True)]
         )
-        variances = np.where(
-            live, np.maximum(own / divisor, floor), np.maximum(total, floor)
-        )
+        # Float32 has the spread from squares about the centre: there it cancels.
+        squares = spreads + (found - centre) ** 2
+        found = rounded(rounded(found, np.sqrt(squares), num_rows))
+        spreads = constrain64(rounded(spreads, squares, num_rows), covariance)
+        means = np.where(live, found, means)
+        variances = np.where(live, np.maximum(spreads, floor), np.maximum(total, floor))
+        variances = rounded(variances)
         weights = np.where(live[:, 0], counts, 1e-3)
-        weights = weights / weights.sum()
+        weights = rounded(weights / weights.sum())
     return Mixture(weights, means, variances), np.array(history)
+
+
+class Band(NamedTuple):
+    """Where right float32 fits of the same rows from the same start lie.
+
+    Attributes:
+      latents: [n, d], the rows that count.
+      mixture: the float64 fit.
+      history: [t], its log-likelihoods.
+      draws: fits that were rounded at random, and their log-likelihoods.
+    """
+
+    latents: np.ndarray
+    mixture: Mixture
+    history: np.ndarray
+    draws: list[tuple[Mixture, np.ndarray]]
+
+    def width(self, measure):
+        """Furthest that a right fit's measure [...] may be from the float64 fit's."""
+        middle = measure(self.mixture)
+        moved = [np.abs(measure(mixture) - middle).max() for mixture, _ in self.draws]
+        return SAFETY * max(moved)
+
+    def history_width(self):
+        """[t]; what rounding has moved once may come back in a later iteration.
+
+        The mean over rows is itself a sum of n terms in float32.
+        """
+        moved = np.max([np.abs(h - self.history) for _, h in self.draws], axis=0)
+        own = HALF_ULP * np.sqrt(len(self.latents)) * np.abs(self.history)
+        return SAFETY * np.maximum.accumulate(moved) + own
+
+    def holds(self, mixture, history=None):
+        """Fail unless a float32 fit lies within."""
+        mixture, scale = as64(mixture), np.sqrt(self.mixture.variances)
+        for name, measure in {
+            "log-likelihood": lambda m: log_likelihood64(self.latents, m).mean(),
+            "weights": lambda m: m.weights,
+            "means": lambda m: m.means / scale,
+            "variances": lambda m: np.log(m.variances),
+        }.items():
+            self.holds_measure(name, measure, measure(mixture))
+        if history is not None:
+            error = np.abs(np.asarray(history, np.float64) - self.history)
+            assert (error <= self.history_width()).all(), (error, self.history_width())
+
+    def holds_measure(self, name, measure, found, slack=0.0):
+        """Fail unless one measure lies within, and so much beside it."""
+        error = np.abs(np.asarray(found, np.float64) - measure(self.mixture)).max()
+        width = self.width(measure) + slack
+        assert error <= width, f"{name}: {error:.2g} off, at most {width:.2g} expected"
+
+
+def band64(latents, start, num_iters, **options):
+    """Measure how far float32's rounding may move a fit.
+
+    The float64 fit is repeated with everything rounded that a float32 fit rounds, by
+    half a unit in float32's last place with random, seeded signs. A fit where nothing
+    is chaotic gets a band as narrow as float32; where two components share points it
+    is as wide as it must be.
+
+    Args:
+      latents: [n, d], the rows that count.
+      start: where the fits start.
+      num_iters: t.
+      **options: of `em64`.
+    """
+    latents = np.asarray(latents, np.float64)
+    mixture, history = em64(latents, start, num_iters, **options)
+    draws = [
+        em64(latents, start, num_iters, rounded=Rounding(seed), **options)
+        for seed in range(DRAWS)
+    ]
+    return Band(latents, mixture, history, draws)
+
+
+def clear_tolerance(band):
+    """A tolerance that no rounding can miss or meet too early, and where it stops."""
+    gains, width = np.diff(band.history), band.history_width()
+    errors = width[1:] + width[:-1]
+    for t in range(1, len(gains)):
+        low, high = gains[t] + errors[t], (gains - errors)[:t].min()
+        if 0 < low < high:
+            return (low + high) / 2, t + 2
+    raise AssertionError("no iteration gains clearly less than all before it")
 
 
 def relative(value, reference):
