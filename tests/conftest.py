@@ -1,4 +1,9 @@
-"""All tests run on eight virtual CPU devices, with shapes checked at run time."""
+"""All tests run on eight virtual CPU devices, with shapes checked at run time.
+
+With GMMAL_NUDGE=<int> each number that a test draws is left or moved by one unit in
+float32's last place, as another processor's rounding might (`benchmarks/
+rounded_inputs.py` runs the numeric tests so).
+"""
 
 import os
 
@@ -14,8 +19,12 @@ os.environ["XLA_FLAGS"] = " ".join(
 )
 
 import jax  # noqa: E402
+import nudge  # noqa: E402
 import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
+
+if os.environ.get("GMMAL_NUDGE"):
+    nudge.install(int(os.environ["GMMAL_NUDGE"]))
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 install_import_hook("gmmal_jax", "beartype.beartype")
