@@ -8,23 +8,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from rounding import DRAWS, HALF_ULP, SAFETY, Rounding, exactly, sums_of
 
 from gmmal_jax.types import Mixture
 
 KINDS = ("plain", "dead", "constant", "offset")
-
-HALF_ULP = 2.0**-24
-"""Rounding to float32 moves a number by at most this share of itself."""
-
-DRAWS = 8
-
-SAFETY = 4.0
-"""How much wider a band is than the widest of its draws.
-
-A draw moves a fitted number by the sum of very many small pushes of random sign, so
-about by a normal variable, and float32 does too. One normal variable is beyond four
-times the largest of eight others with probability 5e-5; the pushes of a draw are at
-the same time the largest that float32 may give (half a unit, never less)."""
 
 
 def features(kind, n, d, k, seed=0):
@@ -73,14 +61,6 @@ def floor_of64(variance, share):
     return np.maximum(floor, 1e-20)
 
 
-def sums_of(num_terms):
-    """How far float32 may be from a sum, as a share of its terms without their signs.
-
-    So many roundings, each of half a unit in the last place and of random sign.
-    """
-    return SAFETY * HALF_ULP * np.sqrt(num_terms)
-
-
 def constrain64(variances, covariance):
     if covariance == "diag":
         return variances
@@ -111,31 +91,6 @@ def evidence64(joint):
 DRIFT = 4.0
 """What `em.fit` promises of the centre that it keeps for some iterations: rho is at
 most so many times what a new centre gives (or 1)."""
-
-
-def exactly(values, scale=None, roundings=1):
-    """The rounding of a float64 fit: none."""
-    return values
-
-
-class Rounding:
-    """Rounds as float32 does, but with random signs: a right fit among its peers."""
-
-    def __init__(self, seed):
-        # Not default_rng: how a draw rounds has nothing to do with rounded inputs.
-        self._rng = np.random.Generator(np.random.PCG64(seed))
-
-    def __call__(self, values, scale=None, roundings=1):
-        """Move each value.
-
-        Args:
-          values: any shape.
-          scale: size of what is rounded on the way; None: that of the values.
-          roundings: how many errors add up, with random signs: as their root.
-        """
-        scale = np.abs(values) if scale is None else scale
-        signs = self._rng.choice((-1.0, 1.0), np.shape(values))
-        return values + HALF_ULP * np.sqrt(roundings) * signs * scale
 
 
 def centre64(latents, values):

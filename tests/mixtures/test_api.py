@@ -5,9 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from mixture_cases import (
-    HALF_ULP,
     KINDS,
-    SAFETY,
     assert_finite,
     band64,
     clear_tolerance,
@@ -15,8 +13,8 @@ from mixture_cases import (
     log_likelihood64,
     random_start,
     relative,
-    sums_of,
 )
+from rounding import HALF_ULP, SAFETY, sums_of
 
 import gmmal_jax
 from gmmal_jax.mixtures import api, em, layout

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from mixture_cases import (
-    HALF_ULP,
     KINDS,
-    SAFETY,
     assert_finite,
     features,
     floor64,
-    sums_of,
 )
+from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.mixtures import classwise
 

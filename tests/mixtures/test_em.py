@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from mixture_cases import (
     DRIFT,
-    HALF_ULP,
     KINDS,
-    SAFETY,
     as64,
     assert_finite,
     band64,
@@ -18,8 +16,8 @@ from mixture_cases import (
     floor64,
     mixture,
     random_start,
-    sums_of,
 )
+from rounding import HALF_ULP, SAFETY, sums_of
 from sklearn.mixture import GaussianMixture
 
 from gmmal_jax.mixtures import classwise, em, layout, merge, moments, stream

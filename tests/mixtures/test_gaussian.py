@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from mixture_cases import (
-    HALF_ULP,
     KINDS,
-    SAFETY,
     em64,
     evaluation64,
     features,
@@ -16,8 +14,8 @@ from mixture_cases import (
     log_likelihood64,
     mixture,
     random_start,
-    sums_of,
 )
+from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.mixtures import gaussian
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from mixture_cases import HALF_ULP, SAFETY, assert_finite, mixture, sums_of
+from mixture_cases import assert_finite, mixture
+from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.mixtures import merge
 

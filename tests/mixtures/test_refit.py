@@ -7,7 +7,8 @@ import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from mixture_cases import HALF_ULP, SAFETY, assert_finite, band64, sums_of
+from mixture_cases import assert_finite, band64
+from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.config import MixtureConfig
 from gmmal_jax.mixtures import refit

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mixture_cases import assert_finite, mixture, sums_of
+from mixture_cases import assert_finite, mixture
+from rounding import sums_of
 
 from gmmal_jax.mixtures import start
 

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.models.normalization import BatchNorm
 from gmmal_jax.types import AXIS
@@ -53,6 +54,37 @@ def loss(y, weights, mask):
     return jnp.sum(jnp.where(mask[:, None, None, None], weights * jnp.sin(y), 0.0))
 
 
+def bounds(state, x, weights):
+    """How far float32 may be from scale, bias, mean, var, y and x's gradient.
+
+    Everything stands on sums over the pixels that count; each pixel's own error
+    counts once in its y, and twice in a gradient that is a product of two such.
+    """
+    x, params = np.float64(x), jax.tree.map(np.float64, state["params"])
+    sums = sums_of(x[..., 0].size)
+    size = np.sqrt(np.square(x).mean((0, 1, 2)))
+    std = np.sqrt(x.var((0, 1, 2)) + 1e-5)
+    normalized = 1 + np.abs(x - x.mean((0, 1, 2))) / std + size / std
+    pulls = np.abs(weights) * (1 + params["scale"] * normalized)
+    old = jax.tree.map(np.abs, jax.tree.map(np.float64, state["batch_stats"]))
+    totals = np.sqrt(np.square(pulls * normalized).sum((0, 1, 2)))
+    slopes = pulls + normalized * (pulls * normalized).mean((0, 1, 2))
+    return {
+        "scale": sums * totals,
+        "bias": sums * totals,
+        "mean": SAFETY * HALF_ULP * old["mean"] + 0.1 * sums * size,
+        "var": SAFETY * HALF_ULP * old["var"] + 0.1 * sums * std * (std + size),
+        "y": sums * params["scale"] * normalized
+        + SAFETY * HALF_ULP * np.abs(params["bias"]),
+        "x": sums * params["scale"] / std * slopes,
+    }
+
+
+def assert_within(found, expected, bound):
+    error = np.abs(np.float64(found) - np.float64(expected))
+    assert (error <= bound).all(), (error / bound).max()
+
+
 def test_forward_equals_float64():
     x, mask = data(), np.arange(10) < 7
     state = variables()
@@ -62,13 +94,12 @@ def test_forward_equals_float64():
     expected = (x[:7] - mean) / np.sqrt(variance + 1e-5)
     params = jax.tree.map(np.asarray, state["params"])
     expected = expected * params["scale"] + params["bias"]
-    np.testing.assert_allclose(y[:7], expected, rtol=1e-5, atol=2e-6)
-    old = state["batch_stats"]
-    np.testing.assert_allclose(stats["mean"], 0.9 * old["mean"] + 0.1 * mean, rtol=1e-5)
+    bound = bounds(state, x[:7], 0)
+    assert_within(y[:7], expected, bound["y"])
+    old = jax.tree.map(np.float64, state["batch_stats"])
+    assert_within(stats["mean"], 0.9 * old["mean"] + 0.1 * mean, bound["mean"])
     unbiased = kept.var(0, ddof=1)
-    np.testing.assert_allclose(
-        stats["var"], 0.9 * old["var"] + 0.1 * unbiased, rtol=1e-5
-    )
+    assert_within(stats["var"], 0.9 * old["var"] + 0.1 * unbiased, bound["var"])
 
 
 @pytest.mark.parametrize("kept", [10, 7, 1])
@@ -85,8 +116,10 @@ def test_gradients_equal_those_of_the_formula(kept):
 
     got = jax.jit(jax.grad(ours, argnums=(0, 1)))(state["params"], x)
     expected = jax.jit(jax.grad(theirs, argnums=(0, 1)))(state["params"], x)
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+    bound = bounds(state, x[:kept], weights[:kept])
+    for name in ("scale", "bias"):
+        assert_within(got[0][name], expected[0][name], 2 * bound[name])
+    assert_within(got[1][:kept], expected[1][:kept], 2 * bound["x"])
     assert not np.any(got[1][kept:])
 
 
@@ -106,8 +139,12 @@ def test_masked_rows_have_no_influence(filler):
         return y[:7], stats, gradients
 
     got, expected = run(x, np.arange(10) < 7), run(x[:7], np.ones(7, bool))
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+    # The slope of a square is its root, twice.
+    bound = bounds(state, x[:7], 2 * expected[0])
+    assert_within(got[0], expected[0], 2 * bound["y"])
+    for found, wanted in zip(got[1:], expected[1:], strict=True):
+        for name in wanted.get("params", wanted):
+            assert_within(found[name], wanted[name], 2 * bound[name])
 
 
 def test_eight_devices_with_padding_equal_one():
@@ -141,8 +178,16 @@ def test_eight_devices_with_padding_equal_one():
     one = jax.jit(gradients, static_argnums=3)
     (d_params, d_x), (y, stats) = one(x[:rows], weights[:rows], mask[:rows], None)
     expected = (d_params, stats, y, d_x)
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    bound = bounds(state, x[:rows], weights[:rows])
+    widths = (
+        {name: bound[name] for name in d_params},
+        {name: bound[name] for name in stats},
+        bound["y"],
+        bound["x"],
+    )
+    leaves = (jax.tree.leaves(tree) for tree in (got, expected, widths))
+    for a, b, width in zip(*leaves, strict=True):
+        assert_within(a, b, 2 * width)
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e4])
@@ -159,7 +204,8 @@ def test_constant_inputs_stay_finite(value):
     for leaf in jax.tree.leaves((y, stats, gradient)):
         assert np.all(np.isfinite(leaf))
     bias = np.broadcast_to(state["params"]["bias"], y.shape)
-    np.testing.assert_allclose(y, bias, atol=1e-5)
+    # Sums of sixteen such numbers are exact, so that nothing is left to scale.
+    np.testing.assert_array_equal(y, bias)
 
 
 def test_large_means_do_not_cancel():
@@ -172,10 +218,13 @@ def test_large_means_do_not_cancel():
     y, stats = train(state, x, np.ones(64, bool))
     pixels = x.astype(np.float64).reshape(-1, CHANNELS)
     expected = (x - pixels.mean(0)) / np.sqrt(pixels.var(0) + 1e-5)
-    np.testing.assert_allclose(y, expected, atol=5e-5)
-    np.testing.assert_allclose(
-        stats["var"], 0.9 + 0.1 * pixels.var(0, ddof=1), rtol=1e-6
-    )
+    bound = bounds(state, x, 0)
+    assert_within(y, expected, bound["y"])
+    # Squares about a mean that is a little off lose that distance squared, no more.
+    lost = sums_of(len(pixels)) * pixels.var(0)
+    off = (sums_of(len(pixels)) * 100) ** 2
+    width = SAFETY * HALF_ULP + 0.1 * (lost + off)
+    assert_within(stats["var"], 0.9 + 0.1 * pixels.var(0, ddof=1), width)
 
 
 def test_no_rows_at_all_stay_finite():
@@ -191,4 +240,6 @@ def test_prediction_uses_running_averages():
     )
     expected = (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5)
     expected = expected * params["scale"] + params["bias"]
-    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=2e-6)
+    factor = params["scale"] / np.sqrt(stats["var"] + 1e-5)
+    size = (np.abs(x) + np.abs(stats["mean"])) * factor + np.abs(params["bias"])
+    assert_within(y, expected, sums_of(4) * size)
