@@ -59,7 +59,7 @@ class Rounding:
                 return leaf
             # In float64, and by whole units: half of one may round back.
             moved = self(np.float64(leaf), roundings=max(roundings, 4))
-            return moved.astype(np.float32)
+            return np.asarray(moved, np.float32)
 
         return jax.tree.map(move, values)
 

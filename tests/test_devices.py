@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from rounding import SAFETY, Rounding
 
 from gmmal_jax import bind, keys, parallel, pool, train
 from gmmal_jax.selection import Ask
@@ -85,10 +86,24 @@ def restore(saved, trainer):
     return parallel.place_state(trainer.mesh, state)
 
 
-def steps(saved, num_devices, phase):
-    """States after one and after ten steps of a phase."""
+LONGEST = 9 * 32
+"""Terms of the longest sum in a network of width 4."""
+DRAWS = 3
+"""Each takes as long as a device's own steps."""
+
+
+def round_network(trainer, state, rounded):
+    """Only the network, where sums are long; what stands on latents moves with them."""
+    model = rounded.tree(state.model, LONGEST)
+    return parallel.place_state(trainer.mesh, state._replace(model=model))
+
+
+def steps(saved, num_devices, phase, rounded=None):
+    """States after one and after ten steps of a phase, from a rounded start."""
     arm, data = world(num_devices)
     state, kept = restore(saved, arm.trainer), []
+    if rounded is not None:
+        state = round_network(arm.trainer, state, rounded)
     for step in range(10):
         state, _ = advance(arm.trainer, data, state, phase, step, 10)
         if step in (0, 9):
@@ -108,26 +123,37 @@ def distance(tree, other):
 
 @pytest.mark.parametrize("phase", [0, 1])
 def test_gradients_and_parameters_agree(saved, phase):
+    measures = [
+        lambda kept: getattr(kept[0], ("optimizer", "align_optimizer")[phase]),
+        lambda kept: kept[1].model.params,
+    ]
+    if phase == 1:
+        measures.append(lambda kept: kept[0].critic.moments.mu)
     one = steps(saved, 1, phase)
-    for num_devices in DEVICES[1:]:
-        many = steps(saved, num_devices, phase)
-        name = ("optimizer", "align_optimizer")[phase]
-        assert distance(getattr(one[0], name), getattr(many[0], name)) < 1e-5
-        if phase == 1:
-            assert distance(one[0].critic.moments.mu, many[0].critic.moments.mu) < 1e-5
-        assert distance(one[1].model.params, many[1].model.params) < 1e-3
+    moved = [steps(saved, 1, phase, Rounding(i)) for i in range(DRAWS)]
+    many = [steps(saved, num_devices, phase) for num_devices in DEVICES[1:]]
+    for measure in measures:
+        bound = SAFETY * max(distance(measure(one), measure(kept)) for kept in moved)
+        for kept in many:
+            error = distance(measure(one), measure(kept))
+            assert error <= bound < 1e-3
 
 
 def test_scores_agree(saved):
-    found = []
-    for num_devices in DEVICES:
+    def columns(num_devices, rounded=None):
         arm, data = world(num_devices)
-        seen = view(arm.trainer, data, restore(saved, arm.trainer))
+        state = restore(saved, arm.trainer)
+        if rounded is not None:
+            state = round_network(arm.trainer, state, rounded)
+        seen = view(arm.trainer, data, state)
         ask = Ask(20, 10, CONFIG.select)
         query = base.query(keys.key(0, "query", 0), arm.method.strategy, seen, ask)
-        found.append((seen.columns, query.scores))
-    for columns, scores in found[1:]:
-        for name, values in (columns | scores).items():
-            reference = (found[0][0] | found[0][1])[name]
-            scale = np.abs(reference).max()
-            np.testing.assert_allclose(values, reference, rtol=1e-5, atol=1e-5 * scale)
+        return seen.columns | query.scores
+
+    one = columns(1)
+    moved = [columns(1, Rounding(i)) for i in range(DRAWS)]
+    for num_devices in DEVICES[1:]:
+        for name, values in columns(num_devices).items():
+            width = max(np.abs(other[name] - one[name]).max() for other in moved)
+            assert np.abs(values - one[name]).max() <= SAFETY * width, name
+            assert SAFETY * width < 0.01 * np.abs(one[name]).max(), name

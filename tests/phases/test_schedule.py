@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 import tiny
+from rounding import HALF_ULP, SAFETY
 
 from gmmal_jax import cycle as cycles
 from gmmal_jax.config import TrainConfig
@@ -38,11 +39,21 @@ def closed_form(step, num_steps):
     return low + (PEAK - low) * (1 - np.cos(np.pi * share)) / 2
 
 
+def rounding(wanted):
+    """The cosine's argument is off by some units of pi; where it is flat, that is less.
+
+    A rate at height h of 1 between bottom and peak lies on a slope of pi sqrt(h (1-h)).
+    """
+    height = np.clip(np.asarray(wanted) / PEAK, 0, 1)
+    argument = np.pi**2 * np.sqrt(height * (1 - height))
+    return SAFETY * HALF_ULP * (PEAK * (1 + argument) / 2 + np.asarray(wanted))
+
+
 @pytest.mark.parametrize("num_steps", [50, 300, 2000, 200_000])
 def test_one_cycle_is_its_closed_form(rate, num_steps):
     seen = rates(rate, num_steps)
     wanted = [closed_form(step, num_steps) for step in range(num_steps)]
-    np.testing.assert_allclose(seen, wanted, rtol=1e-4, atol=1e-8)
+    assert (np.abs(seen - wanted) <= rounding(wanted)).all()
 
 
 @pytest.mark.parametrize("num_steps", [50, 2000])
@@ -68,7 +79,7 @@ def test_one_cycle_is_pytorchs(rate, num_steps):
         theirs.append(sgd.param_groups[0]["lr"])
         sgd.step()
         schedule.step()
-    np.testing.assert_allclose(rates(rate, num_steps), theirs, rtol=1e-4, atol=1e-8)
+    assert (np.abs(rates(rate, num_steps) - theirs) <= rounding(theirs)).all()
 
 
 def test_one_cycle_is_optaxs_but_for_one_step(rate):
@@ -118,5 +129,6 @@ def test_training_follows_the_schedule():
     plain = first_chunks(**{"train.learning_rate": PEAK / 25})
     rising = {"train.schedule": "onecycle", "train.learning_rate": PEAK}
     cycle = first_chunks(**rising)
-    np.testing.assert_allclose(cycle[0], plain[0], rtol=1e-6)
+    rounded = SAFETY * HALF_ULP * np.abs(plain[0]).max()
+    np.testing.assert_allclose(cycle[0], plain[0], rtol=0, atol=rounded)
     assert np.abs(cycle[1] - cycle[0]).max() > 1.5 * np.abs(plain[1] - plain[0]).max()
