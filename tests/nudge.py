@@ -8,6 +8,8 @@ FLOATS = (
 )  # fmt: skip
 """What NumPy's generator draws that is rounded; integers and permutations are not."""
 
+_PLAIN = np.random.default_rng
+
 
 def moved(values, rng):
     """Each value left, or moved to the next of float32 below or above, in float64.
@@ -26,15 +28,17 @@ def moved(values, rng):
 
 
 def install(seed):
-    """Let `np.random.default_rng` return generators whose float draws are nudged."""
-    plain = np.random.default_rng
+    """Let `np.random.default_rng` return generators whose float draws are nudged.
+
+    The nudges of an earlier call are forgotten.
+    """
 
     class Nudged(np.random.Generator):
         """A generator; the same draws for the same seed and the same nudge."""
 
         def __init__(self, bit_generator):
             super().__init__(bit_generator)
-            self._nudges = plain(seed)
+            self._nudges = _PLAIN(seed)
 
     def nudged(name):
         draw = getattr(np.random.Generator, name)
@@ -50,6 +54,6 @@ def install(seed):
     def default_rng(seed=None):
         if isinstance(seed, np.random.Generator):
             return seed
-        return Nudged(plain(seed).bit_generator)
+        return Nudged(_PLAIN(seed).bit_generator)
 
     np.random.default_rng = default_rng
