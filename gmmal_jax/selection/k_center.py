@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
+from gmmal_jax import numerics
 from gmmal_jax.selection.ranks import top_k
 from gmmal_jax.types import Key
 
 Array = jax.Array | np.ndarray
 
-_HIGHEST = jax.lax.Precision.HIGHEST
 _BLOCK = 64
 """Centers whose distances to all rows are held at a time, before the first pick."""
 _SAME = 1e-6
@@ -105,5 +105,5 @@ def _squared_gaps(
     A product: XLA's CPU backend adds squared differences one by one.
     """
     both = squares[:, None] + squares[rows][None, :]
-    gaps = both - 2 * jnp.matmul(points, points[rows].T, precision=_HIGHEST)
+    gaps = both - 2 * numerics.matmul(points, points[rows].T)
     return jnp.where(gaps > _SAME * both, gaps, 0.0)
