@@ -1,5 +1,6 @@
 """The two phases with a critic: alternating with the network, and alone."""
 
+import functools
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import jax
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.adversary import (
     Adversary,
+    CriticState,
     critic_inputs,
     critic_step,
     decayed,
@@ -25,6 +27,13 @@ from gmmal_jax.types import (
 )
 
 
+def _mean_value(
+    adversary: Adversary, critic: CriticState, latents: jax.Array, mask: jax.Array
+) -> jax.Array:
+    inputs = critic_inputs(adversary, critic, latents)
+    return global_mean(judge(adversary, critic.params, inputs), mask)
+
+
 def align_phase(adversary: Adversary) -> Phase:
     """Stage 2: one step of the network, then one of the critic (Algorithm 1).
 
@@ -33,6 +42,7 @@ def align_phase(adversary: Adversary) -> Phase:
     """
     network, config, da = adversary.network, adversary.config, adversary.da
     sgd = optimizer.sgd(config.train.momentum, config.train.weight_decay)
+    joint = da.batch_norm == "joint"
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled, unlabeled = batch.labeled, batch.unlabeled
@@ -43,16 +53,12 @@ def align_phase(adversary: Adversary) -> Phase:
             network.augmented(jax.random.fold_in(key, 1), unlabeled),
         )
 
-        def mean_value(latents: jax.Array, mask: jax.Array) -> jax.Array:
-            inputs = critic_inputs(adversary, state.critic, latents)
-            return global_mean(judge(adversary, state.critic.params, inputs), mask)
+        mean_value = functools.partial(_mean_value, adversary, state.critic)
 
         def objective(params: PyTree) -> tuple[jax.Array, tuple]:
             model = ModelState(params, state.model.batch_stats)
-            outputs, unlabeled_too, stats = forward_both(
-                network, model, images, masks, joint=da.batch_norm == "joint"
-            )
-            z_u = unlabeled_too.latents
+            both, stats = forward_both(network, model, images, masks, joint=joint)
+            outputs, z_u = both[0], both[1].latents
             ce = global_mean(
                 cross_entropy(outputs.logits, labeled.labels), labeled.mask
             )

@@ -1,5 +1,6 @@
 """The task network as learners use it: augmentation, forward passes, labels' loss."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -66,6 +67,7 @@ class Network(NamedTuple):
     scan_safe: bool = True
 
 
+@functools.cache  # the arms of a run share one: tracing a network takes a second
 def make(name: str, width: int | None, num_classes: int, form: ImageForm) -> Network:
     """The network of a name (see `models.table.load`) for images of this form.
 
@@ -156,7 +158,7 @@ def forward_both(
     masks: tuple[jax.Array, jax.Array],
     *,
     joint: bool,
-) -> tuple[Outputs, Outputs, PyTree]:
+) -> tuple[tuple[Outputs, Outputs], PyTree]:
     """Two batches, of equal size if not joint, in one forward pass for training.
 
     Args:
@@ -181,7 +183,7 @@ def forward_both(
         jax.tree.map(lambda leaf, rows=rows: leaf[rows], both)
         for rows in (slice(cut), slice(cut, None))
     )
-    return first, second, stats
+    return (first, second), stats
 
 
 def own_rows(
