@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from gmmal_jax import config as configs, plugins
 from gmmal_jax.config import Config, presets
 from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
 
 if TYPE_CHECKING:
     import gmmal_jax.phases.base
@@ -126,7 +127,7 @@ class Method(NamedTuple):
 
 
 def resolve(config: Config) -> tuple[str, str]:
-    """(learner, strategy) that a configuration names.
+    """(learner, strategy) that a configuration names; its network exists, too.
 
     What others bring is imported, what is ours is not. A part that stands in none of
     our tables goes by the name of the method that brings it.
@@ -134,6 +135,7 @@ def resolve(config: Config) -> tuple[str, str]:
     Raises:
       UserError: an unknown name, or something that cannot be imported.
     """
+    table.check(config.model)
     learn, query = _pair(config.method)
     learn, _ = _part("learner", config.learn or learn)
     query, _ = _part("query", config.query or query)
@@ -168,7 +170,7 @@ def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Confi
     Raises:
       UserError: an unknown name or an impossible value.
     """
-    parts = ("dataset", "method", "learn", "query")
+    parts = ("dataset", "method", "learn", "query", "model")
     config = configs.replace(Config(), **{k: options[k] for k in parts if k in options})
     chosen = presets.changes(config.dataset) | _changes(config)
     return configs.replace(config, **(chosen | presets.named(names) | dict(options)))
@@ -220,14 +222,15 @@ def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
 
 def versions(config: Config) -> dict[str, str]:
     """Distribution -> version of the packages that bring what is not ours."""
-    named: tuple[tuple[str, Mapping[str, Any], str | None], ...] = (
-        ("--method", METHODS, config.method),
-        ("--learn", LEARNERS, config.learn),
-        ("--query", STRATEGIES, config.query),
+    named: tuple[tuple[str, str, Mapping[str, Any], str | None], ...] = (
+        (GROUP, "--method", METHODS, config.method),
+        (GROUP, "--learn", LEARNERS, config.learn),
+        (GROUP, "--query", STRATEGIES, config.query),
+        (table.GROUP, table.OPTION, table.NETWORKS, config.model),
     )
     return plugins.versions(
-        plugins.find(GROUP, name, table, option)
-        for option, table, name in named
+        plugins.find(group, name, known, option)
+        for group, option, known, name in named
         if name is not None
     )
 
@@ -270,17 +273,17 @@ def _pair(name: str) -> tuple[str, str]:
 
 def _part(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
     """(name, factory) of a part; ours as a reference that is not yet imported."""
-    table, option = _TABLES[kind], _OPTIONS[kind]
-    found = plugins.load(GROUP, name, table, option)
+    known, option = _TABLES[kind], _OPTIONS[kind]
+    found = plugins.load(GROUP, name, known, option)
     if isinstance(found, Part):
         return name, found.make
     if isinstance(found, Entry):
         make = getattr(_whole(found, f"{option} {name}"), kind)
-        if make in table:
-            return make, table[make].make
+        if make in known:
+            return make, known[make].make
         found = plugins.resolve(make, f"{option} {name}")
     if not callable(found):
-        remedy = f"name a function that makes one, or one of {', '.join(table)}"
+        remedy = f"name a function that makes one, or one of {', '.join(known)}"
         raise UserError(f"{option} {name} is no function", found, remedy)
     return name, found
 

@@ -50,17 +50,23 @@ def test_a_method_without_a_source_cannot_be_written():
         methods.Entry("ce", "random")
 
 
-def test_a_mistyped_method_fails_before_jax_and_data_are_imported():
+@pytest.mark.parametrize(
+    ("option", "near"),
+    [("method", "margin"), ("learn", "reg_da"), ("query", "entropy"),
+     ("model", "resnet18")],
+)  # fmt: skip
+def test_a_mistyped_name_fails_before_jax_and_data_are_imported(option, near):
     code = (
         "import sys\n"
         "from gmmal_jax.cli import main\n"
-        "code = main.main(['run', '--method', 'margn'])\n"
+        "code = main.main(['run', *sys.argv[1:]])\n"
         "found = {'jax', 'numpy', 'sklearn'} & set(sys.modules)\n"
         "assert code == 2 and not found, (code, found)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    args = [sys.executable, "-c", code, f"--{option}", near[:-1]]
+    done = subprocess.run(args, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "did you mean margin?" in done.stderr
+    assert f"did you mean {near}?" in done.stderr
 
 
 def test_a_factory_of_a_module_is_a_part(theirs):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gmmal_jax import methods, plugins
 from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
 
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy",
@@ -86,6 +87,8 @@ def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
             yield True, f"method {name}: {package}"
         except UserError as error:
             yield False, f"{error} ({package})"
+    for name, package in plugins.installed(table.GROUP):
+        yield True, f"network {name}: {package}"
     if importlib.util.find_spec("tensorflow"):
         yield True, "tensorflow is installed; gmmal_jax never imports it"
     yield True, device_line()

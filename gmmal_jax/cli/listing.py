@@ -1,11 +1,13 @@
 """`gmmal methods`: what a run can be made of."""
 
-from gmmal_jax import methods
+from gmmal_jax import methods, plugins
 from gmmal_jax.cli.parser import Parsed, Verb
 from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
 
-MORE = f"""Installed packages add methods through the entry-point group {methods.GROUP}.
-In place of any name, --learn and --query also take package.module:function."""
+MORE = f"""Installed packages add methods through the entry-point group {methods.GROUP},
+networks through {table.GROUP}. In place of any name, --learn, --query and --model also
+take package.module:function."""
 
 
 def _methods(parsed: Parsed) -> int:
@@ -14,10 +16,11 @@ def _methods(parsed: Parsed) -> int:
     print(f"{'method':<{width}}  learner     query             what")
     for name in names:
         print(f"{name:<{width}}  {_line(name)}")
-    for option, table in (("learn", methods.LEARNERS), ("query", methods.STRATEGIES)):
+    for option, parts in (("learn", methods.LEARNERS), ("query", methods.STRATEGIES)):
         print(f"\n--{option}")
-        for name, part in table.items():
+        for name, part in parts.items():
             print(f"{name:<16}  {part.source}")
+    print(f"\n--model {'|'.join(plugins.names(table.GROUP, table.NETWORKS))}")
     return 0
 
 

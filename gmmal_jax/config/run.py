@@ -60,11 +60,12 @@ class Config(Checked):
     query: str | None = None
     """The query strategy in place of the method's: a name that `gmmal methods` lists,
     or package.module:function. None: the method's."""
-    model: Literal["small", "resnet18", "resnet50"] = "resnet18"
-    """The task network, by its name."""
+    model: str = "resnet18"
+    """The task network: small, resnet18, resnet50, the name of an installed package's,
+    or package.module:function."""
     width: Size | None = None
-    """The channels of the network's first stage. None: 64, as usual, but 16 for
-    small."""
+    """The channels of the network's first stage. None: the network's own, 16 for small
+    and 64 for the other two."""
     seeds: tuple[Seed, ...] = (0,)
     """The seeds: the run is done once for each of them."""
     eval: Literal["test", "validation"] = "test"

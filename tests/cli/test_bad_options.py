@@ -137,7 +137,7 @@ def test_the_nearest_verb(capsys):
         ({"data": {"flip": 1}}, "--data.flip: 1; use true or false"),
         ({"dataset": 3}, "--dataset: 3; use text"),
         ({"gmm": {"feature_mode": "train"}}, "--gmm.feature-mode: 'train'; the option"),
-        ({"model": ["small"]}, "--model: ('small',); did you mean small?"),
+        ({"model": ["small"]}, "--model: ('small',); use text"),
         ({"da": {"beta": float("nan")}}, "--da.beta: nan; use 0 or more"),
         ({"config": None}, "use a group of settings"),
         (None, "not a configuration"),

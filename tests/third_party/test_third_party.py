@@ -15,7 +15,7 @@ from gmmal_jax.cli import main as cli
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = Path(__file__).parent / "gmmal_tiny"
 TINY = [
-    "--method", "doubt", "--width", "2", "--cycles", "2", "--train.steps", "4",
+    "--method", "doubt", "--model", "plain", "--width", "2", "--cycles", "2", "--train.steps", "4",
     "--train.chunk-steps", "2", "--train.batch-size", "10", "--da.steps", "4",
     "--da.refit-every", "2",
 ]  # fmt: skip
@@ -80,7 +80,7 @@ def test_it_runs_by_its_name_and_with_its_settings(run):
         assert "doubt" in next(csv.reader(file))
     reference = json.loads((run / "reference" / "config.json").read_text())
     assert reference["config"]["select"]["subset_size"] is None
-    assert "gmmal-tiny" not in reference["versions"]
+    assert reference["versions"]["gmmal-tiny"] == "1.0"  # the network's
 
 
 def test_it_resumes_to_the_same_tables(run, installed, tmp_path):
@@ -103,7 +103,9 @@ def test_resume_without_the_package_names_it(run, capsys):
 
 def test_a_run_without_the_package_names_what_there_is(capsys):
     assert cli.main(["run", *TINY]) == 2
-    assert "--method: 'doubt'" in capsys.readouterr().err
+    assert "--model: 'plain'; use one of small, resnet18" in capsys.readouterr().err
+    assert cli.main(["run", *TINY, "--model", "small"]) == 2
+    assert "--method: 'doubt'; use one of gmm, random" in capsys.readouterr().err
 
 
 def test_it_is_reported_without_the_package(run, capsys):
@@ -116,7 +118,9 @@ def test_it_is_listed(there, capsys):
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "doubt" in line]
     assert "its own" in line and "an example of a package" in line
     assert cli.main(["doctor"]) == 0
-    assert "ok   method doubt: gmmal-tiny 1.0" in capsys.readouterr().out
+    found = capsys.readouterr().out
+    assert "ok   method doubt: gmmal-tiny 1.0" in found
+    assert "ok   network plain: gmmal-tiny 1.0" in found
 
 
 def test_its_parts_go_with_ours(there):
