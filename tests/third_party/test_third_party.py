@@ -15,7 +15,8 @@ from gmmal_jax.cli import main as cli
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = Path(__file__).parent / "gmmal_tiny"
 TINY = [
-    "--method", "doubt", "--model", "plain", "--width", "2", "--cycles", "2", "--train.steps", "4",
+    "--method", "doubt", "--model", "plain", "--width", "2", "--cycles", "2",
+    "--train.steps", "4",
     "--train.chunk-steps", "2", "--train.batch-size", "10", "--da.steps", "4",
     "--da.refit-every", "2",
 ]  # fmt: skip
