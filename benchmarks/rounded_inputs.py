@@ -15,7 +15,6 @@ import contextlib
 import io
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -77,21 +76,18 @@ def main() -> int:
     arguments = parser.parse_args()
     os.chdir(ROOT)
     fallen: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
-        for draw in range(1, arguments.draws + 1):
-            began = time.monotonic()
-            outcome = run(draw, arguments.only)
-            fallen.update(outcome.failed)
-            seconds = time.monotonic() - began
-            failed = len(outcome.failed)
-            print(
-                f"draw {draw}: {outcome.passed} passed, {failed} failed,"
-                f" {seconds:.0f} s",
-                flush=True,
-            )
-            for name in outcome.failed:
-                print(f"  {name}", flush=True)
+    for draw in range(1, arguments.draws + 1):
+        began = time.monotonic()
+        outcome = run(draw, arguments.only)
+        fallen.update(outcome.failed)
+        seconds = time.monotonic() - began
+        failed = len(outcome.failed)
+        print(
+            f"draw {draw}: {outcome.passed} passed, {failed} failed, {seconds:.0f} s",
+            flush=True,
+        )
+        for name in outcome.failed:
+            print(f"  {name}", flush=True)
     for name, times in fallen.most_common():
         print(f"{times} of {arguments.draws} draws: {name}")
     print("some tests fell" if fallen else f"all hold in {arguments.draws} draws")

@@ -34,10 +34,10 @@ install_import_hook("gmmal_jax", "beartype.beartype")
 def compilation_cache(tmp_path_factory):
     """Programs that several tests compile are compiled once a session.
 
-    Once and for all where JAX_COMPILATION_CACHE_DIR names a folder that stays.
+    In a folder of the session's own: XLA's CPU backend dies of programs for several
+    devices that another process left in a cache.
     """
-    folder = os.environ.get("JAX_COMPILATION_CACHE_DIR")
-    folder = folder or tmp_path_factory.mktemp("compiled")
+    folder = tmp_path_factory.mktemp("compiled")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
