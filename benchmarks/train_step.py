@@ -64,7 +64,7 @@ def ours(case: Case, precision: str) -> Callable[[], object]:
     )
     network = networks.make(case.model, case.width, NUM_CLASSES, form)
     config = configs.replace(configs.Config(), **{"train.learning_rate": RATE})
-    learner = ce.make(network, config)
+    learner = ce.make(network, config.train)
     mesh = parallel.make_mesh(1)
     step = parallel.compile_step(mesh, learner.phases[0].step)
     rng, shape = np.random.default_rng(0), (case.steps, 1, BATCH)

@@ -237,6 +237,7 @@ def _arm(
         ),
     )
     method = methods.make(network, config)
+    methods.check(method, config, dataset.train_images.shape[1:])
     trainer = train.make_trainer(
         method.learner, mesh, config.train.chunk_steps, num_classes
     )

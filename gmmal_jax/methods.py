@@ -5,7 +5,9 @@ packages bring methods through the entry-point group `gmmal_jax.methods`, whose 
 are `Entry` records.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -28,8 +30,8 @@ class Part(NamedTuple):
     """A learner or a query strategy.
 
     Attributes:
-      make: "package.module:function"; a learner's takes (network, config), a strategy's
-        takes nothing.
+      make: "package.module:function". Its parameters name what it is given: `network`
+        (learners only), and groups of settings: data, train, reg, da, gmm, select.
       source: what it is or where it is from, in one line.
     """
 
@@ -206,11 +208,12 @@ def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
     from gmmal_jax.strategies import base
 
     learn, query = resolve(config)
-    learner = _made("learner", learn, Learner, network, config)
-    strategy = _made("query", query, base.Strategy)
+    learner = _made("learner", learn, Learner, config, network=network)
+    strategy = _made("query", query, base.Strategy, config)
     needs = base.columns_needed(strategy, config.select)
     for name, part in EXTENSIONS.items():
-        extension = plugins.resolve(part.make, name)(network, config)
+        create = plugins.resolve(part.make, name)
+        extension = create(network, **groups(create, config, name))
         if needs & extension.gives - learner.gives:
             learner = extend(learner, extension)
     missing = sorted(needs - learner.gives)
@@ -218,6 +221,69 @@ def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
         remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
         raise UserError("--query", query, remedy)
     return Method(learner, strategy)
+
+
+def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a method of somebody else that breaks its promises, before any training.
+
+    Shapes only, nothing is computed. What stands in our tables is tested already.
+
+    Args:
+      method: from `make`.
+      config: that it was made of.
+      image_shape: (h, w, ch).
+
+    Raises:
+      UserError: see `phases.base.check_learner` and `strategies.base.check_scores`.
+    """
+    learn, query = resolve(config)
+    if learn in LEARNERS and query in STRATEGIES and config.model in table.NETWORKS:
+        return
+    import jax
+
+    from gmmal_jax.phases.base import check_learner
+    from gmmal_jax.strategies import base
+
+    learner = method.learner
+    check_learner(learner, image_shape)
+    state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
+    images = jax.eval_shape(lambda: jax.numpy.zeros((2, *image_shape), "uint8"))
+    columns = jax.eval_shape(learner.readout, state, images)
+    head = learner.head and jax.eval_shape(learner.head, state)
+    base.check_scores(method.strategy, base.abstract_view(columns, head))
+
+
+def groups(
+    create: Callable[..., Any],
+    config: Config,
+    what: str,
+    given: Sequence[str] = ("network",),
+) -> dict[str, Any]:
+    """The groups of settings that a factory's parameters name.
+
+    Args:
+      create: the factory.
+      config: that has the groups.
+      what: how a message begins, such as `--learn reg`.
+      given: parameters that it gets otherwise.
+
+    Raises:
+      UserError: it wants something else.
+    """
+    known = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(getattr(config, field.name))
+    }
+    wanted = {}
+    for name, parameter in inspect.signature(create).parameters.items():
+        if name in known:
+            wanted[name] = known[name]
+        elif name not in given and parameter.default is parameter.empty:
+            names = ", ".join((*given, *known))
+            remedy = f"let its parameters be of {names}, or have defaults"
+            raise UserError(f"{what} takes", name, remedy)
+    return wanted
 
 
 def versions(config: Config) -> dict[str, str]:
@@ -289,12 +355,17 @@ def _part(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
 
 
 def _made(
-    kind: Literal["learner", "query"], name: str, record: type[T], *arguments: Any
+    kind: Literal["learner", "query"],
+    name: str,
+    record: type[T],
+    config: Config,
+    **given: Any,
 ) -> T:
     """What a part's factory makes; what is not ours is checked here."""
     _, factory = _part(kind, name)
     option = _OPTIONS[kind]
-    made = plugins.resolve(factory, f"{option} {name}")(*arguments)
+    create = plugins.resolve(factory, f"{option} {name}")
+    made = create(**given, **groups(create, config, f"{option} {name}", tuple(given)))
     if not isinstance(made, record):
         remedy = f"let it return a {record.__module__}.{record.__name__}"
         raise UserError(f"{option} {name} makes another thing", made, remedy)

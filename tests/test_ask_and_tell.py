@@ -93,7 +93,7 @@ def test_a_refit_places_the_latents_once(monkeypatch):
 
     for name in ("fit_labeled", "fit_pool", "column_scale"):
         watched(name)
-    adversary, view = adversaries.make(tiny.network(), tiny.config()), tiny.view()
+    adversary, view = tiny.made(adversaries.make, tiny.config()), tiny.view()
     state = State(adversaries.init(adversary, jax.random.key(0)))
     refresh = adversaries.refit_mixtures(adversary)
     refresh(jax.random.key(1), state, lambda *args: view)

@@ -44,8 +44,8 @@ def test_the_strategy_passes_every_check_and_its_own_test(written):
 
 def test_the_learner_passes_every_check(written):
     _, center, _ = written
-    config = tiny.config()
-    learners.check(lambda network: center.make(network, config))
+    train = tiny.config().train
+    learners.check(lambda network: center.make(network, train))
 
 
 def test_both_are_as_short_as_promised():

@@ -46,7 +46,6 @@ WHOLE = {
     "config", "cli", "__init__.py", "methods.py", "bind.py",
     "loop.py",  # hands it on to bind
     "storage/run_folder.py", "report/load.py",  # write and read it
-    "learners", "phases/adversary.py",  # their `make`
 }  # fmt: skip
 METHOD_FILES = {
     "learners": set(methods.LEARNERS),

@@ -24,7 +24,7 @@ CHANGES = {
 def theirs(monkeypatch):
     """An importable module of another package."""
     module = types.ModuleType("theirs")
-    module.learner = lambda network, config: task.make(network, (), config.train)
+    module.learner = lambda network, train: task.make(network, (), train)
     module.strategy = random.make
     module.entry = methods.Entry("ce", "theirs:strategy", "a test", CHANGES)
     module.both = methods.Entry("theirs:learner", "theirs:strategy", "a test")
@@ -105,6 +105,20 @@ def test_what_is_no_method_is_refused_in_a_line(changes, message, theirs):
 def test_a_factory_that_makes_another_thing_is_refused(theirs):
     theirs.strategy = lambda: "margin"
     with pytest.raises(UserError, match="let it return .*strategies.base.Strategy"):
+        make(method="theirs:entry")
+
+
+def test_a_factory_names_the_groups_that_it_gets(theirs):
+    seen = []
+    theirs.strategy = lambda select, *, rate=3: seen.append(select) or random.make()
+    config = tiny.config(method="theirs:entry")
+    methods.make(tiny.network(), config)
+    assert seen == [config.select]
+
+
+def test_a_factory_that_wants_something_else_is_refused(theirs):
+    theirs.strategy = lambda config: random.make()
+    with pytest.raises(UserError, match="takes: 'config'; let its parameters be of"):
         make(method="theirs:entry")
 
 

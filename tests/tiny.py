@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmmal_jax import config as configs
+from gmmal_jax import config as configs, methods
 from gmmal_jax.config.presets import preset
 from gmmal_jax.testing.worlds import (
     CLASSES as CLASSES,
@@ -32,6 +32,12 @@ def config(**changes):
         "gmm.em_iters": 3,
     }
     return configs.replace(preset("digits"), **(small | changes))
+
+
+def made(factory, settings, own_network=None):
+    """What a factory makes of a network and the groups of settings that it names."""
+    groups = methods.groups(factory, settings, "a test")
+    return factory(own_network or network(), **groups)
 
 
 def view(seed=0, n=60, num_labeled=10):

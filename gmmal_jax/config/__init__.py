@@ -18,4 +18,5 @@ from gmmal_jax.config.training import (
     AlignConfig as AlignConfig,
     RegConfig as RegConfig,
     TrainConfig as TrainConfig,
+    alignment_steps as alignment_steps,
 )

@@ -18,9 +18,6 @@ from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
-ALIGNMENT_PER_EPOCH = 50
-"""Iterations of stage 2 for each epoch of stage 1: A.9's 10,000 for 200."""
-
 
 @dataclass(frozen=True)
 class CheckpointConfig(Checked):
@@ -109,13 +106,6 @@ class Config(Checked):
         remedy = f"use --budget {self.budget} or more"
         enough = size is None or size >= self.budget
         require(enough, "select.subset-size", size, remedy)
-
-    @property
-    def alignment_steps(self) -> int:
-        """Iterations of stage 2, whole chunks."""
-        chunk = self.train.chunk_steps
-        wanted = self.da.steps or ALIGNMENT_PER_EPOCH * self.train.epochs
-        return -(-wanted // chunk) * chunk
 
     def labels_wanted(self) -> int:
         """Labels in the last cycle."""

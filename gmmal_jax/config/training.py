@@ -17,6 +17,9 @@ from gmmal_jax.config.checks import (
     require,
 )
 
+ALIGNMENT_PER_EPOCH = 50
+"""Iterations of stage 2 for each epoch of stage 1: A.9's 10,000 for 200."""
+
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
@@ -130,3 +133,10 @@ class AlignConfig(Checked):
     input_norm: Literal["standardize", "per_dim", "none"] = "standardize"
     """The scale of the critic's mixture columns: standardized over the pool, divided by
     the number of dimensions, or as they are (A23)."""
+
+
+def alignment_steps(train: TrainConfig, da: AlignConfig) -> int:
+    """Iterations of stage 2, whole chunks."""
+    chunk = train.chunk_steps
+    wanted = da.steps or ALIGNMENT_PER_EPOCH * train.epochs
+    return -(-wanted // chunk) * chunk

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from gmmal_jax.config import Config
+from gmmal_jax.config import TrainConfig
 from gmmal_jax.models.loss_head import LossHead
 from gmmal_jax.phases import task
 from gmmal_jax.phases.base import Learner
@@ -20,9 +20,9 @@ from gmmal_jax.types import AXIS, Clock, Key, Outputs, PyTree, StepBatch
 MARGIN = 1.0
 
 
-def make(network: Network, config: Config) -> Learner:
+def make(network: Network, train: TrainConfig) -> Learner:
     """Stage 1 with the loss module, whose column is `predicted_loss`."""
-    return task.make(network, (ranking_loss(network),), config.train)
+    return task.make(network, (ranking_loss(network),), train)
 
 
 def ranking_loss(network: Network) -> AuxLoss:

@@ -6,7 +6,13 @@ companion, the same steps with the unlabeled images forward, is reg_da with beta
 
 import dataclasses
 
-from gmmal_jax.config import Config
+from gmmal_jax.config import (
+    AlignConfig,
+    MixtureConfig,
+    RegConfig,
+    TrainConfig,
+    alignment_steps,
+)
 from gmmal_jax.phases import mixture_loss, optimizer, supervised, task
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.extend import Extended, Extension, extend, focus
@@ -15,19 +21,24 @@ from gmmal_jax.phases.supervised import SupervisedState
 from gmmal_jax.types import Key, PyTree
 
 
-def make(network: Network, config: Config) -> Learner:
+def make(
+    network: Network,
+    train: TrainConfig,
+    reg: RegConfig,
+    da: AlignConfig,
+    gmm: MixtureConfig,
+) -> Learner:
     """Stage 1 (section 3.3), then alignment's steps and rates on cross-entropy."""
-    losses = (mixture_loss.make(network, config.reg, config.gmm),)
-    return extend(task.make(network, losses, config.train), _more(network, config))
+    losses = (mixture_loss.make(network, reg, gmm),)
+    return extend(task.make(network, losses, train), _more(network, train, da))
 
 
-def _more(network: Network, config: Config) -> Extension:
+def _more(network: Network, train: TrainConfig, da: AlignConfig) -> Extension:
     """The steps after stage 1; of its own it has their momentum."""
-    train, da = config.train, config.da
     longer = dataclasses.replace(
         train,
         schedule="step",
-        steps=config.alignment_steps,
+        steps=alignment_steps(train, da),
         batch_size=da.batch_size,
         learning_rate=da.learning_rate,
         decay_at=da.decay_at,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gmmal_jax.config import AlignConfig, Config
+from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
@@ -59,18 +59,17 @@ class Adversary(NamedTuple):
     """The critic's static parts: what its functions need to know of a run."""
 
     network: Network
-    config: Config
+    train: TrainConfig
+    da: AlignConfig
+    gmm: MixtureConfig
     critic: Critic
 
-    @property
-    def da(self) -> AlignConfig:
-        """The run's settings of the alignment."""
-        return self.config.da
 
-
-def make(network: Network, config: Config) -> Adversary:
-    """Bind the critic to a network and a configuration."""
-    return Adversary(network, config, Critic(config.da.hidden, config.da.output))
+def make(
+    network: Network, train: TrainConfig, da: AlignConfig, gmm: MixtureConfig
+) -> Adversary:
+    """Bind the critic to a network and its settings."""
+    return Adversary(network, train, da, gmm, Critic(da.hidden, da.output))
 
 
 def init(adversary: Adversary, key: Key) -> CriticState:
@@ -94,7 +93,7 @@ def init(adversary: Adversary, key: Key) -> CriticState:
 
 def decayed(adversary: Adversary, clock: Clock, rate: float) -> jax.Array:
     """A rate of stage 2 at this step; the network's and the critic's fall together."""
-    da, chunk = adversary.da, adversary.config.train.chunk_steps
+    da, chunk = adversary.da, adversary.train.chunk_steps
     return optimizer.step_decay(clock, rate, da.decay_at, da.decay, chunk)
 
 
@@ -165,21 +164,21 @@ def refit_mixtures(adversary: Adversary) -> Any:
     Fits the labeled set by its classes and the unlabeled pool by EM, on the pool's
     images without augmentation (Algorithm 1, every M iterations).
     """
-    network, config = adversary.network, adversary.config
+    network, da, gmm = adversary.network, adversary.da, adversary.gmm
 
     def refresh(key: Key, state: Any, embed_pool: EmbedPool, step: int) -> Any:
         view = embed_pool(state)
         # To the device once, for both fits and the scale.
         latents, critic = jnp.asarray(view.columns["latents"]), state.critic
         labeled = refit.fit_labeled(
-            latents, view.labels, view.labeled, network.num_classes, config.gmm
+            latents, view.labels, view.labeled, network.num_classes, gmm
         )
         # Before the first fit the state holds a placeholder, which EM cannot part.
         previous = critic.unlabeled if float(critic.live) else None
         unlabeled, info = refit.fit_pool(
-            key, latents, ~view.labeled, labeled, config.gmm, previous
+            key, latents, ~view.labeled, labeled, gmm, previous
         )
-        center, scale = column_scale(latents, labeled, unlabeled, config.da.input_norm)
+        center, scale = column_scale(latents, labeled, unlabeled, da.input_norm)
         critic = critic._replace(
             labeled=labeled,
             unlabeled=unlabeled,

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from gmmal_jax.config import alignment_steps
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.adversary import (
     Adversary,
@@ -40,8 +41,8 @@ def align_phase(adversary: Adversary) -> Phase:
     For states with fields `model`, `align_optimizer`, `critic`. The critic reuses the
     latents of the network's step, as constants (A20).
     """
-    network, config, da = adversary.network, adversary.config, adversary.da
-    sgd = optimizer.sgd(config.train.momentum, config.train.weight_decay)
+    network, train, da = adversary.network, adversary.train, adversary.da
+    sgd = optimizer.sgd(train.momentum, train.weight_decay)
     joint = da.batch_norm == "joint"
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
@@ -110,11 +111,11 @@ def critic_phase(adversary: Adversary) -> Phase:
 
 
 def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
-    da = adversary.da
+    da, steps = adversary.da, alignment_steps(adversary.train, adversary.da)
     return Phase(
         name=name,
         step=step,
-        num_steps=lambda num_labeled, num_unlabeled: adversary.config.alignment_steps,
+        num_steps=lambda num_labeled, num_unlabeled: steps,
         inputs=Inputs(labeled=da.batch_size, unlabeled=da.batch_size),
         refresh=refit_mixtures(adversary),
         refresh_every=da.refit_every,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 
-from gmmal_jax.config import Config
+from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.phases import adversary as adversaries, alignment, diagnosis, optimizer
 from gmmal_jax.phases.adversary import CriticState
 from gmmal_jax.phases.extend import Extended, Extension, focus
@@ -32,12 +32,14 @@ class _Seen(NamedTuple):
     critic: CriticState
 
 
-def alone(network: Network, config: Config) -> Extension:
+def alone(
+    network: Network, train: TrainConfig, da: AlignConfig, gmm: MixtureConfig
+) -> Extension:
     """A critic trained after the network, which stays as it is.
 
     Source: ours: it gives learners without stage 2 the score that gmm fuses.
     """
-    adversary = adversaries.make(network, config)
+    adversary = adversaries.make(network, train, da, gmm)
 
     def init(key: Key, base: PyTree, previous: None) -> CriticState:
         return adversaries.init(adversary, key)
@@ -61,11 +63,12 @@ def alone(network: Network, config: Config) -> Extension:
     )
 
 
-def aligned(network: Network, config: Config) -> Extension:
+def aligned(
+    network: Network, train: TrainConfig, da: AlignConfig, gmm: MixtureConfig
+) -> Extension:
     """Stage 2: network and critic against each other (section 3.4)."""
-    adversary = adversaries.make(network, config)
-    critic = alone(network, config)
-    train = config.train
+    adversary = adversaries.make(network, train, da, gmm)
+    critic = alone(network, train, da, gmm)
 
     def init(key: Key, base: PyTree, previous: None) -> Alignment:
         sgd = optimizer.sgd(train.momentum, train.weight_decay)

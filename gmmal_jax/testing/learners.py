@@ -5,7 +5,7 @@ In a test file, with `XLA_FLAGS=--xla_force_host_platform_device_count=3` on a C
     from gmmal_jax.testing import learners
 
     def test_mine_is_a_learner():
-        learners.check(lambda network: mine.make(network, config))
+        learners.check(lambda network: mine.make(network, settings))
 """
 
 from collections.abc import Callable, Sequence

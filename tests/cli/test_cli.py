@@ -68,13 +68,13 @@ PINNED = {
         "budget": 1000, "train.epochs": 200, "train.steps": None,
         "train.batch_size": 100, "train.learning_rate": 0.1, "train.decay_at": 0.8,
         "train.momentum": 0.9, "train.weight_decay": 5e-4, "reg.alpha": 1e-4,
-        "reg.subset_size": 1000, "alignment_steps": 10_000, "da.refit_every": 500,
+        "reg.subset_size": 1000, "da.steps": None, "da.refit_every": 500,
         "da.beta": 1.0, "da.learning_rate": 0.01, "da.critic_learning_rate": 5e-4,
         "da.penalty_weight": 10.0, "da.penalty_sides": "one", "gmm.em_iters": 10,
         "gmm.covariance": "diag", "gmm.mode": "sharded", "gmm.init": "labeled",
         "data.pad": 4, "data.flip": True, "select.diversity": None,
     },
-    "cifar100": {"initial": 2000, "budget": 2000, "alignment_steps": 10_000},
+    "cifar100": {"initial": 2000, "budget": 2000, "da.steps": None},
     "svhn_cropped": {"data.flip": False, "initial": 1000, "train.epochs": 200},
     "fashion_mnist": {"data.flip": True, "initial": 1000, "train.epochs": 200},
     "mnist": {"data.flip": False, "initial": 100, "budget": 100},
@@ -123,8 +123,10 @@ def test_stage_2_is_as_long_for_its_epochs_as_the_papers_and_ends_with_a_chunk()
     for epochs, chunk, steps in ((200, 50, 10_000), (5, 50, 250), (1, 40, 80)):
         changes = {"train.epochs": epochs, "train.chunk_steps": chunk}
         changes["da.refit_every"] = 10 * chunk
-        assert configs.replace(Config(), **changes).alignment_steps == steps
-    assert configs.replace(Config(), **{"da.steps": 600}).alignment_steps == 600
+        config = configs.replace(Config(), **changes)
+        assert configs.alignment_steps(config.train, config.da) == steps
+    given = configs.AlignConfig(steps=600)
+    assert configs.alignment_steps(configs.TrainConfig(), given) == 600
 
 
 def test_presets_in_their_order_then_options():

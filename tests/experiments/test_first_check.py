@@ -43,7 +43,7 @@ def test_cost_by_hand():
            "da.refit_every": 100, "da.batch_size": 50, "train.batch_size": 20,
            "reg.subset_size": 99}
     )  # fmt: skip
-    learner = reg_da.make(tiny.network(), settings)
+    learner = tiny.made(reg_da.make, settings)
     assert work.cost(learner, 50, 20, 1000) == {
         "network_steps": 600,
         "critic_steps": 300,

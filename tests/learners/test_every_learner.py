@@ -11,4 +11,5 @@ from gmmal_jax.testing import learners
 def test_every_learner_keeps_the_contract(name):
     config = tiny.config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
     make = plugins.resolve(methods.LEARNERS[name].make, name)
-    learners.check(lambda network: make(network, config))
+    groups = methods.groups(make, config, name)
+    learners.check(lambda network: make(network, **groups))

@@ -20,7 +20,7 @@ def config(alpha=1e-4):
 
 
 def trained(make, settings):
-    task, pool = tiny.world(make(tiny.network(), settings), random.make())
+    task, pool = tiny.world(tiny.made(make, settings), random.make())
     chunks = []
     cycles.run(task, pool, 0, 5, None, lambda c: keep(chunks, c), lambda: None)
     return chunks

@@ -18,7 +18,7 @@ def make(latent_size=1, **changes):
     options = {"inputs": "latents", "hidden": (64, 64), "decay": 1.0} | changes
     config = configs.Config(da=configs.AlignConfig(**options))
     network = tiny.network()._replace(latent_size=latent_size, num_classes=2)
-    return adversaries.make(network, config)
+    return tiny.made(adversaries.make, config, network)
 
 
 @pytest.mark.parametrize("sides", ["one", "two"])

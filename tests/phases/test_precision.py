@@ -123,7 +123,7 @@ def test_likelihoods_of_given_latents_do_not_know_the_precision(outputs):
     latents = outputs["float32"].latents
     columns = []
     for name in ("float32", "bf16"):
-        adversary = adversaries.make(network_of(name), config(name))
+        adversary = tiny.made(adversaries.make, config(name), network_of(name))
         critic = adversaries.init(adversary, jax.random.key(0))
         columns.append(
             jax.jit(functools.partial(adversaries.columns, adversary))(critic, latents)

@@ -31,7 +31,7 @@ FORMS = [(3, 0.0), (1, 0.9), (3, 0.9)]
 
 def learner(every, decay):
     settings = dataclasses.replace(SOFT, refit_every=every, statistics_decay=decay)
-    return reg.make(tiny.network(), configs.Config(reg=settings, train=TRAIN))
+    return reg.make(tiny.network(), TRAIN, settings, configs.MixtureConfig())
 
 
 def trained(every, decay, num_devices=1):

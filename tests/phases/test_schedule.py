@@ -114,7 +114,9 @@ def first_chunks(**changes):
     """Head kernels after the first two chunks of one step, of ten."""
     steps = {"train.chunk_steps": 1, "train.steps": 10}
     config = tiny.config(**steps, **changes)
-    task, pool = tiny.world(ce.make(tiny.network(), config), random.make(), chunk=1)
+    task, pool = tiny.world(
+        ce.make(tiny.network(), config.train), random.make(), chunk=1
+    )
     kernels = []
 
     def keep(chunk):

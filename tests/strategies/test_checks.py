@@ -63,7 +63,7 @@ def test_a_score_that_would_overwrite_the_record(name):
 
 @pytest.mark.parametrize("name", methods.STRATEGIES)
 def test_ours_pass_from_the_shapes_of_a_learners_readout(name):
-    learner = reg_da.make(tiny.network(), tiny.config())
+    learner = tiny.made(reg_da.make, tiny.config())
     state = jax.eval_shape(learner.init, jax.random.key(0), None)
     images = jax.ShapeDtypeStruct((7, tiny.SIZE, tiny.SIZE, 1), np.uint8)
     columns = jax.eval_shape(learner.readout, state, images)

@@ -18,5 +18,5 @@ def test_the_strategy():
 
 
 def test_the_learner():
-    config = configs.replace(preset("digits"), **SMALL)
-    learners.check(lambda network: learner.make(network, config), devices=(2,))
+    train = configs.replace(preset("digits"), **SMALL).train
+    learners.check(lambda network: learner.make(network, train), devices=(2,))

@@ -5,8 +5,8 @@ import jax
 from gmmal_jax.phases import task
 
 
-def make(network, config):
-    base = task.make(network, (), config.train)
+def make(network, train):
+    base = task.make(network, (), train)
 
     def readout(state, images):
         columns = base.readout(state, images)
