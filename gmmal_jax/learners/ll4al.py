@@ -15,9 +15,11 @@ from gmmal_jax.phases import task
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network, all_rows, cross_entropy
-from gmmal_jax.types import AXIS, Clock, Key, Outputs, PyTree, StepBatch
+from gmmal_jax.types import AXIS, Key, Outputs, PyTree, StepBatch
 
 MARGIN = 1.0
+TAUGHT = 0.6
+"""Share of the steps in which the network feels the module: 120 of 200 epochs."""
 
 
 def make(network: Network, train: TrainConfig) -> Learner:
@@ -51,7 +53,7 @@ def ranking_loss(network: Network) -> AuxLoss:
         weight=1.0,
         loss=loss,
         init=init,
-        gate=_while_it_teaches,
+        gate=lambda clock: clock.before(TAUGHT).astype(jnp.float32),
         gives=frozenset({"predicted_loss"}),
         columns=lambda params, outputs: {"predicted_loss": predict(params, outputs)},
     )
@@ -73,8 +75,3 @@ def pair_loss(
     hinge = jnp.maximum(0.0, MARGIN - sign * (predicted - predicted[partner]))
     pairs = count // 2
     return jnp.where(place < pairs, hinge, 0.0).sum() / jnp.maximum(pairs, 1)
-
-
-def _while_it_teaches(clock: Clock) -> jax.Array:
-    """1 in the first 60 % of the steps, in integers: 0.6 has no exact float."""
-    return (5 * clock.step < 3 * clock.num_steps).astype(jnp.float32)

@@ -150,13 +150,13 @@ def focus(
     def of_whole(readout: Any) -> Any:
         return lambda state, images: readout(get(state), images)
 
-    def refresh(key: Key, state: PyTree, embed_pool: EmbedPool, *step: int) -> PyTree:
+    def refresh(key: Key, state: PyTree, embed_pool: EmbedPool, step: int) -> PyTree:
         assert phase.refresh is not None
 
         def embed_part(part: PyTree, readout: Any = None) -> PoolView:
             return embed_pool(put(state, part), readout and of_whole(readout))
 
-        return put(state, phase.refresh(key, get(state), embed_part, *step))
+        return put(state, phase.refresh(key, get(state), embed_part, step))
 
     return phase._replace(step=step, refresh=phase.refresh and refresh)
 

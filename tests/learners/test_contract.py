@@ -18,7 +18,7 @@ def run(learner, column=None, **at):
     by_column = column and Strategy(
         column,
         frozenset({column}),
-        lambda key, view, *rest: {column: view.columns[column]},
+        lambda key, view: {column: view.columns[column]},
     )
     task, pool = worlds.world(learner, by_column)
     outcome, chunks = worlds.cycle(task, pool, **at)
@@ -116,7 +116,7 @@ def test_features_are_read_in_place_of_the_latents():
 def test_learner_and_strategy_see_the_same_candidates():
     seen = []
 
-    def refresh(key, state, embed_pool, *step):
+    def refresh(key, state, embed_pool, step):
         seen.append(embed_pool(state))
         return state
 

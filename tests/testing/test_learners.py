@@ -90,7 +90,7 @@ def length_compiled_in(network):
     """A readout that is another function every time it is asked for."""
     made = task.make(network, (), TRAIN)
 
-    def refresh(key, state, embed_pool, *step):
+    def refresh(key, state, embed_pool, step):
         embed_pool(state, lambda state, images: made.readout(state, images))
         return state
 
