@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmmal_jax import config as configs, methods, parallel, train
+from gmmal_jax import assembly, config as configs, parallel, train
 from gmmal_jax.config.presets import preset
 from gmmal_jax.data import store
 from gmmal_jax.phases import network as networks
@@ -27,7 +27,7 @@ class World(NamedTuple):
 
     config: configs.Config
     network: networks.Network
-    method: methods.Method
+    method: assembly.Method
     trainer: train.Trainer
     images: store.Images
     labels: np.ndarray
@@ -44,7 +44,7 @@ def make(
     moments = (0.5,) * image_shape[-1], (0.25,) * image_shape[-1]
     form = networks.ImageForm(image_shape, *moments, config.data.pad, config.data.flip)
     network = networks.make(config.model, config.width, NUM_CLASSES, form)
-    method = methods.make(network, config)
+    method = assembly.make(network, config)
     mesh = parallel.make_mesh(1)
     rows = store.from_array(images)
     placed = parallel.placed(mesh, rows, config.data.placement)

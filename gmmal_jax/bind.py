@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 import jax
 
-from gmmal_jax import config as configs, cycle as cycles, keys, methods, parallel, train
+from gmmal_jax import (
+    assembly,
+    config as configs,
+    cycle as cycles,
+    keys,
+    methods,
+    parallel,
+    train,
+)
 from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits, store
 from gmmal_jax.errors import UserError
@@ -30,7 +38,7 @@ class Arm(NamedTuple):
     label: str
     places: Layout
     config: Config
-    method: methods.Method
+    method: assembly.Method
     trainer: train.Trainer
 
 
@@ -236,8 +244,8 @@ def _arm(
             config.train.precision,
         ),
     )
-    method = methods.make(network, config)
-    methods.check(method, config, dataset.train_images.shape[1:])
+    method = assembly.make(network, config)
+    assembly.check(method, config, dataset.train_images.shape[1:])
     trainer = train.make_trainer(
         method.learner, mesh, config.train.chunk_steps, num_classes
     )

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.special import log_softmax
 
 from gmmal_jax import keys, pool as pools, train
+from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
 from gmmal_jax.embed import Readout
-from gmmal_jax.methods import Method
 from gmmal_jax.pool import Pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base

@@ -1,27 +1,19 @@
 """The table of methods: name -> learner, query strategy, source, changed settings.
 
-No JAX here: what stands in a table is imported when a method is made. Installed
+No JAX here: what stands in a table is imported when a method is built (`assembly`). Installed
 packages bring methods through the entry-point group `gmmal_jax.methods`, whose objects
 are `Entry` records.
 """
 
-import dataclasses
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from gmmal_jax import config as configs, plugins
 from gmmal_jax.config import Config, presets
 from gmmal_jax.errors import UserError
 from gmmal_jax.models import table
 
-if TYPE_CHECKING:
-    import gmmal_jax.phases.base
-    import gmmal_jax.phases.network
-    import gmmal_jax.strategies.base
-
-T = TypeVar("T")
 GROUP = "gmmal_jax.methods"
 """Entry points of other packages: method's name -> `Entry`."""
 
@@ -102,7 +94,7 @@ STRATEGIES: dict[str, Part] = {
 """Query strategies."""
 
 _TABLES = {"learner": LEARNERS, "query": STRATEGIES}
-_OPTIONS = {"learner": "--learn", "query": "--query"}
+OPTIONS = {"learner": "--learn", "query": "--query"}
 
 METHODS: dict[str, Entry] = {
     "gmm": Entry(
@@ -121,13 +113,6 @@ METHODS: dict[str, Entry] = {
 """Named pairs; every other pair is reached by --learn and --query."""
 
 
-class Method(NamedTuple):
-    """A learner and a strategy whose columns meet."""
-
-    learner: "gmmal_jax.phases.base.Learner"
-    strategy: "gmmal_jax.strategies.base.Strategy"
-
-
 def resolve(config: Config) -> tuple[str, str]:
     """(learner, strategy) that a configuration names; its network exists, too.
 
@@ -139,8 +124,8 @@ def resolve(config: Config) -> tuple[str, str]:
     """
     table.check(config.model)
     learn, query = _pair(config.method)
-    learn, _ = _part("learner", config.learn or learn)
-    query, _ = _part("query", config.query or query)
+    learn, _ = factory("learner", config.learn or learn)
+    query, _ = factory("query", config.query or query)
     return learn, query
 
 
@@ -197,93 +182,32 @@ def reference(config: Config) -> Config:
     return configs.replace(plain, **(undone | _changes(plain)))
 
 
-def make(network: "gmmal_jax.phases.network.Network", config: Config) -> Method:
-    """Build the pair; extensions give a learner the columns that only the query has.
-
-    Raises:
-      UserError: unknown names, or a strategy that needs columns the learner lacks.
-    """
-    from gmmal_jax.phases.base import Learner
-    from gmmal_jax.phases.extend import extend
-    from gmmal_jax.strategies import base
-
-    learn, query = resolve(config)
-    learner = _made("learner", learn, Learner, config, network=network)
-    strategy = _made("query", query, base.Strategy, config)
-    needs = base.columns_needed(strategy, config.select)
-    for name, part in EXTENSIONS.items():
-        create = plugins.resolve(part.make, name)
-        extension = create(network, **groups(create, config, name))
-        if needs & extension.gives - learner.gives:
-            learner = extend(learner, extension)
-    missing = sorted(needs - learner.gives)
-    if missing:
-        remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
-        raise UserError("--query", query, remedy)
-    return Method(learner, strategy)
-
-
-def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> None:
-    """Refuse a method of somebody else that breaks its promises, before any training.
-
-    Shapes only, nothing is computed. What stands in our tables is tested already.
+def factory(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
+    """What makes a part: (its name, factory).
 
     Args:
-      method: from `make`.
-      config: that it was made of.
-      image_shape: (h, w, ch).
+      kind: of the part.
+      name: of ours, of an installed package's method, or "package.module:function".
+
+    Returns:
+      The factory is a reference that is not imported yet where it is ours.
 
     Raises:
-      UserError: see `phases.base.check_learner` and `strategies.base.check_scores`.
+      UserError: there is no such part, or it cannot be imported.
     """
-    learn, query = resolve(config)
-    if learn in LEARNERS and query in STRATEGIES and config.model in table.NETWORKS:
-        return
-    import jax
-
-    from gmmal_jax.phases.base import check_learner
-    from gmmal_jax.strategies import base
-
-    learner = method.learner
-    check_learner(learner, image_shape)
-    state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
-    images = jax.eval_shape(lambda: jax.numpy.zeros((2, *image_shape), "uint8"))
-    columns = jax.eval_shape(learner.readout, state, images)
-    head = learner.head and jax.eval_shape(learner.head, state)
-    base.check_scores(method.strategy, base.abstract_view(columns, head))
-
-
-def groups(
-    create: Callable[..., Any],
-    config: Config,
-    what: str,
-    given: Sequence[str] = ("network",),
-) -> dict[str, Any]:
-    """The groups of settings that a factory's parameters name.
-
-    Args:
-      create: the factory.
-      config: that has the groups.
-      what: how a message begins, such as `--learn reg`.
-      given: parameters that it gets otherwise.
-
-    Raises:
-      UserError: it wants something else.
-    """
-    known = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if dataclasses.is_dataclass(getattr(config, field.name))
-    }
-    wanted = {}
-    for name, parameter in inspect.signature(create).parameters.items():
-        if name in known:
-            wanted[name] = known[name]
-        elif name not in given and parameter.default is parameter.empty:
-            names = ", ".join((*given, *known))
-            remedy = f"let its parameters be of {names}, or have defaults"
-            raise UserError(f"{what} takes", name, remedy)
-    return wanted
+    known, option = _TABLES[kind], OPTIONS[kind]
+    found = plugins.load(GROUP, name, known, option)
+    if isinstance(found, Part):
+        return name, found.make
+    if isinstance(found, Entry):
+        make = getattr(_whole(found, f"{option} {name}"), kind)
+        if make in known:
+            return make, known[make].make
+        found = plugins.resolve(make, f"{option} {name}")
+    if not callable(found):
+        remedy = f"name a function that makes one, or one of {', '.join(known)}"
+        raise UserError(f"{option} {name} is no function", found, remedy)
+    return name, found
 
 
 def versions(config: Config) -> dict[str, str]:
@@ -335,38 +259,3 @@ def _pair(name: str) -> tuple[str, str]:
     method = entry(name)
     learn = method.learner if method.learner in LEARNERS else name
     return learn, method.query if method.query in STRATEGIES else name
-
-
-def _part(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
-    """(name, factory) of a part; ours as a reference that is not yet imported."""
-    known, option = _TABLES[kind], _OPTIONS[kind]
-    found = plugins.load(GROUP, name, known, option)
-    if isinstance(found, Part):
-        return name, found.make
-    if isinstance(found, Entry):
-        make = getattr(_whole(found, f"{option} {name}"), kind)
-        if make in known:
-            return make, known[make].make
-        found = plugins.resolve(make, f"{option} {name}")
-    if not callable(found):
-        remedy = f"name a function that makes one, or one of {', '.join(known)}"
-        raise UserError(f"{option} {name} is no function", found, remedy)
-    return name, found
-
-
-def _made(
-    kind: Literal["learner", "query"],
-    name: str,
-    record: type[T],
-    config: Config,
-    **given: Any,
-) -> T:
-    """What a part's factory makes; what is not ours is checked here."""
-    _, factory = _part(kind, name)
-    option = _OPTIONS[kind]
-    create = plugins.resolve(factory, f"{option} {name}")
-    made = create(**given, **groups(create, config, f"{option} {name}", tuple(given)))
-    if not isinstance(made, record):
-        remedy = f"let it return a {record.__module__}.{record.__name__}"
-        raise UserError(f"{option} {name} makes another thing", made, remedy)
-    return made

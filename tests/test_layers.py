@@ -20,6 +20,7 @@ LEVELS = [
     "selection parallel phases",
     "learners strategies",
     "methods embed",
+    "assembly",
     "train",
     "cycle",
     "storage",
@@ -43,7 +44,7 @@ EDGE = {"cli", "report"}
 EDGE_ONLY = {"time", "rich", "matplotlib", "sklearn"}
 CLOCKS = {"storage/saver.py": {"time"}, "mixtures/sklearn.py": {"sklearn"}}
 WHOLE = {
-    "config", "cli", "__init__.py", "methods.py", "bind.py",
+    "config", "cli", "__init__.py", "methods.py", "assembly.py", "bind.py",
     "loop.py",  # hands it on to bind
     "storage/run_folder.py", "report/load.py",  # write and read it
 }  # fmt: skip

@@ -7,7 +7,7 @@ import types
 import pytest
 import tiny
 
-from gmmal_jax import config as configs, methods, plugins
+from gmmal_jax import assembly, config as configs, methods, plugins
 from gmmal_jax.config import Config
 from gmmal_jax.config.presets import preset
 from gmmal_jax.errors import UserError
@@ -35,7 +35,7 @@ def theirs(monkeypatch):
 
 
 def make(**changes):
-    return methods.make(tiny.network(), tiny.config(**changes))
+    return assembly.make(tiny.network(), tiny.config(**changes))
 
 
 @pytest.mark.parametrize("part", [*methods.LEARNERS.values(),
@@ -112,7 +112,7 @@ def test_a_factory_names_the_groups_that_it_gets(theirs):
     seen = []
     theirs.strategy = lambda select, *, rate=3: seen.append(select) or random.make()
     config = tiny.config(method="theirs:entry")
-    methods.make(tiny.network(), config)
+    assembly.make(tiny.network(), config)
     assert seen == [config.select]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmmal_jax import config as configs, methods
+from gmmal_jax import assembly, config as configs
 from gmmal_jax.config.presets import preset
 from gmmal_jax.testing.worlds import (
     CLASSES as CLASSES,
@@ -36,7 +36,7 @@ def config(**changes):
 
 def made(factory, settings, own_network=None):
     """What a factory makes of a network and the groups of settings that it names."""
-    groups = methods.groups(factory, settings, "a test")
+    groups = assembly.groups(factory, settings, "a test")
     return factory(own_network or network(), **groups)
 
 

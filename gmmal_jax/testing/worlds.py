@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax import config as configs, cycle as cycles, parallel, pool as pools, train
+from gmmal_jax.assembly import Method
 from gmmal_jax.data import augment, store
-from gmmal_jax.methods import Method
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.network import Network
 from gmmal_jax.pool import Pool

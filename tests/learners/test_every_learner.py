@@ -3,7 +3,7 @@
 import pytest
 import tiny
 
-from gmmal_jax import methods, plugins
+from gmmal_jax import assembly, methods, plugins
 from gmmal_jax.testing import learners
 
 
@@ -11,5 +11,5 @@ from gmmal_jax.testing import learners
 def test_every_learner_keeps_the_contract(name):
     config = tiny.config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
     make = plugins.resolve(methods.LEARNERS[name].make, name)
-    groups = methods.groups(make, config, name)
+    groups = assembly.groups(make, config, name)
     learners.check(lambda network: make(network, **groups))

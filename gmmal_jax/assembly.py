@@ -1,0 +1,126 @@
+"""A method, built: what its names stand for, with the settings that they ask for."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from gmmal_jax import methods, plugins
+from gmmal_jax.config import Config
+from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
+from gmmal_jax.phases.base import Learner, check_learner
+from gmmal_jax.phases.extend import extend
+from gmmal_jax.phases.network import Network
+from gmmal_jax.strategies import base
+
+T = TypeVar("T")
+
+
+class Method(NamedTuple):
+    """A learner and a strategy whose columns meet."""
+
+    learner: Learner
+    strategy: base.Strategy
+
+
+def make(network: Network, config: Config) -> Method:
+    """Build the pair; extensions give a learner the columns that only the query has.
+
+    Raises:
+      UserError: unknown names, or a strategy that needs columns the learner lacks.
+    """
+    learn, query = methods.resolve(config)
+    learner = _made("learner", learn, Learner, config, network=network)
+    strategy = _made("query", query, base.Strategy, config)
+    needs = base.columns_needed(strategy, config.select)
+    for name, part in methods.EXTENSIONS.items():
+        create = plugins.resolve(part.make, name)
+        extension = create(network, **groups(create, config, name))
+        if needs & extension.gives - learner.gives:
+            learner = extend(learner, extension)
+    missing = sorted(needs - learner.gives)
+    if missing:
+        remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
+        raise UserError("--query", query, remedy)
+    return Method(learner, strategy)
+
+
+def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a method of somebody else that breaks its promises, before any training.
+
+    Shapes only, nothing is computed. What stands in our tables is tested already.
+
+    Args:
+      method: from `make`.
+      config: that it was made of.
+      image_shape: (h, w, ch).
+
+    Raises:
+      UserError: see `phases.base.check_learner` and `strategies.base.check_scores`.
+    """
+    learn, query = methods.resolve(config)
+    ours = learn in methods.LEARNERS and query in methods.STRATEGIES
+    if ours and config.model in table.NETWORKS:
+        return
+    learner = method.learner
+    check_learner(learner, image_shape)
+    state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
+    images = jax.eval_shape(lambda: jnp.zeros((2, *image_shape), jnp.uint8))
+    columns = jax.eval_shape(learner.readout, state, images)
+    head = learner.head and jax.eval_shape(learner.head, state)
+    base.check_scores(method.strategy, base.abstract_view(columns, head))
+
+
+def groups(
+    create: Callable[..., Any],
+    config: Config,
+    what: str,
+    given: Sequence[str] = ("network",),
+) -> dict[str, Any]:
+    """The groups of settings that a factory's parameters name.
+
+    Args:
+      create: the factory.
+      config: that has the groups.
+      what: how a message begins, such as `--learn reg`.
+      given: parameters that it gets otherwise.
+
+    Raises:
+      UserError: it wants something else.
+    """
+    known = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(getattr(config, field.name))
+    }
+    wanted = {}
+    for name, parameter in inspect.signature(create).parameters.items():
+        if name in known:
+            wanted[name] = known[name]
+        elif name not in given and parameter.default is parameter.empty:
+            names = ", ".join((*given, *known))
+            remedy = f"let its parameters be of {names}, or have defaults"
+            raise UserError(f"{what} takes", name, remedy)
+    return wanted
+
+
+def _made(
+    kind: Literal["learner", "query"],
+    name: str,
+    record: type[T],
+    config: Config,
+    **given: Any,
+) -> T:
+    """What a part's factory makes; what is not ours is checked here."""
+    _, factory = methods.factory(kind, name)
+    option = methods.OPTIONS[kind]
+    create = plugins.resolve(factory, f"{option} {name}")
+    made = create(**given, **groups(create, config, f"{option} {name}", tuple(given)))
+    if not isinstance(made, record):
+        remedy = f"let it return a {record.__module__}.{record.__name__}"
+        raise UserError(f"{option} {name} makes another thing", made, remedy)
+    return made
