@@ -1,8 +1,8 @@
 """The table of methods: name -> learner, query strategy, source, changed settings.
 
-No JAX here: what stands in a table is imported when a method is built (`assembly`). Installed
-packages bring methods through the entry-point group `gmmal_jax.methods`, whose objects
-are `Entry` records.
+No JAX here: what stands in a table is imported when a method is built (`assembly`).
+Installed packages bring methods through the entry-point group `gmmal_jax.methods`; its
+objects are `Entry` records.
 """
 
 from collections.abc import Mapping, Sequence
