@@ -376,7 +376,7 @@ def copy_package(source: Path, tree: Path) -> None:
 
 def circumstances() -> str:
     """A digest of all beside the package that digits may depend on."""
-    from gmmal_jax import doctor
+    from gmmal_jax.cli import doctor
 
     versions = {name: metadata.version(name) for name in _LIBRARIES}
     # Compiled programs may be anywhere; and all runs are on the CPU.
