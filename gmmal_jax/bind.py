@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -263,7 +263,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
     run_folder.write_config(arm.places.root, body)
 
 
-def _environment(arm: Arm) -> dict:
+def _environment(arm: Arm) -> dict[str, Any]:
     """Of this process, and what other packages bring to the arm's method."""
     devices = list(arm.trainer.mesh.devices.flat)
     return run_folder.environment(devices) | methods.versions(arm.config)

@@ -26,7 +26,7 @@ class Embedder:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self._programs: dict[tuple, Callable] = {}
+        self._programs: dict[tuple[Readout, frozenset[str] | None], Readout] = {}
         devices = mesh.devices.size
         self._size = -(-CHUNK_ROWS // devices) * devices
 
@@ -67,7 +67,7 @@ class Embedder:
         return {name: np.concatenate([p[name] for p in parts])[:num] for name in names}
 
 
-def _jitted(readout: Readout, columns: frozenset[str] | None) -> Callable:
+def _jitted(readout: Readout, columns: frozenset[str] | None) -> Readout:
     def run(state: PyTree, images: jax.Array) -> dict[str, jax.Array]:
         result = readout(state, images)
         return {k: v for k, v in result.items() if columns is None or k in columns}

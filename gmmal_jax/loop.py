@@ -68,7 +68,7 @@ def never() -> None:
 
 def run(
     config: Config,
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     report: Reporter | None = None,
     *,
     num_devices: int | None = None,

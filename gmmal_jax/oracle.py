@@ -17,6 +17,7 @@ def simulated(labels: np.ndarray) -> Oracle:
     hidden = np.array(labels, np.int32)
 
     def answer(indices: np.ndarray) -> np.ndarray:
-        return hidden[indices]
+        classes: np.ndarray = hidden[indices]
+        return classes
 
     return answer

@@ -206,7 +206,7 @@ class _Address(NamedTuple):
     def rng(self, use: str, *more: int) -> np.random.Generator:
         return keys.rng(self.seed, *self._stream(use), *more)
 
-    def _stream(self, use: str) -> tuple:
+    def _stream(self, use: str) -> tuple[str, *tuple[int, ...]]:
         if self.phase == 0 and use != "refresh":
             return (use, self.cycle)
         kind = ("order", "augmentation", "refresh").index(use)

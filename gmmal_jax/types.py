@@ -170,3 +170,10 @@ class Query(NamedTuple):
 EmbedPool = Callable[..., PoolView]
 """(state, readout=None) -> the pool as the learner's readout, or another function of
 (state, uint8 images), sees it: a host function. Labels that were not bought are -1."""
+
+
+def struct(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    """An array's shape and dtype alone: `jax.ShapeDtypeStruct`, with annotations."""
+    unannotated: Any = jax.ShapeDtypeStruct
+    made: jax.ShapeDtypeStruct = unannotated(shape, dtype)
+    return made

@@ -19,6 +19,9 @@ from gmmal_jax.types import Key, ModelState, Outputs, PyTree
 
 Shape = tuple[int, int, int]
 """Height, width and channels of the images."""
+_Options = dict[str, Any]
+_Passed = tuple[Any, PyTree]
+"""What a module returned, `Outputs` if all is well, and its running averages."""
 
 
 class Architecture(NamedTuple):
@@ -61,7 +64,7 @@ def from_linen(
         variables = dict(module.init(key, images, **_named(module, options)))
         return ModelState(variables.pop("params", {}), variables)
 
-    def run(state: ModelState, images: jax.Array, options: dict) -> tuple:
+    def run(state: ModelState, images: jax.Array, options: _Options) -> _Passed:
         variables = {"params": state.params, **state.batch_stats}
         mutable = list(state.batch_stats) if options["train"] else []
         named = _named(module, options)
@@ -96,8 +99,8 @@ def from_nnx(
     def init(key: Key, shape: Shape) -> ModelState:
         return arrays(make(nnx.Rngs(key)))
 
-    def run(state: ModelState, images: jax.Array, options: dict) -> tuple:
-        module = nnx.merge(graph, state.params, state.batch_stats)
+    def run(state: ModelState, images: jax.Array, options: _Options) -> _Passed:
+        module: Any = nnx.merge(graph, state.params, state.batch_stats)
         if options["train"]:
             module.train()
         else:
@@ -122,7 +125,9 @@ def _dense(
     return lambda state: (state.params[name]["kernel"], state.params[name]["bias"])
 
 
-def _completed(module: Any, run: Callable[..., tuple]) -> Callable[..., tuple]:
+def _completed(
+    module: Any, run: Callable[[ModelState, jax.Array, _Options], _Passed]
+) -> Callable[..., tuple[Outputs, PyTree]]:
     """`Architecture.apply` of a module that may know neither groups nor devices.
 
     Where it has running averages but names no `groups`, each group is a pass of its
@@ -162,6 +167,7 @@ def _completed(module: Any, run: Callable[..., tuple]) -> Callable[..., tuple]:
 def _averaged(stats: PyTree, axis_name: str) -> PyTree:
     def average(leaf: jax.Array) -> jax.Array:
         floating = jnp.issubdtype(leaf.dtype, jnp.floating)
-        return jax.lax.pmean(leaf, axis_name) if floating else leaf
+        mean: Any = jax.lax.pmean  # has no annotations
+        return mean(leaf, axis_name) if floating else leaf
 
     return jax.tree.map(average, stats)

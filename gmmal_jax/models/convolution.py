@@ -132,7 +132,8 @@ def _reach(size: int, taps: int, low: int, high: int, stride: int) -> np.ndarray
     """[taps, pixels in, pixels out]: 1 where that tap leads from one to the other."""
     num = (size + low + high - taps) // stride + 1
     tap, into, out = np.ogrid[:taps, :size, :num]
-    return (into == out * stride + tap - low).astype(np.float32)
+    leads: np.ndarray = into == out * stride + tap - low
+    return leads.astype(np.float32)
 
 
 @jax.custom_vjp

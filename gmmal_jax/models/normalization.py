@@ -19,6 +19,9 @@ EPSILON = 1e-5
 MOMENTUM = 0.9
 """Share that running averages keep a step (PyTorch's momentum 0.1)."""
 
+_Results = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+_Residuals = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+
 
 class BatchNorm(nn.Module):
     """Batch normalization with PyTorch's conventions.
@@ -95,7 +98,7 @@ def _normalize(
     bias: jax.Array,
     keep: jax.Array,
     axis_name: str | None,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> _Results:
     """Normalized x, then the global mean, biased variance and count.
 
     Only x, scale and bias have gradients, through the first result; those of scale
@@ -110,7 +113,7 @@ def _forward(
     bias: jax.Array,
     keep: jax.Array,
     axis_name: str | None,
-) -> tuple[tuple, tuple]:
+) -> tuple[_Results, _Residuals]:
     count = _count(_wide(x), keep, axis_name)
     mean = _sum(_wide(x), keep, axis_name) / count
     centered = _wide(x) - _row(mean)
@@ -128,7 +131,9 @@ def _forward(
     )
 
 
-def _backward(axis_name: str | None, residuals: tuple, cotangents: tuple) -> tuple:
+def _backward(
+    axis_name: str | None, residuals: _Residuals, cotangents: _Results
+) -> tuple[jax.Array, jax.Array, jax.Array, None]:
     x, scale, keep, mean, inverse, count = residuals
     g = _wide(cotangents[0])
     normalized = (_wide(x) - _row(mean)) * _row(inverse)

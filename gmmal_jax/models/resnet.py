@@ -22,6 +22,7 @@ STAGES = {
 """Name -> (blocks in each stage, are they bottlenecks)."""
 EXPANSION = 4
 """Channels of a bottleneck's output over those of its 3x3 convolution."""
+_Path = tuple[jax.tree_util.DictKey, ...]
 
 
 class Convolution(nn.Module):
@@ -172,7 +173,7 @@ def init(model: ResNet, key: Key, image_shape: tuple[int, int, int]) -> ModelSta
     cuts = list(itertools.accumulate(sizes))[:-1]
     pieces = iter(jnp.split(uniform, cuts))
 
-    def fill(path: tuple, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+    def fill(path: _Path, leaf: jax.ShapeDtypeStruct) -> jax.Array:
         if not _is_drawn(path):
             ones = path[-1].key in ("scale", "var")
             return jnp.ones(leaf.shape) if ones else jnp.zeros(leaf.shape)
@@ -185,9 +186,9 @@ def init(model: ResNet, key: Key, image_shape: tuple[int, int, int]) -> ModelSta
     return ModelState(variables["params"], variables["batch_stats"])
 
 
-def _is_drawn(path: tuple) -> bool:
+def _is_drawn(path: _Path) -> bool:
     """Convolution kernels and the head; BatchNorm's leaves are constants."""
-    return path[-1].key == "kernel" or path[1].key == "head"
+    return bool(path[-1].key == "kernel" or path[1].key == "head")
 
 
 def apply(

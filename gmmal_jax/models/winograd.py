@@ -62,7 +62,7 @@ def conv3x3(
         products = jnp.einsum("atc,aco->ato", _windows(images), basis)
         return _collect(products, images.shape)
 
-    blocks = lax.map(convolve, _blocks(x))
+    blocks: jax.Array = lax.map(convolve, _blocks(x))
     return blocks.reshape(*x.shape[:3], o)
 
 

@@ -34,7 +34,8 @@ def _resident(mesh: Mesh, images: Images) -> Images:
     take = jax.jit(lambda source, rows: source[rows], out_shardings=target)
 
     def place(rows: np.ndarray) -> jax.Array:
-        return take(resident, jax.device_put(rows.astype(np.int32), target))
+        chunk: jax.Array = take(resident, jax.device_put(rows.astype(np.int32), target))
+        return chunk
 
     return dataclasses.replace(images, place=place)
 
@@ -44,6 +45,9 @@ def _streamed(mesh: Mesh, images: Images) -> Images:
 
     def place(rows: np.ndarray) -> jax.Array:
         read = images.read(rows.reshape(-1))
-        return jax.device_put(read.reshape(*rows.shape, *images.shape[1:]), target)
+        chunk: jax.Array = jax.device_put(
+            read.reshape(*rows.shape, *images.shape[1:]), target
+        )
+        return chunk
 
     return dataclasses.replace(images, place=place)

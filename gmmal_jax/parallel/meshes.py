@@ -1,5 +1,7 @@
 """Meshes of devices, and where state, rows and chunks of inputs are placed on them."""
 
+from typing import Any
+
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -16,17 +18,17 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
 
 def replicated(mesh: Mesh) -> NamedSharding:
     """The placement of state: every device holds all of it."""
-    return NamedSharding(mesh, PartitionSpec())
+    return _sharding(mesh)
 
 
 def over_rows(mesh: Mesh) -> NamedSharding:
     """The placement of an array whose axis 0 is shared out over the devices."""
-    return NamedSharding(mesh, PartitionSpec(AXIS))
+    return _sharding(mesh, AXIS)
 
 
 def over_chunk(mesh: Mesh) -> NamedSharding:
     """The placement of a chunk's inputs: [steps, devices, ...]."""
-    return NamedSharding(mesh, PartitionSpec(None, AXIS))
+    return _sharding(mesh, None, AXIS)
 
 
 def place_state(mesh: Mesh, state: PyTree) -> PyTree:
@@ -40,6 +42,12 @@ def place_state(mesh: Mesh, state: PyTree) -> PyTree:
     def place(leaf: jax.Array | np.ndarray) -> jax.Array:
         if isinstance(leaf, jax.Array) and leaf.sharding == target:
             return leaf
-        return jax.device_put(np.array(leaf), target)
+        placed: jax.Array = jax.device_put(np.array(leaf), target)
+        return placed
 
     return jax.tree.map(place, state)
+
+
+def _sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
+    spec: Any = PartitionSpec  # has no annotations
+    return NamedSharding(mesh, spec(*axes))

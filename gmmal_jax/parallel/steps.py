@@ -6,7 +6,7 @@ axis 1. That is the form in which pmap neither copies nor recompiles:
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,14 @@ from gmmal_jax.parallel.meshes import replicated
 from gmmal_jax.types import AXIS, Key, Metrics, PyTree, StepBatch
 
 Step = Callable[[Key, PyTree, StepBatch], tuple[PyTree, Metrics]]
+_Carry = tuple[jax.Array, PyTree]
+"""Key data, state."""
 
 
 class CompiledStep(NamedTuple):
     """A training step, ready to run in chunks (see `compile_step`)."""
 
-    run: Callable[..., tuple]
+    run: Callable[[_Carry, StepBatch], tuple[_Carry, Metrics]]
     mesh: Mesh
     scanned: bool
 
@@ -38,8 +40,8 @@ def compile_step(mesh: Mesh, step: Step, scan_safe: bool = True) -> CompiledStep
         10 to 140 times slower, so there each step is dispatched alone.
     """
 
-    def run(carry: tuple, batches: StepBatch) -> tuple:
-        def body(carry: tuple, batch: StepBatch) -> tuple:
+    def run(carry: _Carry, batches: StepBatch) -> tuple[_Carry, Metrics]:
+        def body(carry: _Carry, batch: StepBatch) -> tuple[_Carry, Metrics]:
             key_data, state = carry
             key = jax.random.wrap_key_data(key_data, impl="threefry2x32")
             key = jax.random.fold_in(key, batch.clock.step)
@@ -84,10 +86,13 @@ def run_chunk(
     return carry[1], jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
 
 
-def _dispatch(compiled: CompiledStep, carry: tuple, batches: StepBatch) -> tuple:
+def _dispatch(
+    compiled: CompiledStep, carry: _Carry, batches: StepBatch
+) -> tuple[_Carry, Metrics]:
     result = compiled.run(carry, batches)
     devices = compiled.mesh.devices
     if devices.size > 1 and devices.flat[0].platform == "cpu":
         # Collectives of virtual CPU devices hang when dispatches queue up.
-        jax.block_until_ready(result)
+        wait: Any = jax.block_until_ready  # has no annotations
+        wait(result)
     return result

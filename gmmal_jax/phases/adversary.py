@@ -145,7 +145,8 @@ def column_scale(
     """
     size, k = latents.shape[1], labeled.weights.shape[0]
     if input_norm == "standardize":
-        return _standard_scale(latents, labeled, unlabeled)
+        center, scale = _standard_scale(latents, labeled, unlabeled)
+        return center, scale
     divisor = float(size) if input_norm == "per_dim" else 1.0
     return jnp.zeros(2 * k + 2), jnp.full(2 * k + 2, divisor)
 

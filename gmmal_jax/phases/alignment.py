@@ -56,7 +56,7 @@ def align_phase(adversary: Adversary) -> Phase:
 
         mean_value = functools.partial(_mean_value, adversary, state.critic)
 
-        def objective(params: PyTree) -> tuple[jax.Array, tuple]:
+        def objective(params: PyTree) -> tuple[jax.Array, tuple[Any, Metrics]]:
             model = ModelState(params, state.model.batch_stats)
             both, stats = forward_both(network, model, images, masks, joint=joint)
             outputs, z_u = both[0], both[1].latents

@@ -15,6 +15,7 @@ from gmmal_jax.types import (
     PoolView,
     PyTree,
     StepBatch,
+    struct,
 )
 
 
@@ -136,7 +137,7 @@ def _faults(learner: Learner, image_shape: tuple[int, int, int]) -> Iterator[Use
     if not hasattr(state, "model"):
         remedy = "give it a field or property model, the task network's ModelState"
         yield UserError("state of Learner.init", type(state).__name__, remedy)
-    images = jax.ShapeDtypeStruct((rows, *image_shape), jnp.uint8)
+    images = struct((rows, *image_shape), jnp.uint8)
     columns = jax.eval_shape(learner.readout, state, images)
     if learner.gives != columns.keys():
         remedy = f"its readout returns {', '.join(sorted(columns))}: name the same"

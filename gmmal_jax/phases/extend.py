@@ -33,7 +33,8 @@ class Extended(NamedTuple):
     @property
     def model(self) -> ModelState:
         """The base's task network."""
-        return self.base.model
+        model: ModelState = self.base.model
+        return model
 
 
 class Carried(NamedTuple):

@@ -212,7 +212,8 @@ def all_rows(values: Shaped[Array, "b ..."]) -> Shaped[Array, "g ..."]:
     """
     if jax.lax.axis_size(AXIS) == 1:
         return values
-    return jax.lax.all_gather(values, AXIS, tiled=True)
+    gathered: jax.Array = jax.lax.all_gather(values, AXIS, tiled=True)
+    return gathered
 
 
 def mirrored(

@@ -73,7 +73,9 @@ def make_phase(
         contexts, model, memories = _contexts(losses, key, state, batch)
         images = network.augmented(jax.random.fold_in(key, 0), labeled)
 
-        def objective(trained: tuple) -> tuple[jax.Array, tuple]:
+        def objective(
+            trained: tuple[PyTree, dict[str, PyTree]],
+        ) -> tuple[jax.Array, tuple[Any, Metrics]]:
             params, heads = trained
             outputs, stats = network.train(
                 ModelState(params, model.batch_stats), images, labeled.mask
@@ -157,4 +159,5 @@ def _gate(factor: jax.Array, outputs: Outputs) -> Outputs:
     def gate(leaf: jax.Array) -> jax.Array:
         return factor * leaf + (1 - factor) * jax.lax.stop_gradient(leaf)
 
-    return jax.tree.map(gate, outputs)
+    gated: Outputs = jax.tree.map(gate, outputs)
+    return gated

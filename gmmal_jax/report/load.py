@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
     reference: "Loaded | None" = None
 
 
-def load(folder: str | os.PathLike) -> Loaded:
+def load(folder: str | os.PathLike[str]) -> Loaded:
     """Read a run's folder, finished or not.
 
     Example: `loaded.results["accuracy"][loaded.results["cycle"] == 0].mean()`.

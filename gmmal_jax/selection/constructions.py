@@ -69,7 +69,8 @@ def _select(
     if clustered:
         latents = np.asarray(view.columns["latents"])
         taken[_spread(k_cluster, latents, order, seating, ask)] = True
-    return order[_filled(taken, seating, ask.budget)]
+    rows: np.ndarray = order[_filled(taken, seating, ask.budget)]
+    return rows
 
 
 def _construction(*needs: str, balanced: bool, clustered: bool) -> Selector:
@@ -131,7 +132,8 @@ def _spread(
         pick=options.pick,
     )
     places = np.asarray(picked)
-    return members[places[places >= 0]]
+    chosen: np.ndarray = members[places[places >= 0]]
+    return chosen
 
 
 def _candidates(
@@ -204,10 +206,14 @@ def _cluster(
         group, start, end, num_clusters = args
         smallest = jnp.searchsorted(jnp.array(sizes), num_clusters)
         k_group = jax.random.fold_in(key, group)
-        return jax.lax.switch(smallest, branches, k_group, start, end, num_clusters)
+        picked: jax.Array = jax.lax.switch(
+            smallest, branches, k_group, start, end, num_clusters
+        )
+        return picked
 
     groups = jnp.arange(seats.shape[0])
-    return jax.lax.map(one_group, (groups, starts[:-1], starts[1:], seats))
+    rows: jax.Array = jax.lax.map(one_group, (groups, starts[:-1], starts[1:], seats))
+    return rows
 
 
 def _first_of_cluster(

@@ -72,7 +72,8 @@ def k_center_greedy(
         return picks.at[i].set(order[place]), gaps, free.at[place].set(False)
 
     picks = jnp.zeros(k, jnp.int32)
-    return jax.lax.fori_loop(0, k, pick, (picks, gaps, free))[0]
+    picked: jax.Array = jax.lax.fori_loop(0, k, pick, (picks, gaps, free))[0]
+    return picked
 
 
 def _nearest(
@@ -92,7 +93,8 @@ def _nearest(
         return jnp.minimum(gaps, _squared_gaps(points, squares, rows).min(axis=1))
 
     start = jnp.full(points.shape[0], jnp.inf, points.dtype)
-    return jax.lax.fori_loop(0, -(-num_centers // _BLOCK), block, start)
+    gaps: jax.Array = jax.lax.fori_loop(0, -(-num_centers // _BLOCK), block, start)
+    return gaps
 
 
 def _squared_gaps(

@@ -61,7 +61,8 @@ def kmeans(
     Source: k-means++ (Arthur and Vassilvitskii, 2007) and Lloyd's algorithm.
     """
     start = kmeans_start(key, points, mask, num_clusters, max_clusters=max_clusters)
-    return lloyd(points, mask, start, num_clusters, num_iters=num_iters)
+    found: Clustering = lloyd(points, mask, start, num_clusters, num_iters=num_iters)
+    return found
 
 
 @functools.partial(jax.jit, static_argnames="max_clusters")

@@ -41,4 +41,5 @@ def quotas(
     shares, remainders = np.divmod(budget * lacking, lacking.sum())
     order = np.lexsort((held, -remainders))
     shares[order[: budget - shares.sum()]] += 1
-    return np.minimum(shares, num_candidates).astype(np.int32)
+    granted: np.ndarray = np.minimum(shares, num_candidates)
+    return granted.astype(np.int32)

@@ -17,7 +17,7 @@ import numpy as np
 
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
-from gmmal_jax.types import PyTree
+from gmmal_jax.types import PyTree, struct
 
 MANIFEST = "manifest.json"
 _STATE = "state"
@@ -145,7 +145,6 @@ def _read_state(path: Path, abstract: PyTree) -> PyTree:
     import orbax.checkpoint as ocp
 
     # Without a sharding Orbax gives NumPy arrays, whatever devices wrote them.
-    struct: Any = jax.ShapeDtypeStruct  # has no annotations
     plain = jax.tree.map(lambda x: struct(x.shape, x.dtype), abstract)
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
         return checkpointer.restore(path, args=ocp.args.StandardRestore(plain))

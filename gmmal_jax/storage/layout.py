@@ -65,7 +65,7 @@ class Layout(NamedTuple):
         return self.root / "checkpoints" / _seed(seed) / f"carried-{cycle:02d}"
 
 
-def of(folder: str | os.PathLike) -> Layout:
+def of(folder: str | os.PathLike[str]) -> Layout:
     """The layout of a folder, which need not exist."""
     return Layout(Path(folder))
 

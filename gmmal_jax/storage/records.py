@@ -58,13 +58,13 @@ class Record(NamedTuple):
     timings: dict[str, Any]
 
 
-def write(folder: str | os.PathLike, record: Record) -> None:
+def write(folder: str | os.PathLike[str], record: Record) -> None:
     """Save a record atomically, in place of an earlier one of that seed and cycle."""
     path = layout.of(folder).record(record.seed, record.cycle)
     files.write_atomic(path, files.seal(record._asdict()))
 
 
-def load(folder: str | os.PathLike) -> list[Record]:
+def load(folder: str | os.PathLike[str]) -> list[Record]:
     """Read a run's records, sorted by seed and cycle.
 
     Args:
@@ -112,7 +112,7 @@ def tables(records: Sequence[Record]) -> dict[str, Table]:
     }
 
 
-def write_views(folder: str | os.PathLike) -> None:
+def write_views(folder: str | os.PathLike[str]) -> None:
     """Rebuild initial, results, queries, diagnostics and timings.csv from the records.
 
     Equal records give equal bytes.
@@ -125,7 +125,7 @@ def write_views(folder: str | os.PathLike) -> None:
 
 
 def write_arrays(
-    folder: str | os.PathLike, seed: int, cycle: int, **arrays: np.ndarray
+    folder: str | os.PathLike[str], seed: int, cycle: int, **arrays: np.ndarray
 ) -> None:
     """Save arrays beside a record, atomically; equal arrays give equal bytes.
 
@@ -146,7 +146,7 @@ def write_arrays(
 
 
 def load_arrays(
-    folder: str | os.PathLike, seed: int, cycle: int
+    folder: str | os.PathLike[str], seed: int, cycle: int
 ) -> dict[str, np.ndarray]:
     """Read the arrays beside a record.
 

@@ -50,10 +50,11 @@ def read_config(folder: Path) -> Values:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON", str(error), damaged) from None
     parts = ("config", "versions", "data")
-    whole = isinstance(saved, dict) and all(
-        isinstance(saved.get(part), dict) for part in parts
-    )
-    if not whole or "checksum" not in saved["data"]:
+    if (
+        not isinstance(saved, dict)
+        or not all(isinstance(saved.get(part), dict) for part in parts)
+        or "checksum" not in saved["data"]
+    ):
         raise UserError(f"{path}: not a run's configuration", None, damaged)
     return saved
 

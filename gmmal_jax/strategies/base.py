@@ -13,7 +13,7 @@ from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Selector
 from gmmal_jax.strategies import checks
-from gmmal_jax.types import Key, PoolView, Query
+from gmmal_jax.types import Key, PoolView, Query, struct
 
 Scores = dict[str, jax.Array]
 Score = Callable[[Key, PoolView], Scores]
@@ -146,9 +146,10 @@ def score_pool(
 
     Source: eq. 5.
     """
-    return jax.device_get(
+    scores, ranks, total = jax.device_get(
         _score(strategy.score, strategy.name, key, _seen(strategy, view))
     )
+    return scores, ranks, total
 
 
 def check_scores(strategy: Strategy, view: PoolView) -> None:
@@ -182,7 +183,7 @@ def abstract_view(
     num_rows = next(iter(columns.values())).shape[0]
 
     def row_wise(dtype: type) -> Any:
-        return jax.ShapeDtypeStruct((num_rows,), dtype)
+        return struct((num_rows,), dtype)
 
     return PoolView(
         ids=row_wise(np.uint32),

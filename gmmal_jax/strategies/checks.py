@@ -15,6 +15,8 @@ RESERVED = frozenset(
 """Names that no score may have, nor any that starts with `rank_`."""
 _SHOWN = 5
 """Rows that a message names at most."""
+_Form = tuple[tuple[str, ...], str, str]
+"""Names of columns, strategy, where the strategy names what it needs."""
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -32,12 +34,12 @@ class _Columns(dict[str, Any]):
         what = f"query strategy {self.strategy} reads a column outside its needs"
         raise UserError(what, name, f"add it to {self.needs}")
 
-    def tree_flatten_with_keys(self) -> tuple[list, tuple]:
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], _Form]:
         children = [(jax.tree_util.DictKey(name), self[name]) for name in sorted(self)]
         return children, (tuple(sorted(self)), self.strategy, self.needs)
 
     @classmethod
-    def tree_unflatten(cls, form: tuple, children: Any) -> "_Columns":
+    def tree_unflatten(cls, form: _Form, children: Any) -> "_Columns":
         names, strategy, needs = form
         return cls(dict(zip(names, children, strict=True)), strategy, needs)
 

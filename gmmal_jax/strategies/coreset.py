@@ -29,6 +29,7 @@ def make() -> Strategy:
 def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> jax.Array:
     del total
     latents = view.columns["latents"]
-    return selection.k_center_greedy(
+    rows: jax.Array = selection.k_center_greedy(
         key, latents, view.labeled, view.candidates, ask.budget, ids=view.ids
     )
+    return rows

@@ -1,6 +1,7 @@
 """Random sampling, the reference every strategy is compared with."""
 
 import jax
+import numpy as np
 
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
@@ -17,5 +18,8 @@ def make() -> Strategy:
 
 def _score(key: Key, view: PoolView) -> dict[str, jax.Array]:
     """One uniform number a row, addressed by the row's id."""
-    draw = jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i)))
-    return {"random": draw(view.ids)}
+
+    def draw(row: jax.Array | np.ndarray) -> jax.Array:
+        return jax.random.uniform(jax.random.fold_in(key, row))
+
+    return {"random": jax.vmap(draw)(view.ids)}
