@@ -11,7 +11,6 @@ from gmmal_jax import keys, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
-from gmmal_jax.embed import Readout
 from gmmal_jax.pool import Pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
@@ -96,12 +95,12 @@ def run(
       on_chunk: see `train.run`.
       on_scoring: called when training is over.
     """
-    learner, strategy = task.method
+    strategy = task.method.strategy
     asked = keys.rng(task.seed, "query", cycle, 0)
     candidates = pools.draw_candidates(asked, pool, task.select.subset_size)
 
-    def embed_pool(state: PyTree, readout: Readout | None = None) -> PoolView:
-        return _view(task, pool, candidates, state, readout or learner.readout)
+    def embed_pool(state: PyTree) -> PoolView:
+        return _view(task, pool, candidates, state)
 
     trained = train.run(
         task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
@@ -119,16 +118,10 @@ def run(
     return Outcome(trained.state, view, results, diagnostics, query)
 
 
-def _view(
-    task: Task,
-    pool: Pool,
-    candidates: np.ndarray,
-    state: PyTree,
-    readout: Readout,
-) -> PoolView:
-    columns, head = task.trainer.embed(readout, state, task.images), None
-    if task.method.learner.head is not None:
-        head = jax.device_get(task.method.learner.head(state))
+def _view(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:
+    learner = task.method.learner
+    columns = task.trainer.embed(learner.readout, state, task.images)
+    head = learner.head and jax.device_get(learner.head(state))
     return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns, head)
 
 

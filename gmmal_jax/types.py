@@ -167,9 +167,9 @@ class Query(NamedTuple):
     total: np.ndarray
 
 
-EmbedPool = Callable[..., PoolView]
-"""(state, readout=None) -> the pool as the learner's readout, or another function of
-(state, uint8 images), sees it: a host function. Labels that were not bought are -1."""
+EmbedPool = Callable[[PyTree], PoolView]
+"""state -> the pool as the learner's readout sees it: a host function. Labels that were
+not bought are -1."""
 
 
 def struct(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

@@ -96,6 +96,6 @@ def test_a_refit_places_the_latents_once(monkeypatch):
     adversary, view = tiny.made(adversaries.make, tiny.config()), tiny.view()
     state = State(adversaries.init(adversary, jax.random.key(0)))
     refresh = adversaries.refit_mixtures(adversary)
-    refresh(jax.random.key(1), state, lambda *args: view)
+    refresh(jax.random.key(1), state, lambda state: view, 0)
     assert len(seen) == 3 and isinstance(seen[0], jax.Array)
     assert seen[0] is seen[1] is seen[2]

@@ -1,7 +1,6 @@
 """Composition: a learner with something trained beside it, or after it."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -147,15 +146,11 @@ def focus(
         part, metrics = phase.step(key, get(state), batch)
         return put(state, part), metrics
 
-    @cache  # one function object a readout, hence one compilation
-    def of_whole(readout: Any) -> Any:
-        return lambda state, images: readout(get(state), images)
-
     def refresh(key: Key, state: PyTree, embed_pool: EmbedPool, step: int) -> PyTree:
         assert phase.refresh is not None
 
-        def embed_part(part: PyTree, readout: Any = None) -> PoolView:
-            return embed_pool(put(state, part), readout and of_whole(readout))
+        def embed_part(part: PyTree) -> PoolView:
+            return embed_pool(put(state, part))
 
         return put(state, phase.refresh(key, get(state), embed_part, step))
 

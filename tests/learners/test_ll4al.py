@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gmmal_jax.config import Config, TrainConfig
+from gmmal_jax.config import TrainConfig
 from gmmal_jax.learners import ll4al
 from gmmal_jax.models.loss_head import LossHead
 from gmmal_jax.phases import network as networks
@@ -107,7 +107,7 @@ def test_it_learns_to_rank_images_whose_loss_a_map_tells():
 def test_the_module_trains_to_the_last_step():
     """Also in the last two of five, when the network feels it no more."""
     train = TrainConfig(steps=5, chunk_steps=1, batch_size=8, learning_rate=0.05)
-    learner = ll4al.make(worlds.network(), Config(train=train))
+    learner = ll4al.make(worlds.network(), train)
     _, chunks = worlds.cycle(*worlds.world(learner, chunk=1))
     heads = [chunk.state.heads["ranking"]["params"] for chunk in chunks]
     kernels = [head["loss"]["kernel"] for head in heads]

@@ -85,7 +85,7 @@ def test_a_cycle_with_somebody_elses_network(name):
     assert learner.phases[0].scan_safe == (name == "stock")
     assert task.trainer.steps[0].scanned == (name == "stock")
     chunks = []
-    outcome = cycles.run(task, pool, 0, 5, None, None, chunks.append, lambda: None)
+    outcome = cycles.run(task, pool, 0, 5, None, chunks.append, lambda: None)
     losses = [chunk.metrics["supervised"]["loss"] for chunk in chunks]
     assert losses[-1] < losses[0]
     assert outcome.view.columns["latents"].shape == (90, 4)
