@@ -1,5 +1,6 @@
 """Reg: the loss on mixture posteriors of a class-balanced subset (section 3.3)."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -37,36 +38,8 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
     several steps, and running statistics, are ours.
     """
     seats = max(1, reg.subset_size // network.num_classes)
-
-    def statistics(
-        key: Key, model: ModelState, batch: StepBatch
-    ) -> tuple[ClassStatistics, ModelState]:
-        assert batch.subset is not None
-        images, mask = network.augmented(key, batch.subset), batch.subset.mask
-        if reg.batch_norm == "eval":
-            outputs = network.predict(model, images)
-        else:
-            outputs, stats = network.train(model, images, mask)
-            if reg.batch_norm == "batch_update":
-                model = model._replace(batch_stats=stats)
-        classes = classwise.statistics(
-            outputs.latents,
-            batch.subset.labels,
-            mask,
-            num_classes=network.num_classes,
-            axis_name=AXIS,
-        )
-        return classes, model
-
-    def to_mixture(classes: ClassStatistics) -> Mixture:
-        return classwise.to_mixture(
-            classes,
-            covariance=gmm.covariance,
-            variance_floor=gmm.variance_floor,
-            shrinkage=gmm.shrinkage,
-            weights="uniform",
-            mean_floor=reg.variance_floor,
-        )
+    statistics = functools.partial(_statistics, network, reg.batch_norm)
+    to_mixture = functools.partial(_to_mixture, reg, gmm)
 
     def context(
         key: Key, model: ModelState, batch: StepBatch
@@ -74,41 +47,80 @@ def make(network: Network, reg: RegConfig, gmm: MixtureConfig) -> AuxLoss:
         classes, model = statistics(key, model, batch)
         return to_mixture(classes), model
 
-    def loss(
-        parameters: None, mixture: Mixture, outputs: Outputs, batch: StepBatch
-    ) -> jax.Array:
-        return label_loss(gaussian.log_joint(outputs.latents, mixture), batch)
-
-    def measure(
-        parameters: None,
-        mixture: Mixture,
-        model: ModelState,
-        outputs: Outputs,
-        batch: StepBatch,
-    ) -> Metrics:
-        assert batch.labeled is not None
-        posteriors = gaussian.log_posteriors(outputs.latents, mixture)
-        saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
-        share = total(global_mean(saturated, batch.labeled.mask), AXIS)
-        present = (mixture.weights > 0)[:, None]
-        smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
-        found = {"saturated_posteriors": share, "smallest_variance": smallest}
-        if network.head is not None:
-            ours, theirs = _pulls(mixture, network.head(model), outputs, batch)
-            found["gradient_ratio"] = reg.alpha * ours / jnp.maximum(theirs, 1e-30)
-        return found
-
     made = AuxLoss(
         name="reg",
         weight=reg.alpha,
-        loss=loss,
+        loss=_loss,
         context=context,
         inputs=Inputs(subset=seats * network.num_classes),
-        measure=measure,
+        measure=functools.partial(_measure, network, reg.alpha),
     )
     if reg.refit_every == 1 and reg.statistics_decay == 0:
         return made
     return made._replace(context=statistics, memory=_memory(network, reg, to_mixture))
+
+
+def _statistics(
+    network: Network, batch_norm: str, key: Key, model: ModelState, batch: StepBatch
+) -> tuple[ClassStatistics, ModelState]:
+    """Of the subset's classes; and the model, which only batch_update changes (A11)."""
+    assert batch.subset is not None
+    images, mask = network.augmented(key, batch.subset), batch.subset.mask
+    if batch_norm == "eval":
+        outputs = network.predict(model, images)
+    else:
+        outputs, stats = network.train(model, images, mask)
+        if batch_norm == "batch_update":
+            model = model._replace(batch_stats=stats)
+    classes = classwise.statistics(
+        outputs.latents,
+        batch.subset.labels,
+        mask,
+        num_classes=network.num_classes,
+        axis_name=AXIS,
+    )
+    return classes, model
+
+
+def _to_mixture(
+    reg: RegConfig, gmm: MixtureConfig, classes: ClassStatistics
+) -> Mixture:
+    return classwise.to_mixture(
+        classes,
+        covariance=gmm.covariance,
+        variance_floor=gmm.variance_floor,
+        shrinkage=gmm.shrinkage,
+        weights="uniform",
+        mean_floor=reg.variance_floor,
+    )
+
+
+def _loss(
+    parameters: None, mixture: Mixture, outputs: Outputs, batch: StepBatch
+) -> jax.Array:
+    return label_loss(gaussian.log_joint(outputs.latents, mixture), batch)
+
+
+def _measure(
+    network: Network,
+    alpha: float,
+    parameters: None,
+    mixture: Mixture,
+    model: ModelState,
+    outputs: Outputs,
+    batch: StepBatch,
+) -> Metrics:
+    assert batch.labeled is not None
+    posteriors = gaussian.log_posteriors(outputs.latents, mixture)
+    saturated = (posteriors.max(axis=1) > jnp.log(SATURATED)).astype(jnp.float32)
+    share = total(global_mean(saturated, batch.labeled.mask), AXIS)
+    present = (mixture.weights > 0)[:, None]
+    smallest = jnp.min(jnp.where(present, mixture.variances, jnp.inf))
+    found = {"saturated_posteriors": share, "smallest_variance": smallest}
+    if network.head is not None:
+        ours, theirs = _pulls(mixture, network.head(model), outputs, batch)
+        found["gradient_ratio"] = alpha * ours / jnp.maximum(theirs, 1e-30)
+    return found
 
 
 def _pulls(
