@@ -34,8 +34,13 @@ NUMERIC = (
 )
 """Tests that compare numbers and draw them from `np.random.default_rng`. Others feed
 integers (pixels) or draw with JAX's own keys, which are the same bits everywhere."""
-SKIPPED = "scikit_learns_checks or shapes or parameter_counts or gap_between"
-"""Draw nothing of their own with NumPy, and take long."""
+SKIPPED = (
+    "scikit_learns_checks or shapes or parameter_counts or gap_between",
+    "compile_nothing or compiles_again or made_again",
+    "equals_scipy or sum_to_the_budget",
+)
+"""Tests that draw nothing with NumPy and take long; that count a process's first
+compilations; and methods that Hypothesis runs once a process."""
 
 
 class Outcome:
@@ -59,7 +64,7 @@ class Outcome:
 def run(draw: int, paths: list[str]) -> Outcome:
     """Run the tests once, in this process: what was compiled stays."""
     os.environ["GMMAL_NUDGE"] = str(draw)  # for tests/conftest.py
-    options = ["-q", "-n", "0", "--tb=line", "-k", f"not ({SKIPPED})"]
+    options = ["-q", "-n", "0", "--tb=line", "-k", f"not ({' or '.join(SKIPPED)})"]
     outcome, said = Outcome(), io.StringIO()
     with contextlib.redirect_stdout(said):
         code = pytest.main([*paths, *options], plugins=[outcome])
