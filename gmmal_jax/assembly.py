@@ -96,6 +96,7 @@ def groups(
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
         if dataclasses.is_dataclass(getattr(config, field.name))
+        and field.name != "checkpoint"  # no matter of a method's
     }
     wanted = {}
     for name, parameter in inspect.signature(create).parameters.items():
@@ -103,8 +104,8 @@ def groups(
             wanted[name] = known[name]
         elif name not in given and parameter.default is parameter.empty:
             names = ", ".join((*given, *known))
-            remedy = f"let its parameters be of {names}, or have defaults"
-            raise UserError(f"{what} takes", name, remedy)
+            remedy = f"use {names}, or give it a default"
+            raise UserError(f"{what} has a parameter that nobody gives", name, remedy)
     return wanted
 
 

@@ -88,6 +88,7 @@ def resolve(found: Any, what: str) -> Any:
     try:
         return operator.attrgetter(attribute)(imported)
     except AttributeError as error:
+        remedy = "define it there, or correct the name"
         raise UserError(f"{what}: {error}", reference, remedy) from error
 
 

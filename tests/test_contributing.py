@@ -19,20 +19,18 @@ BLOCKS = re.findall(
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    """The page's files, as if they had been put where it says."""
-    import gmmal_jax.learners
-    import gmmal_jax.strategies
-
+    """The page's files, where it says: shapes are checked there as in ours."""
     strategy, test, learner = BLOCKS
-    files = {"gini": strategy, "test_gini": test, "center": learner}
-    for name, code in files.items():
-        (tmp_path / f"{name}.py").write_text(code)
+    (tmp_path / "test_gini.py").write_text(test)
     monkeypatch.syspath_prepend(tmp_path)
-    gini, center = importlib.import_module("gini"), importlib.import_module("center")
-    monkeypatch.setattr(gmmal_jax.strategies, "gini", gini, raising=False)
-    monkeypatch.setattr(gmmal_jax.learners, "center", center, raising=False)
-    yield gini, center, importlib.import_module("test_gini")
-    for name in files:
+    names = {"strategies": ("gini", strategy), "learners": ("center", learner)}
+    for package, (name, code) in names.items():
+        (tmp_path / f"{name}.py").write_text(code)
+        package = importlib.import_module(f"gmmal_jax.{package}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    modules = ["gmmal_jax.strategies.gini", "gmmal_jax.learners.center", "test_gini"]
+    yield [importlib.import_module(name) for name in modules]
+    for name in modules:
         del sys.modules[name]
 
 

@@ -118,7 +118,7 @@ def test_a_factory_names_the_groups_that_it_gets(theirs):
 
 def test_a_factory_that_wants_something_else_is_refused(theirs):
     theirs.strategy = lambda config: random.make()
-    with pytest.raises(UserError, match="takes: 'config'; let its parameters be of"):
+    with pytest.raises(UserError, match="nobody gives: 'config'; use data, train, reg"):
         make(method="theirs:entry")
 
 

@@ -32,7 +32,8 @@ def test_every_strategy(make, check):
 @every_strategy
 def test_every_strategy_has_its_own_test(make):
     file = Path(sys.modules[make.__module__].__file__)
-    assert (HERE / f"test_{file.stem}.py").exists()
+    test = HERE / f"test_{file.stem}.py"
+    assert test.exists(), f"write {test}: a case that is checked by hand"
 
 
 def test_every_strategy_file_is_in_the_table():
