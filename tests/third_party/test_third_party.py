@@ -18,7 +18,7 @@ TINY = [
     "--method", "doubt", "--model", "plain", "--width", "2", "--cycles", "2",
     "--train.steps", "4",
     "--train.chunk-steps", "2", "--train.batch-size", "10", "--da.steps", "4",
-    "--da.refit-every", "2",
+    "--da.refit-every", "2", "--data.class-cap", "8",
 ]  # fmt: skip
 
 
