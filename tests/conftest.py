@@ -30,6 +30,18 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 install_import_hook("gmmal_jax", "beartype.beartype")
 
 
+SLOW = (
+    "test_loop", "test_devices", "test_settings", "test_cli", "test_third_party",
+    "test_every_learner", "test_contract", "test_adversary", "test_reg_memory", "test_em",
+)  # fmt: skip
+"""Files that take longest: begun first, so that no worker is left alone with one."""
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(SLOW)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
     """Programs that several tests compile are compiled once a session.

@@ -17,8 +17,9 @@ from gmmal_jax.types import PoolView
 
 
 def config(**changes):
-    """Digits with a network of width 2 and a handful of steps."""
+    """400 digits, a network of width 2, a handful of steps."""
     small = {
+        "data.class_cap": 40,
         "width": 2,
         "cycles": 3,
         "train.steps": 4,

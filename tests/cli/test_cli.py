@@ -20,7 +20,7 @@ TINY = [
     "--width", "2", "--cycles", "2", "--train.steps", "4", "--train.chunk-steps", "2",
     "--train.batch-size", "10", "--reg.subset-size", "20", "--da.steps", "4",
     "--da.refit-every", "2", "--da.batch-size", "10", "--da.hidden", "16",
-    "--gmm.em-iters", "3",
+    "--gmm.em-iters", "3", "--data.class-cap", "40",
 ]  # fmt: skip
 
 

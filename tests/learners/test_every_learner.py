@@ -12,4 +12,5 @@ def test_every_learner_keeps_the_contract(name):
     config = tiny.config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
     make = plugins.resolve(methods.LEARNERS[name].make, name)
     groups = assembly.groups(make, config, name)
-    learners.check(lambda network: make(network, **groups))
+    # Three seldom divide a batch: what two might show, they do.
+    learners.check(lambda network: make(network, **groups), devices=(3,))
