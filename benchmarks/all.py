@@ -54,9 +54,11 @@ def run(name: str, folder: Path) -> tuple[dict[str, Any] | None, str]:
 
 
 def slug(environment: Mapping[str, Any]) -> str:
-    """A file name for a device; CPUs of different numbers of cores are different."""
+    """A file name for a device; CPUs differ by their cores and wide vectors, too."""
     words = environment["device"]
     if environment["platform"] == "cpu":
+        wide = any(flag.startswith("avx512") for flag in environment["vectors"])
+        words += " avx512" if wide else ""
         words += f" {environment['cores']} cores"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 

@@ -143,6 +143,8 @@ class TestAll:
     def test_slug(self, everything):
         environment = body()["environment"]
         assert everything.slug(environment) == "some-cpu-r-9-2-cores"
+        wide = environment | {"vectors": ["avx", "avx512f"]}
+        assert everything.slug(wide) == "some-cpu-r-9-avx512-2-cores"
         gpu = environment | {"platform": "gpu", "device": "NVIDIA H100 80GB"}
         assert everything.slug(gpu) == "nvidia-h100-80gb"
 
