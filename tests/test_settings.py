@@ -84,11 +84,11 @@ def test_validation_never_reads_the_test_part(tmp_path, monkeypatch):
 
 
 def test_a_clipped_run_writes_down_what_it_does(tmp_path):
-    changes = {"method": "random", "clip_budget": True, "initial": 20, "budget": 800}
+    changes = {"method": "random", "clip_budget": True, "initial": 20, "budget": 250}
     prepared = execute(tmp_path, cycles=9, **changes)
     assert prepared.config.cycles == 2
     assert run_folder.read_config(tmp_path)["config"]["cycles"] == 2
-    assert [r.results["labeled"] for r in records.load(tmp_path)] == [20, 820]
+    assert [r.results["labeled"] for r in records.load(tmp_path)] == [20, 270]
     again = bind.reopen(tmp_path, 1).run
     assert again.config == prepared.config
 
