@@ -36,7 +36,8 @@ NUMERIC = (
 integers (pixels) or draw with JAX's own keys, which are the same bits everywhere."""
 SKIPPED = (
     "scikit_learns_checks or shapes or parameter_counts or gap_between",
-    "compile_nothing or compiles_again or made_again",
+    "compile_nothing or compiles_again or made_again or compiles_once",
+    "one_compilation",
     "equals_scipy or sum_to_the_budget",
 )
 """Tests that draw nothing with NumPy and take long; that count a process's first
