@@ -12,6 +12,9 @@ from gmmal_jax.types import Key
 
 Array = jax.Array | np.ndarray
 
+_SAME = 1e-6
+"""Squared distances below this share of both squares are rounding: no distance."""
+
 
 def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
     """A matrix product in full float32 on every platform.
@@ -27,6 +30,19 @@ def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
       [..., n, p], as `jnp.matmul` has it.
     """
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
+
+
+def squared_gaps(both: jax.Array, products: jax.Array) -> jax.Array:
+    """Squared distances |a|^2 + |b|^2 - 2 a.b, 0 where they are rounding.
+
+    By products: XLA's CPU backend adds squared differences one by one.
+
+    Args:
+      both: |a|^2 + |b|^2 of each pair.
+      products: a.b of each pair.
+    """
+    gaps = both - 2 * products
+    return jnp.where(gaps > _SAME * both, gaps, 0.0)
 
 
 def kmeans_plusplus(

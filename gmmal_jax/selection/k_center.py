@@ -15,8 +15,6 @@ Array = jax.Array | np.ndarray
 
 _BLOCK = 64
 """Centers whose distances to all rows are held at a time, before the first pick."""
-_SAME = 1e-6
-"""Squared distances below this share of both squares are rounding: no distance."""
 _Picks = tuple[jax.Array, jax.Array, jax.Array]
 
 
@@ -102,10 +100,6 @@ def _squared_gaps(
     squares: Float[jax.Array, " n"],
     rows: Int[jax.Array, " r"],
 ) -> Float[jax.Array, "n r"]:
-    """Squared distances of all rows to some of them.
-
-    A product: XLA's CPU backend adds squared differences one by one.
-    """
+    """Squared distances of all rows to some of them."""
     both = squares[:, None] + squares[rows][None, :]
-    gaps = both - 2 * numerics.matmul(points, points[rows].T)
-    return jnp.where(gaps > _SAME * both, gaps, 0.0)
+    return numerics.squared_gaps(both, numerics.matmul(points, points[rows].T))

@@ -14,8 +14,6 @@ from gmmal_jax.types import Key
 Array = jax.Array | np.ndarray
 
 _LLOYD_STEPS = 20
-_SAME = 1e-6
-"""Squared distances below this share of both squares are rounding: no distance."""
 _Sums = tuple[jax.Array, jax.Array]
 _Moving = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
@@ -92,10 +90,8 @@ def kmeans_start(
     squares = jnp.sum(points**2, axis=1)
 
     def squares_to(drawn: jax.Array) -> jax.Array:
-        both = squares + squares[drawn]
-        # A product: XLA's CPU backend adds squared differences one by one.
-        gaps = both - 2 * numerics.matmul(points, points[drawn])
-        return jnp.where(gaps > _SAME * both, gaps, 0.0)
+        products = numerics.matmul(points, points[drawn])
+        return numerics.squared_gaps(squares + squares[drawn], products)
 
     places = jnp.arange(max_clusters)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, places)
