@@ -5,9 +5,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
-import jax
-import jax.numpy as jnp
-
 from gmmal_jax import methods, plugins
 from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
@@ -66,13 +63,8 @@ def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> 
     ours = learn in methods.LEARNERS and query in methods.STRATEGIES
     if ours and config.model in table.NETWORKS:
         return
-    learner = method.learner
-    check_learner(learner, image_shape)
-    state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
-    images = jax.eval_shape(lambda: jnp.zeros((2, *image_shape), jnp.uint8))
-    columns = jax.eval_shape(learner.readout, state, images)
-    head = learner.head and jax.eval_shape(learner.head, state)
-    base.check_scores(method.strategy, base.abstract_view(columns, head))
+    promised = check_learner(method.learner, image_shape)
+    base.check_scores(method.strategy, base.abstract_view(*promised))
 
 
 def groups(

@@ -1,6 +1,6 @@
 """The interface of learners: records of pure functions, no base classes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -113,7 +113,19 @@ class Learner(NamedTuple):
     head: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
 
 
-def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> None:
+class Promised(NamedTuple):
+    """Shapes of what a learner hands on, for two images.
+
+    Attributes:
+      columns: of its readout.
+      head: (kernel, bias) of its classifier, where it has one.
+    """
+
+    columns: dict[str, jax.ShapeDtypeStruct]
+    head: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct] | None
+
+
+def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> Promised:
     """Refuse a learner that does not keep its promises; shapes only, nothing runs.
 
     Args:
@@ -125,33 +137,29 @@ def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> None:
         a row for each image; no logits; a state without `model`; two phases of one
         name; a head that does not lead from latents to logits.
     """
-    for error in _faults(learner, image_shape):
-        raise error
-
-
-def _faults(learner: Learner, image_shape: tuple[int, int, int]) -> Iterator[UserError]:
     names, rows = [phase.name for phase in learner.phases], 2
     if len(set(names)) < max(len(names), 1):
-        yield UserError("Learner.phases", names, "name one or more, each differently")
+        raise UserError("Learner.phases", names, "name one or more, each differently")
     state = jax.eval_shape(lambda: learner.init(jax.random.key(0), None))
     if not hasattr(state, "model"):
         remedy = "give it a field or property model, the task network's ModelState"
-        yield UserError("state of Learner.init", type(state).__name__, remedy)
+        raise UserError("state of Learner.init", type(state).__name__, remedy)
     images = struct((rows, *image_shape), jnp.uint8)
     columns = jax.eval_shape(learner.readout, state, images)
     if learner.gives != columns.keys():
         remedy = f"its readout returns {', '.join(sorted(columns))}: name the same"
-        yield UserError("Learner.gives", sorted(learner.gives), remedy)
+        raise UserError("Learner.gives", sorted(learner.gives), remedy)
     if "logits" not in columns:
         remedy = "return logits [b, c] too: accuracy is measured on them"
-        yield UserError("Learner.readout", sorted(columns), remedy)
+        raise UserError("Learner.readout", sorted(columns), remedy)
     for name, column in columns.items():
         if column.shape[:1] != (rows,):
             remedy = f"return a row for each image: {rows} here"
-            yield UserError(f"column {name} has shape", column.shape, remedy)
-    if learner.head is not None:
-        found = jax.eval_shape(learner.head, state)
+            raise UserError(f"column {name} has shape", column.shape, remedy)
+    head = learner.head and jax.eval_shape(learner.head, state)
+    if head is not None:
         ends = columns["latents"].shape[1:] + columns["logits"].shape[1:]
-        if [part.shape for part in found] != [ends, ends[1:]]:
+        if [part.shape for part in head] != [ends, ends[1:]]:
             remedy = f"return (kernel {ends}, bias {ends[1:]})"
-            yield UserError("Learner.head", [part.shape for part in found], remedy)
+            raise UserError("Learner.head", [part.shape for part in head], remedy)
+    return Promised(columns, head)
