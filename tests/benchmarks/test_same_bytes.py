@@ -16,34 +16,40 @@ def same_bytes(monkeypatch):
     return importlib.import_module("same_bytes")
 
 
-class TestDifference:
-    def test_equal_texts_do_not_differ(self, same_bytes):
-        assert same_bytes.difference(RESULTS, RESULTS) is None
+@pytest.fixture
+def table_differences(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("table_differences")
 
-    def test_first_line_and_all_columns_are_named(self, same_bytes):
+
+class TestDifference:
+    def test_equal_texts_do_not_differ(self, table_differences):
+        assert table_differences.difference(RESULTS, RESULTS) is None
+
+    def test_first_line_and_all_columns_are_named(self, table_differences):
         here = RESULTS.replace("0.625,1.0", "0.625,1.5").replace("0.5,", "0.75,")
-        assert same_bytes.difference(RESULTS, here) == (
+        assert table_differences.difference(RESULTS, here) == (
             "line 2: accuracy is 0.5 there, 0.75 here; columns: accuracy, test_loss"
         )
 
-    def test_the_last_digit_counts(self, same_bytes):
+    def test_the_last_digit_counts(self, table_differences):
         here = RESULTS.replace("0.625", "0.6250000000000001")
-        assert "line 3: accuracy" in same_bytes.difference(RESULTS, here)
+        assert "line 3: accuracy" in table_differences.difference(RESULTS, here)
 
-    def test_missing_lines_and_other_bytes(self, same_bytes):
+    def test_missing_lines_and_other_bytes(self, table_differences):
         shorter = RESULTS[: RESULTS.rindex("0,1")]
-        assert "3 lines there, 2 here" in same_bytes.difference(RESULTS, shorter)
+        assert "3 lines there, 2 here" in table_differences.difference(RESULTS, shorter)
         windows = RESULTS.replace("\n", "\r\n")
-        assert "different bytes" in same_bytes.difference(RESULTS, windows)
-        assert same_bytes.difference(RESULTS, "")
+        assert "different bytes" in table_differences.difference(RESULTS, windows)
+        assert table_differences.difference(RESULTS, "")
 
-    def test_columns_of_one_side(self, same_bytes):
+    def test_columns_of_one_side(self, table_differences):
         renamed = RESULTS.replace("test_loss", "loss")
-        assert same_bytes.difference(RESULTS, renamed) == (
+        assert table_differences.difference(RESULTS, renamed) == (
             "columns only there: test_loss; columns only here: loss"
         )
         swapped = RESULTS.replace("seed,cycle", "cycle,seed")
-        assert "another order" in same_bytes.difference(RESULTS, swapped)
+        assert "another order" in table_differences.difference(RESULTS, swapped)
 
 
 class TestCompare:
