@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from gmmal_jax.config import TrainConfig
+from gmmal_jax.devices import total
 from gmmal_jax.models.loss_head import LossHead
 from gmmal_jax.phases import task
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.losses import AuxLoss
-from gmmal_jax.phases.network import Network, all_rows, cross_entropy
+from gmmal_jax.phases.network import Network, cross_entropy, mirrored, places
 from gmmal_jax.types import AXIS, Key, Outputs, PyTree, StepBatch
 
 MARGIN = 1.0
@@ -44,9 +45,7 @@ def ranking_loss(network: Network) -> AuxLoss:
         labeled = batch.labeled
         assert labeled is not None
         losses = jax.lax.stop_gradient(cross_entropy(outputs.logits, labeled.labels))
-        rows = (predict(params, outputs), losses, labeled.mask)
-        # All devices compute all pairs, and each gives its share of their sum.
-        return pair_loss(*(all_rows(r) for r in rows)) / jax.lax.axis_size(AXIS)
+        return pair_loss(predict(params, outputs), losses, labeled.mask)
 
     return AuxLoss(
         name="ranking",
@@ -62,16 +61,14 @@ def ranking_loss(network: Network) -> AuxLoss:
 def pair_loss(
     predicted: Float[Array, " b"], losses: Float[Array, " b"], mask: Bool[Array, " b"]
 ) -> Float[Array, ""]:
-    """Mean hinge of the pairs (i, n - 1 - i), of n rows; an odd middle has no partner.
+    """This device's share of the mean hinge of the global batch's pairs (i, n - 1 - i).
 
     Args:
-      predicted: of a global batch.
+      predicted: of this device's rows, of n in all; an odd middle has no partner.
       losses: likewise, constants.
-      mask: the first n are true, the rest is padding.
+      mask: the batch's first n are true, the rest is padding.
     """
-    count, place = mask.sum(), jnp.arange(mask.shape[0])
-    partner = jnp.clip(count - 1 - place, 0)
-    sign = jnp.where(losses > losses[partner], 1.0, -1.0)
-    hinge = jnp.maximum(0.0, MARGIN - sign * (predicted - predicted[partner]))
-    pairs = count // 2
-    return jnp.where(place < pairs, hinge, 0.0).sum() / jnp.maximum(pairs, 1)
+    pairs = total(mask.sum(), AXIS) // 2
+    sign = jnp.where(losses > mirrored(losses, mask), 1.0, -1.0)
+    hinge = jnp.maximum(0.0, MARGIN - sign * (predicted - mirrored(predicted, mask)))
+    return jnp.where(places(mask) < pairs, hinge, 0.0).sum() / jnp.maximum(pairs, 1)

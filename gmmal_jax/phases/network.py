@@ -216,6 +216,12 @@ def all_rows(values: Shaped[Array, "b ..."]) -> Shaped[Array, "g ..."]:
     return gathered
 
 
+def places(mask: Bool[Array, " b"]) -> Int[Array, " b"]:
+    """Places in the global batch of this device's rows, padding included."""
+    share = mask.shape[0]
+    return jax.lax.axis_index(AXIS) * share + jnp.arange(share)
+
+
 def mirrored(
     values: Shaped[Array, "b ..."], mask: Bool[Array, " b"]
 ) -> Shaped[Array, "b ..."]:
@@ -224,9 +230,7 @@ def mirrored(
     Pairs are the same on any number of devices; masked rows get row 0's values.
     Gradients as in `all_rows`.
     """
-    share = mask.shape[0]
-    places = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
-    partners = jnp.maximum(total(jnp.sum(mask), AXIS) - 1 - places, 0)
+    partners = jnp.maximum(total(jnp.sum(mask), AXIS) - 1 - places(mask), 0)
     return all_rows(values)[partners]
 
 

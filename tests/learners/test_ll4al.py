@@ -13,7 +13,7 @@ from gmmal_jax.phases import network as networks
 from gmmal_jax.testing import worlds
 from gmmal_jax.types import Batch, Clock, Outputs, StepBatch
 
-pair_loss = jax.jit(ll4al.pair_loss)
+pair_loss = worlds.on_one_device(ll4al.pair_loss)
 
 
 def value(predicted, losses, rows=None):
