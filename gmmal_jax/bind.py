@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from gmmal_jax import (
     assembly,
@@ -50,6 +51,7 @@ class Run(NamedTuple):
       places: of its files.
       dataset: loaded.
       images: of the training part, placed: one copy for all arms and seeds.
+      evaluated: of the part that evaluation rows index, likewise.
       splits: seed -> its rows, in the order of the seeds.
       arms: the reference, where asked for, then the method: the quick one first, so
         that a person sees something soon.
@@ -60,6 +62,7 @@ class Run(NamedTuple):
     places: Layout
     dataset: sources.Dataset
     images: store.Images
+    evaluated: store.Images
     splits: dict[int, splits.Split]
     arms: tuple[Arm, ...]
     budgets: tuple[int, ...]
@@ -158,30 +161,34 @@ def prepare(config: Config, folder: Path, num_devices: int | None = None) -> Run
     wanted = wanted_of(config)
     parts = {seed: splits.make(wanted, dataset, seed) for seed in config.seeds}
     mesh = parallel.make_mesh(num_devices)
-    images = store.from_array(dataset.train_images)
-    placed = parallel.placed(mesh, images, config.data.placement)
+    images = _placed(mesh, dataset.train_images, config)
+    evaluated = images
+    if config.eval == "test":  # else the test part is never read
+        evaluated = _placed(mesh, dataset.test_images, config)
     places = layout.of(folder)
     arms = [_arm(config, places, dataset, mesh)]
     if config.reference == "random" and methods.label(config) != "random":
         plain = methods.reference(config)
         arms.insert(0, _arm(plain, layout.of(places.reference), dataset, mesh))
     budgets = (config.budget,) * (config.cycles - 1) + (0,)
-    return Run(config, places, dataset, placed, parts, tuple(arms), budgets)
+    return Run(config, places, dataset, images, evaluated, parts, tuple(arms), budgets)
+
+
+def _placed(mesh: jax.sharding.Mesh, rows: np.ndarray, config: Config) -> store.Images:
+    images = store.from_array(rows)
+    return parallel.placed(mesh, images, config.data.placement)
 
 
 def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
     """What stays the same over the cycles of one arm and seed."""
     data, split = run.dataset, run.splits[seed]
-    images, labels = {
-        "train": (data.train_images, data.train_labels),
-        "test": (data.test_images, data.test_labels),
-    }[split.evaluation]
+    labels = {"train": data.train_labels, "test": data.test_labels}[split.evaluation]
     return cycles.Task(
         seed=seed,
         method=arm.method,
         trainer=arm.trainer,
         images=run.images.take(split.pool),
-        evaluation=store.from_array(images).take(split.evaluation_rows),
+        evaluation=run.evaluated.take(split.evaluation_rows),
         evaluation_labels=labels[split.evaluation_rows],
         select=arm.config.select,
     )

@@ -1,7 +1,8 @@
-"""Sums over the devices of a mapped axis."""
+"""What there is of devices: sums over a mapped axis, and how much memory one has."""
 
 from typing import TypeVar
 
+import jax
 from jax import lax
 
 Tree = TypeVar("Tree")
@@ -21,3 +22,15 @@ def total(values: Tree, axis_name: str | None) -> Tree:
         return values
     summed: Tree = lax.psum(values, axis_name)  # type: ignore[no-untyped-call]
     return summed
+
+
+def on_cpu() -> bool:
+    """Whether what is traced now runs on a CPU."""
+    return jax.default_backend() == "cpu"
+
+
+def memory_bytes() -> int | None:
+    """Memory of one of this process's accelerators; None: a CPU, or it does not say."""
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    limit: int | None = statistics.get("bytes_limit")
+    return limit

@@ -1,20 +1,39 @@
 """One jitted pass over images in chunks of one shape: readouts, logits."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from gmmal_jax import parallel
+from gmmal_jax import devices
 from gmmal_jax.data.store import Images
 from gmmal_jax.types import PyTree
 
 Readout = Callable[[PyTree, jax.Array], dict[str, jax.Array]]
 """(state, images [m, ...] as they are stored) -> columns [m, ...], evaluation mode."""
 
-CHUNK_ROWS = 500
+CPU_ROWS = 500
 """Images a dispatch (rounded up to the devices): one shape for pool and test part."""
+ACCELERATOR_ROWS = 2048
+"""Most images a dispatch and accelerator: enough to fill one, and little to pad."""
+_MAPS = 400
+"""Bytes of feature maps that a network of 64 channels holds for a byte of an image."""
+
+
+def chunk_rows(num_devices: int, image_bytes: int) -> int:
+    """Images a dispatch, a multiple of the devices: one shape for all parts of a run.
+
+    Args:
+      num_devices: that share them.
+      image_bytes: of one image as it is stored.
+    """
+    if devices.on_cpu():
+        return -(-CPU_ROWS // num_devices) * num_devices
+    memory = devices.memory_bytes()
+    held = memory // 8 // (_MAPS * image_bytes) if memory else CPU_ROWS
+    return max(1, min(ACCELERATOR_ROWS, held)) * num_devices
 
 
 class Embedder:
@@ -27,8 +46,6 @@ class Embedder:
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self._programs: dict[tuple[Readout, frozenset[str] | None], Readout] = {}
-        devices = mesh.devices.size
-        self._size = -(-CHUNK_ROWS // devices) * devices
 
     def __call__(
         self,
@@ -42,7 +59,7 @@ class Embedder:
         Args:
           readout: pure; the same function object compiles once.
           state: replicated.
-          images: m rows.
+          images: m rows, placed.
           columns: names to compute; None: all of the readout's. Fewer columns make
             a smaller program, so what is not asked costs nothing.
 
@@ -54,9 +71,8 @@ class Embedder:
             run = self._programs[readout, columns] = _jitted(readout, columns)
         parts: list[dict[str, np.ndarray]] = []
         pending = None
-        for chunk in _chunks(images, self._size):
-            placed = jax.device_put(chunk, parallel.over_rows(self.mesh))
-            result = run(state, placed)
+        for rows in _chunks(images, self.mesh.devices.size):
+            result = run(state, images.place(rows))
             # One chunk stays in flight while the one before is fetched.
             if pending is not None:
                 parts.append(jax.device_get(pending))
@@ -75,11 +91,12 @@ def _jitted(readout: Readout, columns: frozenset[str] | None) -> Readout:
     return jax.jit(run)
 
 
-def _chunks(images: Images, size: int) -> Iterator[np.ndarray]:
-    """Chunks of one size; the last one repeats rows instead of padding with zeros.
+def _chunks(images: Images, num_devices: int) -> Iterator[np.ndarray]:
+    """Rows of chunks of one size; the last one repeats some instead of zeros.
 
     A readout that normalizes by the chunk's own statistics must see images only.
     """
-    num = len(images)
+    num, image = len(images), math.prod(images.shape[1:]) * images.dtype.itemsize
+    size = chunk_rows(num_devices, image)
     for start in range(0, num, size):
-        yield images.read(np.resize(np.arange(start, min(start + size, num)), size))
+        yield np.resize(np.arange(start, min(start + size, num)), size)

@@ -10,7 +10,8 @@ import numpy as np
 Read = Callable[[Any], np.ndarray]
 """int [m] rows, or a slice of all rows -> host array [m, ...]."""
 Place = Callable[[np.ndarray], Any]
-"""int [t, devices, b] rows -> device array [t, devices, b, ...], for a chunk."""
+"""int rows, [t, devices, b] for a chunk of steps or [m] for a readout -> device array
+[*rows.shape, ...]."""
 
 
 def _not_placed(rows: np.ndarray) -> Any:

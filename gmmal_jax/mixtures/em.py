@@ -128,7 +128,7 @@ def fit_shards(
     """Fit an independent mixture to every shard, all from the same start.
 
     All iterations of a group run before the next group starts: with a group of one
-    a CPU reads each shard from memory once; an accelerator wants all shards at once.
+    a CPU reads each shard from memory once; an accelerator wants as many as it holds.
 
     Args:
       latents: [s, m, d].
@@ -151,7 +151,10 @@ def fit_shards(
             *shard, start, num_iters, variance_floor, covariance, None, tolerance
         )
 
-    size = group_size or layout.group_size(latents.shape[0])
+    num_shards, num_rows, dims = latents.shape
+    # Centred rows and their squares, joint log-likelihoods and responsibilities.
+    width = 2 * (dims + start.means.shape[0])
+    size = group_size or layout.group_size(num_shards, num_rows, width)
     batch_size = None if size == 1 else size
     fits: tuple[Mixture, EMInfo]
     fits = lax.map(fit_one, (latents, mask), batch_size=batch_size)

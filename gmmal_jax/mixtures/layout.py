@@ -4,7 +4,7 @@ A CPU is fast while a block of rows and its squares stay in the cache; an accele
 wants as much at once as its memory takes.
 """
 
-import jax
+from gmmal_jax import devices
 
 _CACHED_FLOATS = 2**20
 """Up to this size (4 MiB) rows and squares of a fit stay in a CPU's cache whole."""
@@ -28,28 +28,35 @@ def block_rows(num_rows: int, width: int) -> int:
     Returns:
       All of them, or as many as fit.
     """
-    cpu = jax.default_backend() == "cpu"
+    cpu = devices.on_cpu()
     if num_rows * width <= (_CACHED_FLOATS if cpu else _ACCELERATOR_FLOATS):
         return num_rows
     size = (_BLOCK_FLOATS if cpu else _ACCELERATOR_FLOATS) // width
     return min(num_rows, max(_FEWEST_ROWS, size))
 
 
-def group_size(num_shards: int) -> int:
-    """Shards that are fitted side by side: one on a CPU, elsewhere all.
+def group_size(num_shards: int, num_rows: int, width: int) -> int:
+    """Shards that are fitted side by side: one on a CPU, elsewhere what memory takes.
 
     One at a time, a CPU runs all iterations of a shard out of its cache.
+
+    Args:
+      num_shards: in all.
+      num_rows: of a shard.
+      width: floats that a fit keeps of a row.
     """
-    return 1 if jax.default_backend() == "cpu" else num_shards
+    if devices.on_cpu():
+        return 1
+    most = max(1, resident_bytes() // (4 * num_rows * width))
+    groups = -(-num_shards // most)
+    return -(-num_shards // groups)  # groups of one size, or nearly
 
 
 def resident_bytes() -> int:
-    """Largest array of the host that is moved to the device whole."""
-    if jax.default_backend() == "cpu":
+    """Largest array that one device holds beside what else is there."""
+    if devices.on_cpu():
         return _RESIDENT_BYTES
-    statistics = jax.devices()[0].memory_stats() or {}
-    limit: int = statistics.get("bytes_limit", 4 * _RESIDENT_BYTES)
-    return limit // 4
+    return (devices.memory_bytes() or 4 * _RESIDENT_BYTES) // 4
 
 
 def chunk_rows(dims: int) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gmmal_jax import devices
 from gmmal_jax.models import winograd
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -50,7 +51,7 @@ def conv2d(
     """
     kh, kw = kernel.shape[:2]
     padding = ((kh // 2, kh // 2), (kw // 2, kw // 2))
-    if jax.default_backend() != "cpu":
+    if not devices.on_cpu():
         return _convolve(x, kernel, padding, stride)
     kernel, padding = _drop_unreached(x, kernel, padding, stride)
     if kernel.shape[:2] == (1, 1):

@@ -1,20 +1,20 @@
-"""Rows of images for the steps of a chunk, placed on the devices."""
+"""Rows of images for chunks of steps and for readouts, placed on the devices."""
 
 import dataclasses
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from gmmal_jax.data.store import Images
-from gmmal_jax.parallel.meshes import over_chunk, replicated
+from gmmal_jax.parallel.meshes import over_chunk, over_rows, replicated
 
 AUTO_RESIDENT_BYTES = 2 << 30
 """Images up to this size are kept on the device by placement "auto"."""
 
 
 def placed(mesh: Mesh, images: Images, placement: str) -> Images:
-    """Images whose rows a chunk of steps can be given; both forms give equal bits.
+    """Images whose rows steps and readouts can be given; both forms give equal bits.
 
     Args:
       mesh: devices.
@@ -29,25 +29,32 @@ def placed(mesh: Mesh, images: Images, placement: str) -> Images:
 
 
 def _resident(mesh: Mesh, images: Images) -> Images:
-    target = over_chunk(mesh)
     resident = jax.device_put(images.read(slice(None)), replicated(mesh))
-    take = jax.jit(lambda source, rows: source[rows], out_shardings=target)
+    targets = _targets(mesh)
+    take = {
+        axes: jax.jit(lambda source, rows: source[rows], out_shardings=target)
+        for axes, target in targets.items()
+    }
 
     def place(rows: np.ndarray) -> jax.Array:
-        chunk: jax.Array = take(resident, jax.device_put(rows.astype(np.int32), target))
-        return chunk
+        indices = jax.device_put(rows.astype(np.int32), targets[rows.ndim])
+        taken: jax.Array = take[rows.ndim](resident, indices)
+        return taken
 
     return dataclasses.replace(images, place=place)
 
 
 def _streamed(mesh: Mesh, images: Images) -> Images:
-    target = over_chunk(mesh)
+    targets = _targets(mesh)
 
     def place(rows: np.ndarray) -> jax.Array:
-        read = images.read(rows.reshape(-1))
-        chunk: jax.Array = jax.device_put(
-            read.reshape(*rows.shape, *images.shape[1:]), target
-        )
-        return chunk
+        read = images.read(rows.reshape(-1)).reshape(*rows.shape, *images.shape[1:])
+        sent: jax.Array = jax.device_put(read, targets[rows.ndim])
+        return sent
 
     return dataclasses.replace(images, place=place)
+
+
+def _targets(mesh: Mesh) -> dict[int, NamedSharding]:
+    """Axes of the rows -> where they go."""
+    return {3: over_chunk(mesh), 1: over_rows(mesh)}

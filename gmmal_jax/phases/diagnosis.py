@@ -43,8 +43,9 @@ def diagnose(
             "gmm/rho": float(critic.health),
             "gmm/live_components": float(critic.live),
         }
+        latents = jnp.asarray(view.columns["latents"])  # to the device once
         for name, mixture in (("labeled", critic.labeled), ("pool", critic.unlabeled)):
-            saturated, smallest = _shape(view.columns["latents"], mixture)
+            saturated, smallest = _shape(latents, mixture)
             result[f"gmm/saturated_posteriors_{name}"] = float(saturated)
             result[f"gmm/smallest_variance_{name}"] = float(smallest)
         return result

@@ -94,13 +94,14 @@ def world(
       chunk: steps a dispatch.
     """
     images, labels = dataset()
-    mesh, rows = parallel.make_mesh(num_devices), store.from_array(images)
+    mesh = parallel.make_mesh(num_devices)
+    placed = parallel.placed(mesh, store.from_array(images), "resident")
     task = cycles.Task(
         seed=0,
         method=Method(learner, strategy or random.make()),
         trainer=train.make_trainer(learner, mesh, chunk, CLASSES),
-        images=parallel.placed(mesh, rows, "resident"),
-        evaluation=rows.take(np.arange(30)),
+        images=placed,
+        evaluation=placed.take(np.arange(30)),
         evaluation_labels=labels[:30],
         select=configs.SelectConfig(),
     )

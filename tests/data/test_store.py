@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmal_jax import parallel
+from gmmal_jax import devices, embed as embeds, parallel
 from gmmal_jax.data import store
 from gmmal_jax.embed import Embedder
 
@@ -69,9 +69,28 @@ def test_images_that_are_on_no_device_say_so():
         store.from_array(features()).take(np.arange(3)).place(np.zeros((1, 1, 1), int))
 
 
-def test_a_readout_sees_features_as_they_are():
+@pytest.mark.parametrize("placement", ["resident", "streamed"])
+def test_a_readout_sees_features_as_they_are(placement):
     array = features(703)  # two chunks, the second padded
-    embed = Embedder(parallel.make_mesh(1))
-    images = store.from_array(array).take(np.arange(702, -1, -1))
+    mesh = parallel.make_mesh(1)
+    embed = Embedder(mesh)
+    placed = parallel.placed(mesh, store.from_array(array), placement)
+    images = placed.take(np.arange(702, -1, -1))
     columns = embed(lambda state, rows: {"double": rows * state}, np.float32(2), images)
     np.testing.assert_array_equal(columns["double"], 2 * array[::-1])
+
+
+def test_rows_a_readout_chunk_follow_the_device(monkeypatch):
+    assert [embeds.chunk_rows(n, 3072) for n in (1, 2, 8)] == [500, 500, 504]
+    monkeypatch.setattr(devices, "on_cpu", lambda: False)
+    gib = 2**30
+    for memory, image_bytes, wanted in (
+        (80 * gib, 3 * 32 * 32, embeds.ACCELERATOR_ROWS),
+        (80 * gib, 3 * 224 * 224, 80 * gib // 8 // (400 * 3 * 224 * 224)),
+        (8 * gib, 3 * 32 * 32, 8 * gib // 8 // (400 * 3072)),
+        (gib, 3 * 10**7, 1),
+        (None, 3 * 32 * 32, embeds.CPU_ROWS),
+    ):
+        monkeypatch.setattr(devices, "memory_bytes", lambda memory=memory: memory)
+        assert embeds.chunk_rows(1, image_bytes) == wanted
+        assert embeds.chunk_rows(8, image_bytes) == 8 * wanted

@@ -20,6 +20,7 @@ from mixture_cases import (
 from rounding import HALF_ULP, SAFETY, sums_of
 from sklearn.mixture import GaussianMixture
 
+from gmmal_jax import devices
 from gmmal_jax.mixtures import classwise, em, layout, merge, moments, stream
 
 N, D, K = 600, 40, 10
@@ -300,6 +301,16 @@ def test_shards_are_independent_fits(group_size):
     assert_finite(fitted)
     equal(take(fitted, 2), em.fit(latents, mask[2], start, num_iters=3)[0])
     assert info.counts[2].sum() == 0
+
+
+def test_shards_side_by_side_follow_the_memory(monkeypatch):
+    assert layout.group_size(25, 2000, 1044) == 1  # a CPU's cache holds one
+    monkeypatch.setattr(devices, "on_cpu", lambda: False)
+    quarter = 4 * 2000 * 1044 * 10  # ten shards
+    monkeypatch.setattr(devices, "memory_bytes", lambda: 4 * quarter)
+    sizes = [layout.group_size(shards, 2000, 1044) for shards in (1, 10, 11, 25)]
+    assert sizes == [1, 10, 6, 9]
+    assert layout.group_size(25, 10**6, 1044) == 1
 
 
 @pytest.mark.parametrize("average", ["count", "equal"])

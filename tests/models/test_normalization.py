@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from rounding import HALF_ULP, SAFETY, sums_of
 
+from gmmal_jax.models import normalization
 from gmmal_jax.models.normalization import BatchNorm
 from gmmal_jax.types import AXIS
 
@@ -243,3 +244,62 @@ def test_prediction_uses_running_averages():
     factor = params["scale"] / np.sqrt(stats["var"] + 1e-5)
     size = (np.abs(x) + np.abs(stats["mean"])) * factor + np.abs(params["bias"])
     assert_within(y, expected, sums_of(4) * size)
+
+
+def one_pass_bound(r, additions):
+    """Relative error of a variance, as `normalization.one_pass` states it."""
+    return 3 * HALF_ULP * additions * (1 + r**2)
+
+
+@pytest.mark.parametrize("r", [0.0, 1.0, 30.0])
+def test_one_pass_stays_inside_its_stated_bound(r):
+    """Against float64; r: distance of the shift in standard deviations."""
+    rows = 64
+    x = data(rows, mean=100.0)
+    keep = np.arange(rows) < 50
+    exact = x[:50].astype(np.float64)
+    mean, std = exact.mean((0, 1, 2)), exact.std((0, 1, 2))
+    shift = (mean - r * std).astype(np.float32)
+    count = jnp.float32(50 * 20)
+    found = jax.jit(normalization.one_pass, static_argnums=3)(
+        jnp.asarray(x), jnp.asarray(keep), count, None, jnp.asarray(shift)
+    )
+    additions, away = 20 + rows, np.abs(mean - shift) / std  # pixels, then rows
+    bound = one_pass_bound(away, additions)
+    assert (np.abs(found[1] / std**2 - 1) <= bound).all()
+    near = np.abs(exact - shift).mean((0, 1, 2))
+    slack = HALF_ULP * (additions * near + np.abs(mean))  # its sums, itself as float32
+    assert (np.abs(found[0] - mean) <= slack).all()
+
+
+def test_an_accelerator_reads_maps_once_where_nothing_is_differentiated(monkeypatch):
+    """The same numbers to rounding; gradients keep both passes."""
+    x, mask, start = data(), np.arange(10) < 7, variables()
+    y, stats = train(start, x, mask)
+
+    def derived():
+        def total(x):
+            return jnp.sum(train(start, x, mask)[0] ** 3)
+
+        return jax.grad(total)(jnp.asarray(x))
+
+    wanted, calls = derived(), []
+    original = normalization.one_pass
+
+    def counted(*args):
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(normalization, "one_pass", counted)
+    monkeypatch.setattr(normalization.devices, "on_cpu", lambda: False)
+    np.testing.assert_array_equal(derived(), wanted)
+    assert not calls
+    other, moved = train(start, x, mask)
+    assert len(calls) == 1
+    kept = x[:7].astype(np.float64)
+    r = np.abs(kept.mean((0, 1, 2)) - start["batch_stats"]["mean"])
+    bound = one_pass_bound((r / kept.std((0, 1, 2))).max(), 20 + 10)
+    assert bound < 1e-4  # or the comparison says nothing
+    np.testing.assert_allclose(moved["var"], stats["var"], rtol=bound)
+    np.testing.assert_allclose(moved["mean"], stats["mean"], atol=bound * kept.std())
+    np.testing.assert_allclose(other[:7], y[:7], atol=bound * np.abs(y[:7]).max())

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from gmmal_jax import bind, keys, pool, selection, train
-from gmmal_jax.embed import CHUNK_ROWS
+from gmmal_jax.embed import CPU_ROWS
 from gmmal_jax.mixtures import classwise, em, start
 from gmmal_jax.types import Mixture
 
@@ -49,7 +49,7 @@ def stages(precision):
         batch = jax.tree.map(lambda leaf: leaf[0, 0], chunk)
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))
-    images = jnp.asarray(run.dataset.train_images[:CHUNK_ROWS])
+    images = jnp.asarray(run.dataset.train_images[:CPU_ROWS])
     found["readout"] = (trainer.learner.readout, (state, images))
     return found
 

@@ -162,7 +162,8 @@ def test_gradients_are_finite_float32_and_point_the_same_way(state):
 def test_what_the_backward_pass_keeps_of_a_map_is_bf16():
     x, ones = jnp.ones((4, 2, 2, 3), jnp.bfloat16), jnp.ones(3)
     _, kept = jax.eval_shape(
-        lambda x: normalization._forward(x, ones, ones, jnp.ones(4, bool), None), x
+        lambda x: normalization._forward(x, ones, ones, ones, jnp.ones(4, bool), None),
+        x,
     )
     assert [leaf.dtype for leaf in kept if leaf.ndim == 4] == [jnp.bfloat16]
 
