@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmmal_jax.report import markdown as markdowns
-from gmmal_jax.storage import files
+from gmmal_jax.storage import files, run_folder
 
 Row = dict[str, Any]
 _PACKAGES = (
@@ -165,16 +165,11 @@ def environment() -> dict[str, Any]:
     device = jax.devices()[0]
     on_cpu = device.platform == "cpu"
     ours = doctor.processor()
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count()
-    )
     return {
         "platform": device.platform,
         "device": ours.model if on_cpu else device.device_kind,
         "vectors": list(ours.vectors) if on_cpu else [],
-        "cores": cores,
+        "cores": run_folder.cores(),
         "python": platform.python_version(),
         "versions": versions,
     }

@@ -7,14 +7,15 @@ import jax
 import numpy as np
 from scipy.special import log_softmax
 
-from gmmal_jax import keys, pool as pools, train
+from gmmal_jax import keys, parallel, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
+from gmmal_jax.phases.base import with_model
 from gmmal_jax.pool import Pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
-from gmmal_jax.types import PoolView, PyTree, Query
+from gmmal_jax.types import ModelState, PoolView, PyTree, Query
 
 PLAIN = frozenset({"logits", "latents"})
 """What an evaluation reads out: a task network's own columns."""
@@ -60,16 +61,32 @@ class Outcome(NamedTuple):
     query: Query | None
 
 
-def begin(task: Task, cycle: int, previous: Any = None) -> train.Standing:
-    """The start of a cycle's training.
+def begin(
+    task: Task,
+    cycle: int,
+    previous: Any = None,
+    network: ModelState | None = None,
+    phase: int = 0,
+) -> train.Standing:
+    """The start of a cycle's training, or of one that branches from another.
 
     Args:
       task: constant over the cycles.
       cycle: from 0.
       previous: what the learner carried over from the last cycle.
+      network: a task network of the same architecture, trained elsewhere, host arrays;
+        all else of the state is fresh: optimizers, critics, mixtures. None: a new one.
+      phase: of the learner, to begin with. What comes before it is not run: with the
+        network that it would have left, the phase runs as in the whole cycle.
+
+    Raises:
+      UserError: the learner's state takes no network, see `phases.base.with_model`.
     """
     key = keys.key(task.seed, "network", cycle)
-    return train.Standing(task.trainer.init(key, previous))
+    state = task.trainer.init(key, previous)
+    if network is not None:
+        state = parallel.place_state(task.trainer.mesh, with_model(state, network))
+    return train.Standing(state, train.Position(phase))
 
 
 def run(

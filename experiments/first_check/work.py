@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import gmmal_jax
 from experiments import tables
+from experiments.costs import cost
 from experiments.first_check import worlds
-from gmmal_jax import bind, loop, train
-from gmmal_jax.phases.base import Learner
+from gmmal_jax import bind, loop
 from gmmal_jax.report.load import Loaded
 from gmmal_jax.storage.records import Record
 
@@ -127,30 +127,6 @@ class Lines(loop.Silent):
     def row(self, arm: str, record: Record) -> None:
         """Print the cycle's results."""
         print(arm, record.seed, record.cycle, record.results, flush=True)
-
-
-def cost(learner: Learner, chunk: int, labeled: int, pool: int) -> dict[str, int]:
-    """Optimizer steps of network and critic, and images forwarded, of one cycle.
-
-    Images of the training steps, and the pool at each refit of the mixtures; readouts
-    at the cycle's end are the same for all.
-
-    Args:
-      learner: whose phases are counted.
-      chunk: steps that phases are rounded up to.
-      labeled: rows that the cycle trains on.
-      pool: rows embedded at a refit.
-    """
-    result = {"network_steps": 0, "critic_steps": 0, "images_forwarded": 0}
-    for phase in learner.phases:
-        steps = train.length(phase, (labeled, pool - labeled), chunk)
-        result["network_steps"] += 0 if phase.name == "critic" else steps
-        result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
-        result["images_forwarded"] += steps * phase.inputs.rows
-        if phase.refresh:
-            refits = -(-steps // (phase.refresh_every or steps)) + 1
-            result["images_forwarded"] += refits * pool
-    return result
 
 
 def _row(job: Job, done: Loaded, i: int, spent: dict[str, int]) -> tables.Row:

@@ -12,6 +12,7 @@ from gmmal_jax.types import (
     EmbedPool,
     Key,
     Metrics,
+    ModelState,
     PoolView,
     PyTree,
     StepBatch,
@@ -99,7 +100,7 @@ class Learner(NamedTuple):
         `latents`, for strategies that look through it; None: there is none.
 
     The state is any pytree with a field or property `model: ModelState`; nobody else
-    reads more of it.
+    reads more of it (see `with_model` for who puts another network there).
     """
 
     gives: frozenset[str]
@@ -111,6 +112,26 @@ class Learner(NamedTuple):
         Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
     ) = None
     head: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
+
+
+def with_model(state: PyTree, model: ModelState) -> PyTree:
+    """A learner's state with another task network; the rest of it stays as it is.
+
+    Args:
+      state: a NamedTuple with the field `model`, or anything with a method
+        `with_model(model) -> state`.
+      model: of the same form as the state's.
+
+    Raises:
+      UserError: the state is neither.
+    """
+    own = getattr(state, "with_model", None)
+    if own is not None:
+        return own(model)
+    if "model" in getattr(state, "_fields", ()):
+        return state._replace(model=model)
+    remedy = "give it a method with_model(model), or be a NamedTuple with that field"
+    raise UserError("state that takes no network", type(state).__name__, remedy)
 
 
 class Promised(NamedTuple):

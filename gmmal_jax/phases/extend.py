@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmmal_jax.phases.base import Inputs, Learner, Phase, carry_nothing
+from gmmal_jax.phases.base import Inputs, Learner, Phase, carry_nothing, with_model
 from gmmal_jax.types import (
     EmbedPool,
     Key,
@@ -34,6 +34,10 @@ class Extended(NamedTuple):
         """The base's task network."""
         model: ModelState = self.base.model
         return model
+
+    def with_model(self, model: ModelState) -> "Extended":
+        """With another task network in the base."""
+        return self._replace(base=with_model(self.base, model))
 
 
 class Carried(NamedTuple):

@@ -164,7 +164,7 @@ def environment(devices: Sequence[Any]) -> Values:
         "python": platform.python_version(),
         "device": devices[0].device_kind,
         "devices": len(devices),
-        "cores": _cores(),
+        "cores": cores(),
     }
 
 
@@ -206,7 +206,7 @@ def _write(path: Path, content: bytes | str) -> None:
         raise UserError(what, str(path.parent), remedy) from None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use: XLA splits its sums by them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

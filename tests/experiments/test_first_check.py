@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import tables
-from experiments.first_check import arms, check, report, tune, work, worlds
+from experiments import costs, tables
+from experiments.first_check import arms, check, report, tune, worlds
 from gmmal_jax.data import sources
 from gmmal_jax.learners import reg_da
 from gmmal_jax.strategies import random
@@ -44,7 +44,7 @@ def test_cost_by_hand():
            "reg.subset_size": 99}
     )  # fmt: skip
     learner = tiny.made(reg_da.make, settings)
-    assert work.cost(learner, 50, 20, 1000) == {
+    assert costs.cost(learner, 50, 20, 1000) == {
         "network_steps": 600,
         "critic_steps": 300,
         "images_forwarded": 300 * 119 + 300 * 100 + 4 * 1000,

@@ -1,0 +1,79 @@
+"""The pieces that a table of results lacks, in order, each recorded when it is done."""
+
+from pathlib import Path
+
+from experiments import tables
+from experiments.first_cycle import pieces, work
+from experiments.first_cycle.pieces import Piece
+
+RESULTS = Path(__file__).parent / "results.csv"
+
+
+def key(row: tables.Row) -> tuple[str, ...]:
+    """A row's piece, as `Piece.key`."""
+    return tuple(row[name] for name in ("scale", "setting", "eval", "seed", "arm"))
+
+
+def left(scale: str, rows: list[tables.Row]) -> list[Piece]:
+    """Pieces without a row, in order."""
+    done = {key(row) for row in rows}
+    return [piece for piece in pieces.order(scale, rows) if piece.key not in done]
+
+
+def missing(
+    scale: str,
+    data: work.Data,
+    results: Path,
+    say: work.Say = print,
+    stop: work.Stop = lambda: False,
+    most: int | None = None,
+) -> None:
+    """Run what has no row until nothing is left or it is told to stop.
+
+    Args:
+      scale: a key of `pieces.SCALES`.
+      data: images and the folder of what is not finished.
+      results: the table; each piece's row is added when it is done.
+      say: takes lines of progress.
+      stop: asked after every chunk and piece.
+      most: stop after so many pieces; None: none left.
+
+    Raises:
+      Interrupted: stopped within a piece, which is saved.
+    """
+    done = 0
+    while (most is None or done < most) and not stop():
+        waiting = left(scale, tables.load(results))
+        if not waiting:
+            say("nothing is left")
+            return
+        say(f"{' / '.join(waiting[0].key)} ({len(waiting)} left)")
+        one(waiting[0], data, results, say, stop)
+        done += 1
+
+
+def one(
+    piece: Piece, data: work.Data, results: Path, say: work.Say, stop: work.Stop
+) -> None:
+    """Run a piece and add its row.
+
+    A network that is not at hand (another machine, an emptied folder) is trained again
+    first; its own row stays as it was, and `begins_with` tells which one it was.
+    """
+    before = None
+    if piece.parent is not None:
+        rows = {key(row): row for row in tables.load(results)}
+        before = rows[piece.parent.key]
+
+    def record(row: tables.Row) -> None:
+        tables.save(results, [*tables.load(results), row])
+        say(f"accuracy {100 * float(row['accuracy']):.2f} %, {row['seconds']} s")
+
+    try:
+        work.run(piece, data, before, record, say, stop)
+    except work.Lost as lost:
+        assert piece.parent is not None
+        say(f"{lost} is gone: trained again")
+        again: list[tables.Row] = []
+        work.run(piece.parent, data, None, again.append, say, stop)
+        work.run(piece, data, again[0], record, say, stop)
