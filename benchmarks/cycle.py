@@ -11,11 +11,11 @@ and 3, device unnamed) stand beside ours for reference only.
 
 import argparse
 import sys
+from typing import Any, NamedTuple
 
 import harness
 from harness import Row, Table
 
-POOL, TEST, BUDGET = 50_000, 10_000, 1000
 BETWEEN = 500  # steps between refits, Table 3
 PAPER_STEP = {  # Table 2, ms
     "draw a minibatch B": 33.1505,
@@ -30,6 +30,31 @@ PAPER_BETWEEN, PAPER_REFIT = 144.9939, 22.0256  # Table 3, s
 PAPER_SHARES = (0.0566, 0.1519)
 
 
+class Scale(NamedTuple):
+    """What is measured.
+
+    Attributes:
+      preset: data set whose preset the method starts from.
+      image: (h, w, ch).
+      pool: images of it.
+      test: images of the test part.
+      labeled: rows that are labeled.
+      budget: rows of the query.
+      changes: of the preset, by dotted field.
+    """
+
+    preset: str
+    image: tuple[int, int, int]
+    pool: int
+    test: int
+    labeled: int
+    budget: int
+    changes: dict[str, Any]
+
+
+PAPER = Scale("cifar10", (32, 32, 3), 50_000, 10_000, 1000, 1000, {})
+
+
 def options(parser: argparse.ArgumentParser) -> None:
     """How much is measured, and of which cycle."""
     parser.add_argument("--steps", type=int, help="measured a stage (CPU: 1, GPU: all)")
@@ -37,7 +62,26 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> list[Table]:
-    """The stages, the mixtures' share, the rows of Tables 2 and 3."""
+    """The paper's cycle, whole on a GPU."""
+    import stages
+
+    steps = arguments.steps or (1 if stages.on_cpu() else None)
+    # A chunk has to divide the steps between refits, and those measured.
+    chunk = next(c for c in (50, 25, 10, 5, 2, 1) if steps is None or steps % c == 0)
+    scale = PAPER._replace(
+        labeled=arguments.labeled, changes={"train.chunk_steps": chunk}
+    )
+    return tables(scale, steps, 500 if stages.on_cpu() else None)
+
+
+def tables(scale: Scale, steps: int | None, images: int | None) -> list[Table]:
+    """The stages, the mixtures' share, the rows of Tables 2 and 3.
+
+    Args:
+      scale: what is measured.
+      steps: measured a stage, a multiple of the chunk; None: all.
+      images: measured of the pool's forward pass; None: all.
+    """
     import jax
     import numpy as np
     import stages
@@ -46,30 +90,27 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
 
     from gmmal_jax import pool as pools
 
-    on_cpu = stages.on_cpu()
-    steps = arguments.steps or (1 if on_cpu else None)
-    # A chunk has to divide the steps between refits, and those measured.
-    chunk = next(c for c in (50, 25, 10, 5, 2, 1) if steps is None or steps % c == 0)
-    world = worlds.make("cifar10", (32, 32, 3), POOL, **{"train.chunk_steps": chunk})
-    rows = np.arange(arguments.labeled)
-    pool = pools.label(pools.make(np.arange(POOL)), rows, world.labels[rows], 0)
-    latents = stages.latents(POOL, world.network.latent_size, worlds.NUM_CLASSES)
+    on_cpu, pool_rows = stages.on_cpu(), scale.pool
+    world = worlds.make(scale.preset, scale.image, pool_rows, **scale.changes)
+    rows = np.arange(scale.labeled)
+    pool = pools.label(pools.make(np.arange(pool_rows)), rows, world.labels[rows], 0)
+    latents = stages.latents(pool_rows, world.network.latent_size, worlds.NUM_CLASSES)
 
     state = world.trainer.init(jax.random.key(0), None)
     supervised, state = stages.training(world, pool, state, 0, steps)
     alignment, state = stages.training(world, pool, state, 1, steps)
-    forward, columns = stages.embedding(world, state, 500 if on_cpu else None)
+    forward, columns = stages.embedding(world, state, images)
     fits = stages.refit(world, pool, latents)
-    query = stages.query(world, pool, columns | {"latents": latents}, BUDGET)
+    query = stages.query(world, pool, columns | {"latents": latents}, scale.budget)
 
     first, second = (
-        phase.num_steps(arguments.labeled, POOL - arguments.labeled)
+        phase.num_steps(scale.labeled, pool_rows - scale.labeled)
         for phase in world.method.learner.phases
     )
     refit = {"forward pass of the pool": forward} | fits
     refits = second // world.config.da.refit_every + 1
     refits_seconds = refits * _total(refit)
-    tests = Stage(2 * TEST / POOL * forward.seconds, forward.measured)
+    tests = Stage(2 * scale.test / pool_rows * forward.seconds, forward.measured)
     table: dict[str, Stage] = {
         f"supervised, {first:,} steps": supervised,
         f"alignment, {second:,} steps": alignment,
@@ -83,7 +124,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     step, between = supervised.seconds / first, BETWEEN * alignment.seconds / second
     pieces = stages.step_pieces(world, pool, state.model, step)
     return [
-        _stages(f"One cycle of the paper, {arguments.labeled:,} labels", table, on_cpu),
+        _stages(f"One cycle of the paper, {scale.labeled:,} labels", table, on_cpu),
         _shares(pieces, between, refit),
         _table_2(pieces),
         _table_3(between, refit),

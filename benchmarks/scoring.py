@@ -11,6 +11,7 @@ pool's rows. On a CPU all this happens in a child on one core.
 
 import argparse
 import json
+import math
 import sys
 
 import harness
@@ -55,7 +56,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
             rows,
             {RESNET: [SHARE]},
             "Columns added: critic and log-likelihoods beside the forward pass, medians"
-            " over chunks of 500 images. Scores added: the strategy's program, an "
+            " over chunks of images. Scores added: the strategy's program, an "
             "image. compiles again: whether other weights, mixtures and masks, as the "
             "next cycle has them, make anything compile.",
         )
@@ -71,7 +72,7 @@ def _case(name: str, num_images: int) -> Row:
     from gmmal_jax.types import PoolView
 
     dataset, shape, pool_rows, factor = _CASES[name]
-    chunk = embed.CHUNK_ROWS
+    chunk = embed.chunk_rows(1, math.prod(shape))
     world = worlds.make(dataset, shape, chunk)
     readout, strategy = world.method.learner.readout, world.method.strategy
     run, images = world.trainer.embed, world.images

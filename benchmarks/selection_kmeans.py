@@ -84,16 +84,24 @@ def _directions(rows: int) -> np.ndarray:
     return (z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _case(groups: int, candidates: int, clusters: int) -> Row:
+def problem(
+    groups: int, candidates: int, clusters: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points [groups, candidates, DIMS] and start centres [groups, clusters, DIMS]."""
+    points = _directions(groups * candidates).reshape(groups, candidates, DIMS)
+    return points, np.stack([group[:clusters] for group in points])
+
+
+def ours(
+    points: np.ndarray, starts: np.ndarray
+) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Our start and our Lloyd iterations, as calls on rows that lie on the device."""
     import jax
     import jax.numpy as jnp
-    from sklearn.cluster import KMeans, kmeans_plusplus
 
     from gmmal_jax import selection
 
-    warnings.filterwarnings("ignore")
-    points = _directions(groups * candidates).reshape(groups, candidates, DIMS)
-    starts = np.stack([group[:clusters] for group in points])
+    groups, candidates, clusters = *points.shape[:2], starts.shape[1]
     mask = jnp.ones(candidates, bool)
     placed = (jnp.asarray(points), jnp.asarray(starts))
 
@@ -115,6 +123,17 @@ def _case(groups: int, candidates: int, clusters: int) -> Row:
 
         return jax.lax.map(one, (keys, points))
 
+    return lambda: begin(placed[0]), lambda: lloyd(*placed)
+
+
+def _case(groups: int, candidates: int, clusters: int) -> Row:
+    import jax
+    from sklearn.cluster import KMeans, kmeans_plusplus
+
+    warnings.filterwarnings("ignore")
+    points, starts = problem(groups, candidates, clusters)
+    begin, lloyd = ours(points, starts)
+
     def theirs() -> list[Any]:
         return [
             KMeans(
@@ -125,15 +144,15 @@ def _case(groups: int, candidates: int, clusters: int) -> Row:
         ]  # fmt: skip
 
     contenders = {
-        "our start": lambda: jax.block_until_ready(begin(placed[0])),
+        "our start": lambda: jax.block_until_ready(begin()),
         "their start": lambda: [
             kmeans_plusplus(group, clusters, n_local_trials=1) for group in points
         ],
-        "our Lloyd": lambda: jax.block_until_ready(lloyd(*placed)),
+        "our Lloyd": lambda: jax.block_until_ready(lloyd()),
         "their Lloyd": theirs,
     }
     seconds = _seconds(contenders)
-    fits, ours = theirs(), float(lloyd(*placed).distances.sum())
+    fits, own = theirs(), float(lloyd().distances.sum())
     inertia = sum(fit.inertia_ for fit in fits)
     whole = [
         seconds[f"{whose} start"] + seconds[f"{whose} Lloyd"]
@@ -144,7 +163,7 @@ def _case(groups: int, candidates: int, clusters: int) -> Row:
         "Lloyd": seconds["their Lloyd"] / seconds["our Lloyd"],
         "both": whole[0] / whole[1],
         "steps": max(fit.n_iter_ for fit in fits),
-        "inertia, apart": abs(ours - inertia) / inertia,
+        "inertia, apart": abs(own - inertia) / inertia,
     }
 
 

@@ -42,7 +42,8 @@ def make(
     images = generator.integers(0, 256, (num_images, *image_shape), np.uint8)
     labels = generator.integers(NUM_CLASSES, size=num_images).astype(np.int32)
     moments = (0.5,) * image_shape[-1], (0.25,) * image_shape[-1]
-    form = networks.ImageForm(image_shape, *moments, config.data.pad, config.data.flip)
+    how = (config.data.pad, config.data.flip, config.train.precision)
+    form = networks.ImageForm(image_shape, *moments, *how)
     network = networks.make(config.model, config.width, NUM_CLASSES, form)
     method = assembly.make(network, config)
     mesh = parallel.make_mesh(1)

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import gmmal_jax
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import option
@@ -160,7 +161,8 @@ def environment(devices: Sequence[Any]) -> Values:
       devices: that share each batch.
     """
     return {
-        **{name: version(name) for name in PACKAGES},
+        "gmmal_jax": gmmal_jax.__version__,
+        **{name: version(name) for name in PACKAGES[1:]},
         "python": platform.python_version(),
         "device": devices[0].device_kind,
         "devices": len(devices),

@@ -1,0 +1,1 @@
+"""The parts of `on_gpu.py`: a file each, with `measure(context) -> Found`."""

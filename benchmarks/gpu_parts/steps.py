@@ -1,0 +1,79 @@
+"""The two training steps as a run takes them, ready to be called."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import worlds
+
+from gmmal_jax import keys, parallel, pool as pools, train
+from gpu_parts.base import Size
+from gpu_parts.limits import PRECISIONS
+
+SUPERVISED, ALIGNMENT = 0, 1
+"""Phases of the paper's learner."""
+
+
+class Contender(NamedTuple):
+    """A call that makes `Size.chunk` steps and waits for them.
+
+    Attributes:
+      call: returns nothing.
+      flops: operations of one step, by the network's forward passes.
+    """
+
+    call: Callable[[], None]
+    flops: float
+
+
+def world_of(size: Size, precision: str) -> worlds.World:
+    """The paper's method on random images; `PRECISIONS` names the precision."""
+    stored = "bf16" if precision == "bf16" else "float32"
+    changes = size.changes | {"train.precision": stored}
+    return worlds.make(size.preset, size.image, size.pool, **changes)
+
+
+def ours(size: Size, phase: int, precision: str) -> Contender:
+    """A chunk of a phase: rows are planned and placed before, as a run does meanwhile.
+
+    Args:
+      size: of everything.
+      phase: `SUPERVISED` or `ALIGNMENT`.
+      precision: one of `PRECISIONS`.
+    """
+    assert precision in PRECISIONS
+    world = world_of(size, precision)
+    trainer, key = world.trainer, jax.random.key(0)
+    rows = np.arange(size.labeled)
+    pool = pools.label(pools.make(np.arange(size.pool)), rows, world.labels[rows], 0)
+    inputs = trainer.learner.phases[phase].inputs
+    planned = train._plan(
+        trainer, trainer.learner.phases[phase], train._Address(0, 0, phase),
+        train.Data(world.images, pool), 0, 1000 * size.chunk,
+    )  # fmt: skip
+    products = "highest" if precision == "float32" else "default"
+    state = trainer.init(keys.key(0, "network", 0), None)
+
+    def call() -> None:
+        nonlocal state
+        with jax.default_matmul_precision(products):
+            state, metrics = parallel.run_chunk(
+                trainer.steps[phase], key, state, planned
+            )
+        jax.block_until_ready((state, metrics))
+
+    # Forward and backward are three forward passes; X_s goes forward only.
+    passes = 3 * (inputs.labeled + inputs.unlabeled) + inputs.subset
+    return Contender(call, passes * forward_flops(world))
+
+
+def forward_flops(world: worlds.World) -> float:
+    """Operations of one image's forward pass (a multiply-add is two)."""
+    network = world.network
+
+    state = jax.eval_shape(network.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((1, *world.images.shape[1:]), np.float32)
+    lowered = jax.jit(network.predict).lower(state, images)
+    found: Any = lowered.cost_analysis() or {}
+    return float(found.get("flops", float("nan")))

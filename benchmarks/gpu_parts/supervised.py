@@ -1,0 +1,9 @@
+"""The supervised step with its balanced subset."""
+
+from gpu_parts import step_times, steps
+from gpu_parts.base import Context, Found
+
+
+def measure(context: Context) -> Found:
+    """See `step_times`."""
+    return step_times.measure(context, steps.SUPERVISED)

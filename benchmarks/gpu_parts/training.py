@@ -1,0 +1,56 @@
+"""Real training: the pieces of `experiments.first_cycle`, as many as the time takes."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import pack_cifar
+from experiments import tables
+from experiments.first_cycle import check, report, run, work
+from gmmal_jax.errors import Interrupted
+from gpu_parts.base import Context, Found
+
+TABLE = "first_cycle.csv"
+SHORTEST = 60.0
+"""Seconds that must be left for another piece to begin."""
+
+
+def measure(context: Context) -> Found:
+    """Go on with the experiment where its rows end, until the time is up."""
+    results, scale = context.out / TABLE, context.size.experiment
+    if not results.exists() and run.RESULTS.exists() and scale != "toy":
+        shutil.copyfile(run.RESULTS, results)
+    before = len(tables.load(results))
+    dataset = _dataset(context)
+    if dataset is None:
+        raise FileNotFoundError("no images: name CIFAR-10's file with --data")
+    data = work.Data(dataset, None, context.work / "first_cycle")
+    finished = True
+    try:
+        run.missing(
+            scale, data, results, stop=context.is_over,
+            most=1 if scale == "toy" else None,
+        )  # fmt: skip
+    except Interrupted:
+        finished = False
+    rows = tables.load(results)
+    left = len(run.left(scale, rows))
+    done = [row for row in rows[before:]]
+    headline = f"{len(done)} pieces done now, {left} left"
+    if scale != "toy":
+        print(report.status(rows, scale))
+        finished = finished and not left
+    found = {"rows": done, "left": left}
+    return Found(headline, found, finished=finished)
+
+
+def _dataset(context: Context) -> str | None:
+    if context.size.experiment == "toy":
+        return check.images(context.work / "toy.npz")
+    if context.data is None:
+        return None
+    whole = context.work / "cifar10.npz"
+    if not whole.exists():
+        np.savez(whole, **pack_cifar.read(Path(context.data)))
+    return f"npz:{whole}"
