@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--status", action="store_true", help="what is done, and how long the rest is"
     )
+    parser.add_argument(
+        "--report", action="store_true", help="rewrite the tables of the README"
+    )
     parser.add_argument("--dataset", default="cifar10", help="cifar10 or npz:FILE")
     parser.add_argument("--data-dir", help="of the prepared TFDS data sets")
     parser.add_argument("--work", type=Path, default=Path("runs/first_cycle"))
@@ -43,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.sched_setaffinity(0, {args.core})  # before JAX counts its threads
     if args.status:
         print(report.status(tables.load(args.results), args.scale))
+        return 0
+    if args.report:
+        report.write(tables.load(args.results))
         return 0
     if args.check:
         with tempfile.TemporaryDirectory() as folder:

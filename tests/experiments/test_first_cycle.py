@@ -1,0 +1,179 @@
+"""The experiment's order, its own arithmetic, and that its committed files agree."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from experiments import tables
+from experiments.first_cycle import check, cli, distances, pieces, report, run, work
+from gmmal_jax.errors import Interrupted
+
+
+def row(arm, accuracy, seed=0, **changes):
+    made = {
+        "scale": "cpu", "setting": "balanced", "eval": "test", "seed": str(seed),
+        "arm": arm, "part": "balanced", "accuracy": str(accuracy), "seconds": "600",
+        "begins_with": "", "network": "n", "labeled_accuracy": "1",
+        **{column: "" for column, *_ in report.COLUMNS.values()},
+    }  # fmt: skip
+    return made | {name: str(value) for name, value in changes.items()}
+
+
+def trials(*means):
+    return [
+        row(name, mean + gap, seed, part="recipe", eval="validation")
+        for name, mean in zip(pieces.RATES, means, strict=True)
+        for seed, gap in zip(pieces.SEEDS["recipe"], (-0.1, 0, 0.1), strict=True)
+    ]
+
+
+def test_the_recipe_comes_first_and_is_everybodys():
+    first = pieces.order("cpu", [])
+    assert {piece.part for piece in first} == {"recipe"} and len(first) == 6
+    assert {piece.eval for piece in first} == {"validation"}
+    assert min(piece.seed for piece in first) >= 1000
+    assert len(pieces.order("cpu", trials(0.4, 0.5)[:5])) == 6
+    for means, rate in (((0.5, 0.4), 0.1), ((0.4, 0.5), 0.01)):
+        planned = pieces.order("cpu", trials(*means))[6:]
+        rates = {p.config("cifar10", None).train.learning_rate for p in planned}
+        assert rates == {rate}
+        assert {piece.eval for piece in planned} == {"test"}
+        assert max(piece.seed for piece in planned) < 1000
+    order = list(dict.fromkeys(piece.part for piece in planned))
+    assert order == list(pieces.PARTS[1:])
+    assert [p.arm for p in planned[:5]] == list(pieces.STAGE_1 | pieces.STAGE_2)
+    keys = [piece.key for piece in planned]
+    assert len(set(keys)) == len(keys) == 80
+
+
+def test_pieces_differ_in_what_they_compare_and_parents_are_pieces_before_them():
+    planned = list(pieces.reported("cpu", {}))
+    seen = set()
+    for piece in planned:
+        assert piece.parent is None or piece.parent.key in seen, piece
+        seen.add(piece.key)
+        config = piece.config("cifar10", None)
+        assert (config.initial, config.cycles, config.width) == (1000, 1, 16)
+        assert config.train.epochs == 200 and config.query == "random"
+    by_arm = {p.arm: p for p in planned if p.part == "balanced" and p.seed == 0}
+    da, without = (by_arm[name].changes for name in ("da", "pool forward"))
+    assert without == da | {"da.beta": 0.0}
+    assert da["da.steps"] == by_arm["longer"].changes["da.steps"] == 3000
+    assert "da.steps" not in by_arm["reg"].changes
+    long = next(p for p in planned if p.part == "long")
+    assert long.changes["da.steps"] == 10_000 and long.parent.key == by_arm["reg"].key
+    own = next(p for p in planned if p.arm == "da, literal")
+    assert own.parent.arm == "reg, literal" and own.parent.changes["gmm.shrinkage"] == 0
+
+
+def test_scales_are_the_papers_but_for_what_they_say():
+    both = [pieces.SCALES[name].changes for name in ("cpu", "gpu")]
+    apart = {k for k in both[0] | both[1] if both[0].get(k) != both[1].get(k)}
+    assert apart == {"width", "reg.refit_every"}
+
+
+def test_distances_by_hand():
+    labeled = np.array([True, True, False, False])
+    latents = np.array([[0.0, 1], [2, 1], [3, 0], [5, 4]])
+    # Means (1, 1) and (4, 2); standard deviations (1, 0) and (1, 2).
+    assert distances.frechet(latents, labeled) == pytest.approx(np.sqrt(14 / 5))
+    assert distances.frechet(np.repeat(latents, 2, 0), np.arange(8) % 2 == 0) == 0
+    classes = np.array([0, 0, 7, 7])
+    # Sums of squares about the classes' means: 1 + 1 and 1 + 1 + 4 + 4.
+    assert distances.spread(latents, labeled, classes) == pytest.approx(2 / 10)
+
+
+def test_differences_are_paired_within_seeds_and_within_networks():
+    contrast = report.Contrast("?", "da", "pool forward")
+    rows = [
+        row(arm, accuracy, seed, begins_with=network)
+        for arm, accuracy, seed, network in (
+            ("da", 0.6, 0, "a"), ("pool forward", 0.5, 0, "a"),
+            ("da", 0.8, 1, "b"), ("pool forward", 0.5, 1, "b"),
+            ("da", 0.9, 2, "c"), ("pool forward", 0.1, 2, "d"),
+            ("da", 0.9, 3, "e"),
+        )
+    ]  # fmt: skip
+    found = report.difference(rows, "cpu", "balanced", contrast)
+    assert found.num_seeds == 2 and found.mean == pytest.approx(20)
+    assert report.difference(rows, "cpu", "imbalanced", contrast) is None
+    assert report.difference(rows, "gpu", "balanced", contrast) is None
+
+
+def test_no_difference_is_shown_before_the_balanced_part_is_complete():
+    planned = [p for p in pieces.reported("cpu", {}) if p.part == "balanced"]
+    rows = trials(0.5, 0.4) + [row(p.arm, 0.5, p.seed) for p in planned]
+    assert "Differences" in report.body(rows)
+    assert "Differences" not in report.body(rows[:-1])
+
+
+def test_the_status_counts_and_estimates():
+    rows = [*trials(0.5, 0.4), row("ce", 0.5), row("reg", 0.5, seconds=1200)]
+    lines = report.status(rows, "cpu").splitlines()
+    assert "| recipe | 6 | 6 | 1.0 | 0.0 |" in lines
+    # Four more of ce at 600 s, of reg at 1200; fifteen others at the longest known.
+    hours = (4 * 600 + 4 * 1200 + 15 * 1200) / 3600
+    assert f"| balanced | 2 | 25 | 0.5 | {hours:.1f} |" in lines
+    assert "| recipe | 0 | 6 | 0.0 | ? |" in report.status([], "cpu").splitlines()
+
+
+def test_what_is_committed_agrees_with_itself():
+    rows = tables.load(run.RESULTS)
+    keys = [run.key(each) for each in rows]
+    assert rows and len(set(keys)) == len(keys)
+    for scale in {each["scale"] for each in rows}:
+        planned = {piece.key for piece in pieces.order(scale, rows)}
+        assert {key for key in keys if key[0] == scale} <= planned
+    assert report.body(rows) in report.README.read_text()
+    committed = json.loads(check.RECORD.read_text())["rows"]
+    assert [each["arm"] for each in committed] == list(check.ARMS)
+
+
+def test_the_check_fails_where_networks_differ(capsys):
+    committed = json.loads(check.RECORD.read_text())["rows"]
+    assert check.against(committed, committed, same=True)
+    moved = [each | {"network": "other"} for each in committed]
+    assert not check.against(moved, committed, same=True)
+    assert check.against(moved, committed, same=False)
+    worse = [each | {"accuracy": str(float(each["accuracy"]) - 0.2)} for each in moved]
+    assert not check.against(worse, committed, same=False)
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+def test_a_piece_goes_on_where_it_was_stopped_and_a_lost_network_is_trained_again(
+    tmp_path, monkeypatch
+):
+    small = {"width": 2, "train.epochs": 4, "da.hidden": (8,)}
+    toy = pieces.SCALES["toy"]
+    toy = toy._replace(changes=toy.changes | small, short=20)
+    monkeypatch.setitem(pieces.SCALES, "toy", toy)
+    results, said = tmp_path / "results.csv", []
+    data = work.Data(check.images(tmp_path / "toy.npz"), None, tmp_path / "work")
+    reg, da = check.wanted()
+
+    asked = iter([True])
+    with pytest.raises(Interrupted):
+        run.one(reg, data, results, said.append, lambda: next(asked))
+    assert not tables.load(results)
+    assert list(work.folder(reg, data.work).rglob("phase-*"))
+    run.one(reg, data, results, said.append, lambda: False)
+    assert not list(work.folder(reg, data.work).rglob("phase-*"))
+
+    shutil.rmtree(work.folder(reg, data.work))
+    run.one(da, data, results, said.append, lambda: False)
+    assert any("is gone: trained again" in line for line in said)
+    first, second = tables.load(results)
+    # Resumed once and straight once: the same bits, or the branch would show it.
+    assert second["begins_with"] == first["network"] != second["network"]
+    assert second["distance_before"] == first["distance"]
+    assert (second["network_steps"], second["critic_steps"]) == ("20", "20")
+    assert run.left("toy", [*tables.load(results)])[0].part == "recipe"
+
+
+def test_wrong_data_is_one_line(tmp_path, capsys):
+    options = ["--work", str(tmp_path / "w"), "--results", str(tmp_path / "r.csv")]
+    assert cli.main([*options, "--dataset", "npz:nowhere.npz"]) == 2
+    error = capsys.readouterr().err
+    assert "nowhere.npz" in error and error.count("\n") == 1
