@@ -25,11 +25,13 @@ def measure(context: Context, phase: int) -> Found:
         name: 1e3 * statistics.median(values) / size.chunk
         for name, values in times.items()
     }
-    peaks = limits.measure(size).products
-    shares = {
-        name: made[name].flops / (milliseconds[name] / 1e3) / peaks[name]
-        for name in limits.PRECISIONS
-    }
+    rates = limits.measure(size)
+    traffic = {name: made[name].traffic() for name in limits.PRECISIONS}
+    shares, moved = {}, {}
+    for name in limits.PRECISIONS:
+        seconds = milliseconds[name] / 1e3
+        shares[name] = made[name].flops / seconds / rates.products[name]
+        moved[name] = traffic[name] / seconds / rates.copy
     theirs = milliseconds.get("PyTorch, bf16")
     results = {
         "milliseconds": milliseconds,
@@ -39,12 +41,16 @@ def measure(context: Context, phase: int) -> Found:
         },
         "flops": made["bf16"].flops,
         "share_of_product_peak": shares,
-        "products_flops": peaks,
+        "products_flops": rates.products,
+        "bytes_accessed": traffic,
+        "share_of_copy_bandwidth": moved,
+        "copy_bytes_per_s": rates.copy,
         "pytorch_over_bf16": theirs / milliseconds["bf16"] if theirs else None,
         "goal_milliseconds": GOALS[phase],
     }
     headline = ", ".join(
-        f"{name} {milliseconds[name]:.2f} ms ({share(shares[name], 1)} of peak)"
+        f"{name} {milliseconds[name]:.2f} ms ({share(shares[name], 1)} of peak, "
+        f"{share(moved[name], 1)} of bandwidth)"
         for name in limits.PRECISIONS
     )
     if theirs:

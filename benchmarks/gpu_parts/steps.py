@@ -21,10 +21,13 @@ class Contender(NamedTuple):
     Attributes:
       call: returns nothing.
       flops: operations of one step, by the network's forward passes.
+      traffic: () -> bytes that one step reads and writes, as XLA counts them when it
+        has fused what it can; compiles the program again, or finds it in the cache.
     """
 
     call: Callable[[], None]
     flops: float
+    traffic: Callable[[], float]
 
 
 def world_of(size: Size, precision: str) -> worlds.World:
@@ -63,9 +66,16 @@ def ours(size: Size, phase: int, precision: str) -> Contender:
             )
         jax.block_until_ready((state, metrics))
 
+    def traffic() -> float:
+        carry = (jax.random.key_data(key), state)
+        with jax.default_matmul_precision(products):
+            compiled = trainer.steps[phase].run.lower(carry, planned).compile()
+        found: Any = compiled.cost_analysis() or {}  # a loop's body counts once
+        return float(found.get("bytes accessed", float("nan")))
+
     # Forward and backward are three forward passes; X_s goes forward only.
     passes = 3 * (inputs.labeled + inputs.unlabeled) + inputs.subset
-    return Contender(call, passes * forward_flops(world))
+    return Contender(call, passes * forward_flops(world), traffic)
 
 
 def forward_flops(world: worlds.World) -> float:

@@ -13,6 +13,8 @@ from experiments.first_cycle import check, pieces, report, run, work
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.storage import files
 
+_HAS_AFFINITY = hasattr(os, "sched_setaffinity")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing, in order; or tell what is left; or check."""
@@ -42,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="stop, saved, after so many")
     parser.add_argument("--pieces", type=int, help="stop after so many pieces")
     args = parser.parse_args(argv)
-    if args.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {args.core})  # before JAX counts its threads
+    core = max(os.sched_getaffinity(0)) if args.check and _HAS_AFFINITY else args.core
+    if core is not None and _HAS_AFFINITY:
+        os.sched_setaffinity(0, {core})  # before JAX counts its threads: bits repeat
     if args.status:
         print(report.status(tables.load(args.results), args.scale))
         return 0
