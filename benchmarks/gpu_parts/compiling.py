@@ -80,5 +80,5 @@ def child(size_name: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+    sys.path[:1] = [str(HERE.parents[1]), str(HERE.parents[2])]
     print(json.dumps(child(sys.argv[1])))

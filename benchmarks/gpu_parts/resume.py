@@ -101,5 +101,5 @@ def child(folder: Path, data: Path, size: str, kill: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+    sys.path[:1] = [str(HERE.parents[1]), str(HERE.parents[2])]
     child(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

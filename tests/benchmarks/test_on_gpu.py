@@ -92,17 +92,20 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
 def arguments(folder, **changes):
     given = {
         "dry_run": True, "data": None, "out": folder, "work": folder, "peer": [],
-        "only": None, "minutes": 5.0, "worker": time.monotonic() + 100,
+        "only": None, "minutes": 5.0,
     }  # fmt: skip
     return argparse.Namespace(**(given | changes))
 
 
-def test_a_part_that_fails_is_recorded_with_its_reason(on_gpu, tmp_path):
-    on_gpu._measure(arguments(tmp_path, dry_run=False), "training")
+def test_a_part_that_fails_is_recorded_with_its_reason(on_gpu, load, tmp_path):
+    worker, folder = load("gpu_parts.worker"), str(tmp_path)
+    ends = time.monotonic() + 100
+    job = worker.Job(["training"], "full", ends, None, folder, folder, {})
+    worker.measure(job, "training")
     record = json.loads((tmp_path / "training.json").read_text())
     assert record["status"] == "failed" and "--data" in record["headline"]
     assert any("FileNotFoundError" in line for line in record["log"])
-    assert "failed: FileNotFoundError" in on_gpu.table(tmp_path)
+    assert "failed: FileNotFoundError" in on_gpu.records.table(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,9 @@ def test_a_part_that_takes_its_process_along_does_not_stop_the_next(
             f"print('begin {names[0]}', flush=True); {end}"
         )
         if len(asked) == 2:
-            on_gpu._write(tmp_path, names[0], {"status": "ok", "headline": "well"})
+            on_gpu.records.write(
+                tmp_path, names[0], {"status": "ok", "headline": "well"}
+            )
             script = f"print('begin {names[0]}'); print('end {names[0]}')"
         return subprocess.Popen(
             [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=log,
@@ -133,7 +138,7 @@ def test_a_part_that_takes_its_process_along_does_not_stop_the_next(
         )  # fmt: skip
 
     monkeypatch.setattr(on_gpu, "_start", start)
-    monkeypatch.setattr(on_gpu, "table", lambda out: "")
+    monkeypatch.setattr(on_gpu.records, "table", lambda out: "")
     args = arguments(tmp_path, only=["numerics", "em"])
     assert on_gpu._all(args) == 1
     assert asked == [["numerics", "em"], ["em"]]
@@ -153,13 +158,12 @@ def test_time_that_is_up_leaves_the_part_for_the_next_call(
         )  # fmt: skip
 
     monkeypatch.setattr(on_gpu, "_start", start)
-    monkeypatch.setattr(on_gpu, "table", lambda out: "")
-    monkeypatch.setattr(on_gpu, "SHORTEST", 0.0)
+    monkeypatch.setattr(on_gpu.records, "table", lambda out: "")
+    monkeypatch.setattr(on_gpu.worker, "SHORTEST", 0.0)
     args = arguments(tmp_path, only=["em"], minutes=2 / 60)
     assert on_gpu._all(args) == 0
-    record = json.loads((tmp_path / "em.json").read_text())
-    assert record["status"] == "unfinished"
-    assert on_gpu._status(record) != on_gpu.OK  # so it is run again
+    # So it is run again.
+    assert on_gpu.records.status(tmp_path, "em") == on_gpu.records.UNFINISHED
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ def test_a_leak_of_tf32_would_be_seen(load, check):
 
 
 def test_kernels_are_summed_by_name(load, monkeypatch, tmp_path):
-    profile = load("gpu_parts.profile")
+    profile = load("gpu_parts.kernels")
     (tmp_path / "a.xplane.pb").touch()
 
     class Event:
