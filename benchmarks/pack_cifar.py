@@ -124,11 +124,13 @@ def _compressed(pixels: np.ndarray, labels: np.ndarray, cut: int, digest: str) -
         "sha256": np.asarray(digest),
     }
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as file:
+    with zipfile.ZipFile(buffer, "w") as file:
         for name, array in arrays.items():
-            member = io.BytesIO()
-            np.save(member, array)
-            file.writestr(f"{name}.npy", member.getvalue())
+            content = io.BytesIO()
+            np.save(content, array)
+            # Without a date of its own: equal arrays make equal files.
+            member = zipfile.ZipInfo(f"{name}.npy")
+            file.writestr(member, content.getvalue(), zipfile.ZIP_BZIP2)
     return buffer.getvalue()
 
 

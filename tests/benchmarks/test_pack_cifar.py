@@ -26,6 +26,8 @@ def test_parts_are_small_and_together_the_same(arrays, tmp_path):
     names = [f"c-{i}-of-{len(paths)}.npz" for i in range(1, len(paths) + 1)]
     assert [path.name for path in paths] == names and len(paths) == 3
     assert max(path.stat().st_size for path in paths) <= limit
+    again = pack_cifar.pack(arrays, tmp_path / "d.npz", limit)
+    assert [p.read_bytes() for p in again] == [p.read_bytes() for p in paths]
     for path in paths:
         for name, values in pack_cifar.unpack(path).items():
             np.testing.assert_array_equal(values, arrays[name])
