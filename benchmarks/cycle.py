@@ -11,9 +11,9 @@ and 3, device unnamed) stand beside ours for reference only.
 
 import argparse
 import sys
-from typing import Any, NamedTuple
 
 import harness
+import worlds
 from harness import Row, Table
 
 BETWEEN = 500  # steps between refits, Table 3
@@ -30,29 +30,7 @@ PAPER_BETWEEN, PAPER_REFIT = 144.9939, 22.0256  # Table 3, s
 PAPER_SHARES = (0.0566, 0.1519)
 
 
-class Scale(NamedTuple):
-    """What is measured.
-
-    Attributes:
-      preset: data set whose preset the method starts from.
-      image: (h, w, ch).
-      pool: images of it.
-      test: images of the test part.
-      labeled: rows that are labeled.
-      budget: rows of the query.
-      changes: of the preset, by dotted field.
-    """
-
-    preset: str
-    image: tuple[int, int, int]
-    pool: int
-    test: int
-    labeled: int
-    budget: int
-    changes: dict[str, Any]
-
-
-PAPER = Scale("cifar10", (32, 32, 3), 50_000, 10_000, 1000, 1000, {})
+PAPER = worlds.Scale("cifar10", (32, 32, 3), 50_000, 10_000, 1000, 1000, {})
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +52,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     return tables(scale, steps, 500 if stages.on_cpu() else None)
 
 
-def tables(scale: Scale, steps: int | None, images: int | None) -> list[Table]:
+def tables(scale: worlds.Scale, steps: int | None, images: int | None) -> list[Table]:
     """The stages, the mixtures' share, the rows of Tables 2 and 3.
 
     Args:
@@ -83,17 +61,12 @@ def tables(scale: Scale, steps: int | None, images: int | None) -> list[Table]:
       images: measured of the pool's forward pass; None: all.
     """
     import jax
-    import numpy as np
     import stages
-    import worlds
     from stages import Stage
-
-    from gmmal_jax import pool as pools
 
     on_cpu, pool_rows = stages.on_cpu(), scale.pool
     world = worlds.make(scale.preset, scale.image, pool_rows, **scale.changes)
-    rows = np.arange(scale.labeled)
-    pool = pools.label(pools.make(np.arange(pool_rows)), rows, world.labels[rows], 0)
+    pool = worlds.pool(world, scale.labeled)
     latents = stages.latents(pool_rows, world.network.latent_size, worlds.NUM_CLASSES)
 
     state = world.trainer.init(jax.random.key(0), None)

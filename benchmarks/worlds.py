@@ -5,12 +5,40 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmmal_jax import assembly, config as configs, parallel, train
+from gmmal_jax import (
+    assembly,
+    config as configs,
+    parallel,
+    pool as pools,
+    train,
+)
 from gmmal_jax.config.presets import preset
 from gmmal_jax.data import store
 from gmmal_jax.phases import network as networks
 
 NUM_CLASSES = 10
+
+
+class Scale(NamedTuple):
+    """How large a pool, and of what: the paper's, or a toy's.
+
+    Attributes:
+      preset: data set whose preset the method starts from.
+      image: (h, w, ch).
+      pool: images of it.
+      test: images of the test part.
+      labeled: rows that are labeled.
+      budget: rows of the query.
+      changes: of the preset, by dotted field.
+    """
+
+    preset: str
+    image: tuple[int, int, int]
+    pool: int
+    test: int
+    labeled: int
+    budget: int
+    changes: dict[str, Any]
 
 
 class World(NamedTuple):
@@ -53,6 +81,13 @@ def make(
         method.learner, mesh, config.train.chunk_steps, NUM_CLASSES
     )
     return World(config, network, method, trainer, placed, labels)
+
+
+def pool(world: World, num_labeled: int) -> pools.Pool:
+    """All images of a world; the first ones are labeled."""
+    rows = np.arange(num_labeled)
+    whole = pools.make(np.arange(len(world.images)))
+    return pools.label(whole, rows, world.labels[rows], 0)
 
 
 def traces(call: Any) -> bool:

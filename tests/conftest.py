@@ -31,9 +31,9 @@ install_import_hook("gmmal_jax", "beartype.beartype")
 
 
 SLOW = (
-    "test_loop", "test_devices", "test_settings", "test_cli", "test_third_party",
-    "test_every_learner", "test_contract", "test_adversary", "test_reg_memory",
-    "test_em",
+    "test_loop", "test_on_gpu", "test_devices", "test_settings", "test_cli",
+    "test_third_party", "test_every_learner", "test_contract", "test_adversary",
+    "test_reg_memory", "test_em",
 )  # fmt: skip
 """Files that take longest: begun first, so that no worker is left alone with one."""
 

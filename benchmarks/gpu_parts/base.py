@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import worlds
+
 
 class Size(NamedTuple):
     """How large everything is: the paper's scale, or a toy's for a rehearsal.
 
     Attributes:
       name: "full" or "dry".
-      preset: data set whose preset the method starts from.
-      image: (h, w, ch).
-      pool: images of it.
-      test: images of the test part.
-      labeled: rows that are labeled.
-      budget: rows of a query.
-      changes: of the preset, by dotted field.
+      scale: of the pool and the method.
       chunk: steps a dispatch.
       rounds: of a comparison.
       side: of the square matrices whose product is the peak.
@@ -29,13 +25,7 @@ class Size(NamedTuple):
     """
 
     name: str
-    preset: str
-    image: tuple[int, int, int]
-    pool: int
-    test: int
-    labeled: int
-    budget: int
-    changes: dict[str, Any]
+    scale: worlds.Scale
     chunk: int
     rounds: int
     side: int
@@ -48,13 +38,15 @@ class Size(NamedTuple):
 
 FULL = Size(
     name="full",
-    preset="cifar10",
-    image=(32, 32, 3),
-    pool=50_000,
-    test=10_000,
-    labeled=1000,
-    budget=1000,
-    changes={"train.chunk_steps": 50},
+    scale=worlds.Scale(
+        preset="cifar10",
+        image=(32, 32, 3),
+        pool=50_000,
+        test=10_000,
+        labeled=1000,
+        budget=1000,
+        changes={"train.chunk_steps": 50},
+    ),
     chunk=50,
     rounds=5,
     side=8192,
@@ -71,25 +63,27 @@ FULL = Size(
 )
 DRY = Size(
     name="dry",
-    preset="digits",
-    image=(8, 8, 3),
-    pool=600,
-    test=100,
-    labeled=40,
-    budget=20,
-    changes={
-        "model": "gpu_parts.toy:network",
-        "width": 8,
-        "train.chunk_steps": 2,
-        "train.steps": 4,
-        "train.batch_size": 10,
-        "reg.subset_size": 20,
-        "da.steps": 4,
-        "da.refit_every": 2,
-        "da.batch_size": 10,
-        "da.hidden": (16,),
-        "gmm.shard_size": 200,
-    },
+    scale=worlds.Scale(
+        preset="digits",
+        image=(8, 8, 3),
+        pool=600,
+        test=100,
+        labeled=40,
+        budget=20,
+        changes={
+            "model": "gpu_parts.toy:network",
+            "width": 8,
+            "train.chunk_steps": 2,
+            "train.steps": 4,
+            "train.batch_size": 10,
+            "reg.subset_size": 20,
+            "da.steps": 4,
+            "da.refit_every": 2,
+            "da.batch_size": 10,
+            "da.hidden": (16,),
+            "gmm.shard_size": 200,
+        },
+    ),
     chunk=2,
     rounds=2,
     side=256,

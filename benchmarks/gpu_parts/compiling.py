@@ -49,10 +49,9 @@ def _process(size: str, cache: str) -> dict[str, float]:
 def child(size_name: str) -> dict[str, float]:
     """Seconds of the first call of each program of a run."""
     import jax
-    import numpy as np
     import stages
+    import worlds
 
-    from gmmal_jax import pool as pools
     from gpu_parts import steps
     from gpu_parts.base import SIZES
 
@@ -72,8 +71,7 @@ def child(size_name: str) -> dict[str, float]:
     columns = first(
         "readout", lambda: world.trainer.embed(readout, state, world.images)
     )
-    rows = np.arange(size.labeled)
-    pool = pools.label(pools.make(np.arange(size.pool)), rows, world.labels[rows], 0)
+    pool = worlds.pool(world, size.scale.labeled)
     for name, stage in stages.refit_calls(world, pool, columns["latents"]).items():
         first(name, stage)
     return found

@@ -134,14 +134,14 @@ def _penalty64(layers: Any, points: np.ndarray) -> np.ndarray:
 
 def _latents(size: Size) -> dict[str, Check]:
     """How far TF32 and bf16 move latents of an untrained network: relative."""
-    exact, checks = None, {}
+    exact, checks, scale = None, {}, size.scale
     for name, precision, products, bits in (
         ("float32", "float32", "highest", 0),
         ("TF32", "float32", "default", 11),
         ("bf16", "bf16", "default", 9),
     ):
-        changes = size.changes | {"train.precision": precision}
-        world = worlds.make(size.preset, size.image, 100, **changes)
+        changes = scale.changes | {"train.precision": precision}
+        world = worlds.make(scale.preset, scale.image, 100, **changes)
         images = world.network.normalized(jnp.asarray(world.images.read(slice(None))))
         state = jax.jit(world.network.init)(jax.random.key(0))
         with jax.default_matmul_precision(products):

@@ -12,11 +12,7 @@ CLUSTERS = {"full": (10, 300, 100), "dry": (2, 30, 5)}
 
 def measure(context: Context) -> Found:
     """The tables of `cycle.py`; on a CPU two steps a stage, in CPU seconds."""
-    size = context.size
-    scale = cycle.Scale(
-        size.preset, size.image, size.pool, size.test, size.labeled, size.budget,
-        size.changes,
-    )  # fmt: skip
+    size, scale = context.size, context.size.scale
     steps = None if size.name == "full" else size.chunk
     tables = cycle.tables(scale, steps, None)
     stages = {row["stage"]: row["seconds"] for row in tables[0].rows}
@@ -26,9 +22,9 @@ def measure(context: Context) -> Found:
         *selection_kmeans.problem(*CLUSTERS[size.name])
     )
     rates = {
-        "readout, images a second": size.pool / stages["scoring pass"],
-        "query, rows a second": size.pool / stages["scores and query"],
-        "EM with merge, rows a second": size.pool / mixture["seconds"],
+        "readout, images a second": scale.pool / stages["scoring pass"],
+        "query, rows a second": scale.pool / stages["scores and query"],
+        "EM with merge, rows a second": scale.pool / mixture["seconds"],
         "k-means start, seconds": limits.seconds(start),
         "k-means Lloyd, seconds": limits.seconds(lloyd),
     }

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import worlds
 
-from gmmal_jax import keys, parallel, pool as pools, train
+from gmmal_jax import keys, parallel, train
 from gpu_parts.base import Size
 from gpu_parts.limits import PRECISIONS
 
@@ -33,8 +33,8 @@ class Contender(NamedTuple):
 def world_of(size: Size, precision: str) -> worlds.World:
     """The paper's method on random images; `PRECISIONS` names the precision."""
     stored = "bf16" if precision == "bf16" else "float32"
-    changes = size.changes | {"train.precision": stored}
-    return worlds.make(size.preset, size.image, size.pool, **changes)
+    scale, changes = size.scale, size.scale.changes | {"train.precision": stored}
+    return worlds.make(scale.preset, scale.image, scale.pool, **changes)
 
 
 def ours(size: Size, phase: int, precision: str) -> Contender:
@@ -48,8 +48,7 @@ def ours(size: Size, phase: int, precision: str) -> Contender:
     assert precision in PRECISIONS
     world = world_of(size, precision)
     trainer, key = world.trainer, jax.random.key(0)
-    rows = np.arange(size.labeled)
-    pool = pools.label(pools.make(np.arange(size.pool)), rows, world.labels[rows], 0)
+    pool = worlds.pool(world, size.scale.labeled)
     inputs = trainer.learner.phases[phase].inputs
     planned = train._plan(
         trainer, trainer.learner.phases[phase], train._Address(0, 0, phase),

@@ -56,7 +56,7 @@ def contender(size: Size, phase: int, batches: tuple[int, int]) -> Callable[[], 
 
 def _network(size: Size, device: str) -> Any:
     """ResNet-18, or the layers of `toy.network`."""
-    side, _, channels = size.image
+    side, _, channels = size.scale.image
     if size.name == "full":
         case = train_step.Case("resnet18", 64, side, channels, 1, 1, 1.0)
         layers = train_step._torch_resnet(case)
@@ -71,7 +71,7 @@ def _network(size: Size, device: str) -> Any:
 
 
 def _rows(size: Size, device: str, num: int) -> tuple[Any, Any]:
-    h, w, ch = size.image
+    h, w, ch = size.scale.image
     x = torch.randn(num, ch, h, w, device=device)
     y = torch.arange(num, device=device) % CLASSES
     return x.to(memory_format=torch.channels_last), y

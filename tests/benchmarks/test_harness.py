@@ -1,6 +1,5 @@
 """The benchmarks' arithmetic: floors, tables, merged results. Nothing is measured."""
 
-import importlib
 import json
 import os
 import sys
@@ -9,13 +8,6 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a script of the benchmarks by name."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
 
 
 @pytest.fixture

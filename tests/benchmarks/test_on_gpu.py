@@ -1,8 +1,8 @@
 """The command for a borrowed GPU, rehearsed: killed, gone on with, failing in part."""
 
 import argparse
-import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,15 +20,13 @@ PARTS = (
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Import a module of the benchmarks by name."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
-
-
-@pytest.fixture
 def on_gpu(load):
     return load("on_gpu")
+
+
+TESTS_OWN = ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
+"""One device, and no cache but the command's own."""
 
 
 def command(folder, *more):
@@ -56,8 +54,9 @@ def alive(session):
 def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path):
     """Whole: the slowest test here; nothing else runs all parts' code."""
     process = subprocess.Popen(
-        command(tmp_path), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command(tmp_path), stdout=subprocess.PIPE, text=True, start_new_session=True,
+        env=PLAIN,
+    )  # fmt: skip
     while process.stdout.readline() != "resume: toy size\n":
         assert process.poll() is None
     children = [
@@ -76,7 +75,7 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
         time.sleep(0.1)
 
     done = subprocess.run(
-        command(tmp_path, "--minutes", "10"), capture_output=True, text=True
+        command(tmp_path, "--minutes", "10"), capture_output=True, text=True, env=PLAIN
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = records(tmp_path)
@@ -87,6 +86,14 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
     for name in PARTS:  # the table at the end
         assert f"\n{name:<12}" in done.stdout
     assert found["training"]["results"]["rows"][0]["scale"] == "toy"
+
+
+def python(script, log):
+    """A worker's stand-in."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=log,
+        text=True, start_new_session=True,
+    )  # fmt: skip
 
 
 def arguments(folder, **changes):
@@ -132,10 +139,7 @@ def test_a_part_that_takes_its_process_along_does_not_stop_the_next(
                 tmp_path, names[0], {"status": "ok", "headline": "well"}
             )
             script = f"print('begin {names[0]}'); print('end {names[0]}')"
-        return subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=log,
-            text=True, start_new_session=True,
-        )  # fmt: skip
+        return python(script, log)
 
     monkeypatch.setattr(on_gpu, "_start", start)
     monkeypatch.setattr(on_gpu.records, "table", lambda out: "")
@@ -152,10 +156,7 @@ def test_time_that_is_up_leaves_the_part_for_the_next_call(
 ):
     def start(args, names, ends, log):
         script = f"import time; print('begin {names[0]}', flush=True); time.sleep(60)"
-        return subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=log,
-            text=True, start_new_session=True,
-        )  # fmt: skip
+        return python(script, log)
 
     monkeypatch.setattr(on_gpu, "_start", start)
     monkeypatch.setattr(on_gpu.records, "table", lambda out: "")
