@@ -43,22 +43,15 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = _version()
+        from importlib.metadata import version
+
+        value = version(__name__)
     elif name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(__name__)
-    except PackageNotFoundError:  # a source tree on the path, on a borrowed machine
-        return "not installed"
 
 
 def __dir__() -> list[str]:

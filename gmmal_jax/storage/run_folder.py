@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import gmmal_jax
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import option
@@ -161,13 +160,19 @@ def environment(devices: Sequence[Any]) -> Values:
       devices: that share each batch.
     """
     return {
-        "gmmal_jax": gmmal_jax.__version__,
-        **{name: version(name) for name in PACKAGES[1:]},
+        **{name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "device": devices[0].device_kind,
         "devices": len(devices),
         "cores": cores(),
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a source tree on the path, on a borrowed machine
+        return "not installed"
 
 
 def differences(config: Config, folder: Path) -> list[str]:
