@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     core = max(os.sched_getaffinity(0)) if args.check and _HAS_AFFINITY else args.core
     if core is not None and _HAS_AFFINITY:
+        if core not in os.sched_getaffinity(0):
+            parser.error(f"--core {core}: use one of {sorted(os.sched_getaffinity(0))}")
         os.sched_setaffinity(0, {core})  # before JAX counts its threads: bits repeat
     if args.status:
         print(report.status(tables.load(args.results), args.scale))

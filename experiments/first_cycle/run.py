@@ -5,6 +5,7 @@ from pathlib import Path
 from experiments import tables
 from experiments.first_cycle import pieces, work
 from experiments.first_cycle.pieces import Piece
+from gmmal_jax.errors import TrainingDiverged
 
 RESULTS = Path(__file__).parent / "results.csv"
 
@@ -57,6 +58,7 @@ def one(
 ) -> None:
     """Run a piece and add its row.
 
+    Training that diverges has a row without numbers, and so has what begins with it.
     A network that is not at hand (another machine, an emptied folder) is trained again
     first; its own row stays as it was, and `begins_with` tells which one it was.
     """
@@ -69,8 +71,12 @@ def one(
         tables.save(results, [*tables.load(results), row])
         say(f"accuracy {100 * float(row['accuracy']):.2f} %, {row['seconds']} s")
 
+    if before is not None and before["note"]:
+        return record(work.without_result(piece, f"its stage 1: {before['note']}"))
     try:
         work.run(piece, data, before, record, say, stop)
+    except TrainingDiverged as error:
+        record(work.without_result(piece, str(error).partition(";")[0]))
     except work.Lost as lost:
         assert piece.parent is not None
         say(f"{lost} is gone: trained again")

@@ -31,6 +31,13 @@ NUMBERS = {
     "critic_entropy": "critic/binary_entropy",
 }
 """Column of the table -> diagnostic of the cycle; empty where the arm has none."""
+COLUMNS = (
+    "scale", "setting", "eval", "seed", "arm", "part", "labeled", "accuracy",
+    "balanced_accuracy", "cross_entropy", "labeled_accuracy", "pool_accuracy",
+    "distance_before", "distance", "spread", *NUMBERS, "network_steps", "critic_steps",
+    "images_forwarded", "seconds", "device", "jax", "begins_with", "network", "note",
+)  # fmt: skip
+"""Of a row, in order."""
 SAYS_EVERY = 500
 """Steps between two lines of progress."""
 
@@ -186,13 +193,7 @@ def _row(
     spent = cost(bound.arm.method.learner, chunk, labeled, size, first_phase)
     right = view.columns["logits"].argmax(axis=1) == bound.truth
     latents = view.columns["latents"]
-    row: dict[str, Any] = {
-        "scale": piece.scale,
-        "setting": piece.setting,
-        "eval": piece.eval,
-        "seed": piece.seed,
-        "arm": piece.arm,
-        "part": piece.part,
+    row: dict[str, Any] = _named(piece) | {
         "labeled": labeled,
         "accuracy": f"{results['accuracy']:.6f}",
         "balanced_accuracy": f"{results['balanced_accuracy']:.6f}",
@@ -212,5 +213,25 @@ def _row(
         "jax": jax.__version__,
         "begins_with": before["network"] if before else "",
         "network": fingerprint(outcome.state.model),
+        "note": "",
     }
     return {name: str(value) for name, value in row.items()}
+
+
+def without_result(piece: Piece, why: str) -> tables.Row:
+    """The row of a piece that came to nothing; its accuracy is no number."""
+    known = _named(piece) | {"device": device(), "jax": jax.__version__}
+    numbers = {"accuracy": "nan", "seconds": "0", "note": why}
+    row = dict.fromkeys(COLUMNS, "") | known | numbers
+    return {name: str(value) for name, value in row.items()}
+
+
+def _named(piece: Piece) -> dict[str, Any]:
+    return {
+        "scale": piece.scale,
+        "setting": piece.setting,
+        "eval": piece.eval,
+        "seed": piece.seed,
+        "arm": piece.arm,
+        "part": piece.part,
+    }

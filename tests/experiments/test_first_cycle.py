@@ -8,14 +8,14 @@ import pytest
 
 from experiments import tables
 from experiments.first_cycle import check, cli, distances, pieces, report, run, work
-from gmmal_jax.errors import Interrupted
+from gmmal_jax.errors import Interrupted, TrainingDiverged
 
 
 def row(arm, accuracy, seed=0, **changes):
     made = {
         "scale": "cpu", "setting": "balanced", "eval": "test", "seed": str(seed),
         "arm": arm, "part": "balanced", "accuracy": str(accuracy), "seconds": "600",
-        "begins_with": "", "network": "n", "labeled_accuracy": "1",
+        "begins_with": "", "network": "n", "labeled_accuracy": "1", "note": "",
         **{column: "" for column, *_ in report.COLUMNS.values()},
     }  # fmt: skip
     return made | {name: str(value) for name, value in changes.items()}
@@ -169,7 +169,29 @@ def test_a_piece_goes_on_where_it_was_stopped_and_a_lost_network_is_trained_agai
     assert second["begins_with"] == first["network"] != second["network"]
     assert second["distance_before"] == first["distance"]
     assert (second["network_steps"], second["critic_steps"]) == ("20", "20")
-    assert run.left("toy", [*tables.load(results)])[0].part == "recipe"
+    assert tuple(first) == work.COLUMNS
+    assert run.left("toy", tables.load(results))[0].part == "recipe"
+
+
+def test_training_that_diverges_has_a_row_and_what_follows_it_too(
+    tmp_path, monkeypatch
+):
+    results = tmp_path / "r.csv"
+    data = work.Data("npz:x", None, tmp_path)
+    reg, da = check.wanted()
+
+    def diverge(*_):
+        raise TrainingDiverged(0, "supervised", 20)
+
+    monkeypatch.setattr(work, "run", diverge)
+    for piece in (reg, da):
+        run.one(piece, data, results, lambda line: None, lambda: False)
+    first, second = tables.load(results)
+    assert tuple(first) == tuple(second) == work.COLUMNS
+    assert "not finite in cycle 0, stage supervised, step 20" in first["note"]
+    assert second["note"].startswith("its stage 1: loss is not finite")
+    assert np.isnan(float(first["accuracy"])) and run.key(second) == da.key
+    assert "| reg | 1 | nan |" in report.arms_table([first], "toy", "balanced")
 
 
 def test_wrong_data_is_one_line(tmp_path, capsys):
