@@ -44,6 +44,7 @@ class Scale(NamedTuple):
     long: int
 
 
+_POOL = 50_000
 _MEAN, _STD = PUBLISHED_MOMENTS["cifar10"]
 _COMMON: Changes = {
     "query": "random",
@@ -150,6 +151,18 @@ class Piece(NamedTuple):
         common = {"dataset": dataset, "data_dir": data_dir, "seeds": (self.seed,)}
         changes = SCALES[self.scale].changes | self.changes
         return configs.replace(Config(), **(common | own | changes))
+
+    def images(self) -> int:
+        """About how many images go forward, one that comes back counting thrice."""
+        config = self.config("cifar10", None)
+        train, reg, da = config.train, config.reg, config.da
+        if self.parent is None:
+            steps = train.epochs * config.initial // train.batch_size
+            subset = 0 if self.learn == "ce" else reg.subset_size // reg.refit_every
+            return steps * (3 * train.batch_size + subset)
+        steps, batches = da.steps or 0, 1 if self.learn == "reg_longer" else 2
+        refits = 0 if self.learn == "reg_longer" else steps // da.refit_every + 1
+        return steps * 3 * batches * da.batch_size + refits * _POOL
 
 
 def order(scale: str, rows: Sequence[tables.Row]) -> list[Piece]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from experiments import tables
 from experiments.first_cycle import pieces, run
-from experiments.first_cycle.pieces import Piece
 from gmmal_jax.report import Estimate, estimate, markdown, show
 from gmmal_jax.storage import files
 
@@ -50,9 +49,6 @@ CONTRASTS = (
 def status(rows: Sequence[tables.Row], scale: str) -> str:
     """Pieces done and left of each part, and the hours that are left, as Markdown.
 
-    A piece that has no like on record is taken to last as long as the longest that has
-    one: nothing is said where only one length is known.
-
     Args:
       rows: on record.
       scale: a key of `pieces.SCALES`.
@@ -61,27 +57,16 @@ def status(rows: Sequence[tables.Row], scale: str) -> str:
     if pieces.recipe(scale, rows) is None:  # any rate has as many pieces
         planned += list(pieces.reported(scale, {}))
     done = {run.key(row): float(row["seconds"]) for row in rows}
+    paces = [done[p.key] / p.images() for p in planned if done.get(p.key)]
     lines = [["part", "done", "of", "hours spent", "hours left, about"]]
     for part in pieces.PARTS:
         own = [piece for piece in planned if piece.part == part]
         spent = [done[piece.key] for piece in own if piece.key in done]
-        left = [_expected(piece, rows) for piece in own if piece.key not in done]
-        known = [value for value in left if value is not None]
-        hours = f"{sum(known) / 3600:.1f}" if len(known) == len(left) else "?"
+        left = sum(piece.images() for piece in own if piece.key not in done)
+        hours = f"{left * median(paces) / 3600:.1f}" if paces else "?"
         shown = f"{sum(spent) / 3600:.1f}"
         lines.append([part, str(len(spent)), str(len(own)), shown, hours])
     return markdown.table(lines)
-
-
-def _expected(piece: Piece, rows: Sequence[tables.Row]) -> float | None:
-    """Seconds of a piece that has not run."""
-    own = [row for row in rows if row["scale"] == piece.scale]
-    alike = [float(row["seconds"]) for row in own if row["arm"] == piece.arm]
-    if alike:
-        return median(alike)
-    if not any(row["arm"] not in pieces.RATES for row in own):
-        return None
-    return max(float(row["seconds"]) for row in own)
 
 
 def recipes_table(rows: Sequence[tables.Row], scale: str) -> str:

@@ -113,8 +113,9 @@ def test_the_status_counts_and_estimates():
     rows = [*trials(0.5, 0.4), row("ce", 0.5), row("reg", 0.5, seconds=1200)]
     lines = report.status(rows, "cpu").splitlines()
     assert "| recipe | 6 | 6 | 1.0 | 0.0 |" in lines
-    # Four more of ce at 600 s, of reg at 1200; fifteen others at the longest known.
-    hours = (4 * 600 + 4 * 1200 + 15 * 1200) / 3600
+    # 600,000 images of ce took 600 s; reg has 800,000, longer 900,000, the two others
+    # 1,800,000 and seven times the pool.
+    hours = (4 * 600 + 4 * 800 + 5 * (900 + 2 * 2150)) / 3600
     assert f"| balanced | 2 | 25 | 0.5 | {hours:.1f} |" in lines
     assert "| recipe | 0 | 6 | 0.0 | ? |" in report.status([], "cpu").splitlines()
 
