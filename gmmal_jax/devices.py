@@ -1,9 +1,13 @@
 """What there is of devices: sums over a mapped axis, and how much memory one has."""
 
+import importlib.util
+import os
 from typing import TypeVar
 
 import jax
 from jax import lax
+
+from gmmal_jax.errors import UserError
 
 Tree = TypeVar("Tree")
 
@@ -22,6 +26,46 @@ def total(values: Tree, axis_name: str | None) -> Tree:
         return values
     summed: Tree = lax.psum(values, axis_name)  # type: ignore[no-untyped-call]
     return summed
+
+
+_PLUGINS = {
+    "cuda": ("jax_cuda12_plugin", "jax_cuda13_plugin"),
+    "tpu": ("libtpu",),
+    "rocm": ("jax_rocm7_plugin", "jax_rocm60_plugin"),
+}
+"""Platform -> packages that bring it."""
+
+
+def local() -> list[jax.Device]:
+    """This process's devices: the first question that is put to them.
+
+    Raises:
+      UserError: none of the kind that is asked for, or the driver refuses.
+    """
+    try:
+        found: list[jax.Device] = jax.local_devices()
+        return found
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        here = " and ".join(["cpu", *_installed()])
+        if asked:
+            remedy = f"this installation has {here}: unset it, or {_INSTALL}"
+            raise UserError("JAX_PLATFORMS: no such device", asked, remedy) from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        remedy = "try JAX_PLATFORMS=cpu"
+        raise UserError(f"no device answers: {reason}", None, remedy) from None
+
+
+_INSTALL = "pip install '.[cuda13]' ('.[cuda12]', '.[tpu]')"
+
+
+def _installed() -> list[str]:
+    """Platforms beside the CPU whose packages are here."""
+    return [
+        platform
+        for platform, packages in _PLUGINS.items()
+        if any(importlib.util.find_spec(name) for name in packages)
+    ]
 
 
 def on_cpu() -> bool:

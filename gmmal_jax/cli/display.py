@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from gmmal_jax import train
+from gmmal_jax.report.figures import Drawn
 from gmmal_jax.storage.records import Record
 
 PLAIN_SECONDS = 10.0
@@ -119,14 +120,14 @@ class Display:
 
 
 def summary(
-    display: Display, folder: Path, figure: Path, seeds: tuple[int, ...]
+    display: Display, folder: Path, drawn: Drawn, seeds: tuple[int, ...]
 ) -> list[str]:
     """The lines after a finished run.
 
     Args:
       display: holds the rows.
       folder: of the run.
-      figure: the learning curve.
+      drawn: its pictures.
       seeds: of the run.
     """
     last = max(cycle for _, cycle, _ in display.rows)
@@ -141,7 +142,8 @@ def summary(
     return [
         *lines,
         f"results: {folder}",
-        f"picture: {figure}",
+        *(f"picture: {path}" for path in drawn.paths[:1]),
+        *drawn.lost,
         "your own images: gmmal run --dataset folder:PATH (PNG and JPEG, a folder "
         "a class; gmmal datasets lists other ways)",
     ]

@@ -18,6 +18,10 @@ PACKAGES = (
 )  # fmt: skip
 
 
+NO_PLACE = "compiled programs are not kept; set JAX_COMPILATION_CACHE_DIR"
+NO_CACHE = f"no home folder: {NO_PLACE}"
+
+
 class Processor(NamedTuple):
     """What computes where no accelerator does.
 
@@ -45,13 +49,19 @@ def processor() -> Processor:
 
 
 def device_line() -> str:
-    """Which devices a run would use."""
+    """Which devices a run would use.
+
+    Raises:
+      UserError: see `devices.local`.
+    """
     import jax
 
-    devices = jax.devices()
-    kinds = sorted({device.device_kind for device in devices})
-    cores = f", {os.cpu_count()} cores" if devices[0].platform == "cpu" else ""
-    return f"device: {len(devices)} x {', '.join(kinds)}{cores} (jax {jax.__version__})"
+    from gmmal_jax import devices
+
+    found = devices.local()
+    kinds = sorted({device.device_kind for device in found})
+    cores = f", {os.cpu_count()} cores" if found[0].platform == "cpu" else ""
+    return f"device: {len(found)} x {', '.join(kinds)}{cores} (jax {jax.__version__})"
 
 
 def unused_accelerator() -> str | None:
@@ -67,11 +77,11 @@ def unused_accelerator() -> str | None:
     return None
 
 
-def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
+def report(cache_folder: str | None) -> Iterator[tuple[bool, str]]:
     """Findings, one a line: (is it well, what it says).
 
     Args:
-      cache_folder: of the compilation cache.
+      cache_folder: of the compilation cache; None: there is no place for one.
     """
     yield True, f"python {platform.python_version()} on {platform.platform()}"
     model, vectors = processor()
@@ -91,12 +101,20 @@ def report(cache_folder: str) -> Iterator[tuple[bool, str]]:
         yield True, f"network {name}: {package}"
     if importlib.util.find_spec("tensorflow"):
         yield True, "tensorflow is installed; gmmal_jax never imports it"
-    yield True, device_line()
+    yield from _devices()
+    yield _writable(cache_folder)
+
+
+def _devices() -> Iterator[tuple[bool, str]]:
+    try:
+        yield True, device_line()
+    except UserError as error:
+        yield False, str(error)
+        return
     remedy = unused_accelerator()
     if remedy:
         yield False, remedy
     yield _computes()
-    yield _writable(cache_folder)
 
 
 def _computes() -> tuple[bool, str]:
@@ -112,7 +130,9 @@ def _computes() -> tuple[bool, str]:
     return error < 1e-5, f"matrix product in float32: relative error {error:.1e}"
 
 
-def _writable(folder: str) -> tuple[bool, str]:
+def _writable(folder: str | None) -> tuple[bool, str]:
+    if folder is None:
+        return False, NO_CACHE
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         ok = os.access(folder, os.W_OK)

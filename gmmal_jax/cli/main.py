@@ -47,11 +47,13 @@ def _report(parsed: Parsed) -> int:
     loaded = [report.load_run(Path(folder)) for folder in parsed.words]
     print(report.table(loaded))
     if len(loaded) == 1:
-        paths = figures.draw_run(parsed.words[0])
+        paths, lost = figures.draw_run(parsed.words[0])
     else:
-        paths = figures.learning_curve(loaded, Path("learning_curve"))
+        paths, lost = figures.learning_curve(loaded, Path("learning_curve")), []
     for path in paths:
         print(f"figure: {path}")
+    for line in lost:
+        print(line)
     return 0
 
 

@@ -115,8 +115,8 @@ def _execute(folder: Path, wanted: Config | None) -> int:
             except Interrupted as interrupted:
                 print(f"saved; go on with: gmmal resume {shlex.quote(str(folder))}")
                 return 128 + interrupted.signum
-            pictures = figures.draw_run(folder)
-        for line in display.summary(shown, folder, pictures[0], config.seeds):
+            drawn = figures.draw_run(folder)
+        for line in display.summary(shown, folder, drawn, config.seeds):
             print(line)
     return 0
 
@@ -130,19 +130,37 @@ def _announce() -> None:
         print(remedy, flush=True)
 
 
-def cache_folder() -> str:
-    """Where compiled programs are kept."""
-    base = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-    ours = str(Path(base) / "gmmal_jax" / "compiled")
-    return os.environ.get("JAX_COMPILATION_CACHE_DIR", ours)
+def cache_folder() -> str | None:
+    """Where compiled programs are kept; None: nowhere, for want of a home folder."""
+    given = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    if given:
+        return given
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        home = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError:  # no HOME, and a user that the system does not know
+        return None
+    return str(home / "gmmal_jax" / "compiled")
 
 
 def _use_cache() -> None:
     """Compiled programs survive the process, so that a second start is quick."""
     import jax
 
+    from gmmal_jax.cli import doctor
+
+    folder = cache_folder()
+    try:
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"note: {folder}: {error.strerror}; {doctor.NO_PLACE}", flush=True)
+        folder = None
+    else:
+        if folder is None:
+            print(f"note: {doctor.NO_CACHE}", flush=True)
     update: Callable[[str, object], None] = jax.config.update
-    update("jax_compilation_cache_dir", cache_folder())
+    update("jax_compilation_cache_dir", folder)
     update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 

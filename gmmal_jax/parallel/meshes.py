@@ -6,14 +6,19 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gmmal_jax import devices
 from gmmal_jax.types import AXIS, PyTree
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
-    """A one-axis mesh over the first devices (None: all local ones)."""
-    devices = jax.local_devices()
-    num = len(devices) if num_devices is None else num_devices
-    return Mesh(np.asarray(devices[:num]), (AXIS,), axis_types=(AxisType.Auto,))
+    """A one-axis mesh over the first devices (None: all local ones).
+
+    Raises:
+      UserError: see `devices.local`.
+    """
+    found = devices.local()
+    num = len(found) if num_devices is None else num_devices
+    return Mesh(np.asarray(found[:num]), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

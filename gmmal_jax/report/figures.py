@@ -1,18 +1,17 @@
 """Pictures of a run: learning curves with intervals, a map of the latents."""
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from gmmal_jax import report
 from gmmal_jax.errors import UserError
-from gmmal_jax.report import Row, Run
-from gmmal_jax.storage import files, layout, records
+from gmmal_jax.report import Row, Run, canvas as canvases, plane
+from gmmal_jax.storage import layout, records
 
 GROUP_NAMES = ("labeled", "unlabeled", "chosen")
 """What the numbers mean that a run keeps beside its latents."""
@@ -20,7 +19,6 @@ MAX_LATENTS = 3000
 # Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
-_TSNE_ITERATIONS = 400
 _REFERENCE = "#555555"
 _UNKNOWN = "#b8b8b8"
 # Drawing order: what the reader looks for lies on top.
@@ -31,34 +29,61 @@ _GROUPS: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_run(folder: str | os.PathLike[str]) -> list[Path]:
+class Drawn(NamedTuple):
+    """What became of a run's pictures.
+
+    Attributes:
+      paths: PNG and SVG of the learning curve, then of the map of its latents.
+      lost: a line for each picture that could not be drawn.
+    """
+
+    paths: list[Path]
+    lost: list[str]
+
+
+def draw_run(folder: str | os.PathLike[str]) -> Drawn:
     """Draw a run's learning curve and the latents of its last query.
+
+    No picture ends a run: one that cannot be drawn costs itself and a line.
 
     Args:
       folder: the run's; the pictures go into it.
 
     Returns:
-      Paths of PNG and SVG of the curve, then of the map; no map where no cycle has
-      asked anything yet.
+      No map where no cycle has asked anything yet.
 
     Raises:
       UserError: see `report.load_run`.
     """
     run = report.load_run(folder)
-    places = layout.of(run.folder)
-    paths = learning_curve([run], places.figure("learning_curve"))
+    places, drawn = layout.of(run.folder), Drawn([], [])
+    curve = places.figure("learning_curve")
+    _attempt(drawn, "learning curve", lambda: learning_curve([run], curve))
     asked = [record for record in run.records if record.queries]
     if asked:
-        kept = records.load_arrays(run.folder, asked[-1].seed, asked[-1].cycle)
-        groups = np.asarray(GROUP_NAMES)[kept["group"]]
-        paths += latent_map(
-            places.figure("latents"),
-            kept["latents"],
-            groups,
-            kept["label"],
-            kept.get("bought"),
-        )
-    return paths
+        last = asked[-1]
+        _attempt(drawn, "map of the latents", lambda: _draw_last(run, last))
+    return drawn
+
+
+def _attempt(drawn: Drawn, name: str, draw: Callable[[], list[Path]]) -> None:
+    try:
+        drawn.paths.extend(draw())
+    except Exception as error:  # of many kinds: Matplotlib's, scikit-learn's, a disk's
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        drawn.lost.append(f"no {name}: {reason}")
+
+
+def _draw_last(run: Run, asked: records.Record) -> list[Path]:
+    """The map of the cycle that asked last."""
+    kept = records.load_arrays(run.folder, asked.seed, asked.cycle)
+    return latent_map(
+        layout.of(run.folder).figure("latents"),
+        kept["latents"],
+        np.asarray(GROUP_NAMES)[kept["group"]],
+        kept["label"],
+        kept.get("bought"),
+    )
 
 
 def learning_curve(
@@ -89,7 +114,7 @@ def learning_curve(
         _style_curves(axes, rows[0].sizes)
         return canvas
 
-    return _save_figure(draw, path_stem)
+    return canvases.save(draw, path_stem)
 
 
 def latent_map(
@@ -115,16 +140,14 @@ def latent_map(
       The PNG's and the SVG's path.
 
     Raises:
-      UserError: fewer than 5 rows, or another group's name.
+      UserError: another group's name, or rows that make no map (see `plane.embed`).
     """
     groups = np.asarray(groups)
     unknown = sorted(set(groups.tolist()) - set(_GROUPS))
     if unknown:
         raise UserError("latent map: group", unknown[0], f"use one of {list(_GROUPS)}")
-    if len(latents) < 5:
-        raise UserError("latent map: rows", len(latents), "give at least 5")
     kept = _thin(groups, MAX_LATENTS)
-    points = _embed(latents[kept])
+    points = plane.embed(latents[kept])
     known = np.ones(len(kept), bool) if bought is None else bought[kept]
 
     def draw() -> Any:
@@ -135,7 +158,7 @@ def latent_map(
         _draw_map(axes, points, groups[kept], labels[kept], known)
         return canvas
 
-    return _save_figure(draw, path_stem)
+    return canvases.save(draw, path_stem)
 
 
 def _draw_curve(axes: Any, row: Row, place: int, *, is_reference: bool) -> None:
@@ -191,17 +214,6 @@ def _thin(groups: np.ndarray, at_most: int) -> np.ndarray:
         kept.append(generator.choice(rows, share, replace=False))
         left -= share
     return np.sort(np.concatenate(kept))
-
-
-def _embed(latents: np.ndarray) -> np.ndarray:
-    from sklearn.manifold import TSNE
-
-    # t-SNE wants fewer neighbors than points; 30 is its usual number.
-    perplexity = min(30.0, (len(latents) - 1) / 3)
-    # Its default, 1000, moves points within their clusters for most of the time.
-    tsne = TSNE(perplexity=perplexity, random_state=0, max_iter=_TSNE_ITERATIONS)
-    points: np.ndarray = tsne.fit_transform(latents)
-    return points
 
 
 def _class_colors(labels: np.ndarray) -> dict[int, Any]:
@@ -269,24 +281,3 @@ def _add_legends(
     axes.legend(
         handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5)
     )
-
-
-def _save_figure(
-    draw: Callable[[], Any], path_stem: str | os.PathLike[str]
-) -> list[Path]:
-    """Draw once and write PNG and SVG; equal drawings give equal bytes."""
-    import matplotlib
-
-    paths = []
-    # No dates and no random ids in the SVG; text stays text, to be searched.
-    with matplotlib.rc_context({"svg.hashsalt": "gmmal", "svg.fonttype": "none"}):
-        canvas = draw()
-        for ending, options in (
-            ("png", {"dpi": 200}),
-            ("svg", {"metadata": {"Date": None}}),
-        ):
-            buffer = io.BytesIO()
-            canvas.savefig(buffer, format=ending, **options)
-            paths.append(Path(f"{os.fspath(path_stem)}.{ending}"))
-            files.write_atomic(paths[-1], buffer.getvalue())
-    return paths

@@ -54,7 +54,7 @@ def test_latent_map(tmp_path, latents):
 def test_guessed_classes_are_pale_and_the_legend_says_so(
     tmp_path, latents, monkeypatch
 ):
-    monkeypatch.setattr(figures, "_embed", lambda values: values[:, :2])
+    monkeypatch.setattr(figures.plane, "embed", lambda values: values[:, :2])
     values, labels = latents
     groups, bought = np.array(["unlabeled"] * 120), np.arange(120) % 2 == 0
     tab10 = {"full": "#1f77b4", "pale": "#6aa4cd"}
@@ -70,7 +70,7 @@ def test_guessed_classes_are_pale_and_the_legend_says_so(
 
 def test_embedding_keeps_classes_apart(latents):
     values, labels = latents
-    points = figures._embed(values)
+    points = figures.plane.embed(values)
     centers = np.stack([points[labels == c].mean(0) for c in range(3)])
     nearest = np.linalg.norm(points[:, None] - centers[None], axis=-1).argmin(1)
     assert (nearest == labels).mean() == 1

@@ -1,0 +1,114 @@
+"""Machines and folders that are not as we would like them: a line, never a trace."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_cli import TINY
+
+from gmmal_jax.cli import main as cli, run
+
+TESTS_OWN = ("JAX_PLATFORMS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
+
+
+def gmmal(*args, env=None):
+    """A process of its own: (exit code, standard output, standard error)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gmmal_jax", *map(str, args)],
+        env=PLAIN | {"JAX_PLATFORMS": "cpu"} | (env or {}),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("asked", ["cuda", "gpu", "cdua", "tpu"])
+def test_devices_that_are_not_there_are_one_line(asked, tmp_path):
+    env = {"JAX_PLATFORMS": asked}
+    code, _, error = gmmal("run", *TINY, "--out", tmp_path / "run", env=env)
+    assert code == 2 and error.count("\n") == 1, error
+    assert f"JAX_PLATFORMS: no such device: '{asked}'" in error
+    assert "this installation has cpu" in error and "pip install" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_doctor_ends_in_a_report_without_devices():
+    code, out, error = gmmal("doctor", env={"JAX_PLATFORMS": "cuda"})
+    assert code == 1 and "Traceback" not in error
+    assert "LOOK JAX_PLATFORMS: no such device: 'cuda'" in out
+    assert "compilation cache" in out.splitlines()[-1]
+
+
+def test_python_is_told_of_devices_in_a_line_too(tmp_path):
+    script = (
+        "import gmmal_jax\n"
+        "try: gmmal_jax.run(gmmal_jax.preset('digits'), 'run')\n"
+        "except gmmal_jax.UserError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=PLAIN | {"JAX_PLATFORMS": "cuda"},
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "no such device: 'cuda'" in done.stdout, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def homeless(monkeypatch):
+    for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(run.Path, "home", _no_home)
+
+
+def _no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_folder_programs_are_not_kept(monkeypatch, capsys):
+    homeless(monkeypatch)
+    assert run.cache_folder() is None
+    assert cli.main(["doctor"]) == 1
+    assert "LOOK no home folder: compiled programs are not kept" in (
+        capsys.readouterr().out
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert run.cache_folder() == "/elsewhere/gmmal_jax/compiled"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/given")
+    assert run.cache_folder() == "/given"
+
+
+@pytest.mark.parametrize("home", [None, "file"])
+def test_a_run_does_without_a_cache(home, tmp_path, monkeypatch, capsys):
+    import jax
+
+    before = jax.config.jax_compilation_cache_dir
+    homeless(monkeypatch)
+    if home:
+        (tmp_path / home).write_text("no folder")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
+    options = ["--out", str(tmp_path / "run"), "--reference", "none", "--learn", "ce"]
+    try:
+        assert cli.main(["run", *TINY, "--query", "random", *options]) == 0
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    out = capsys.readouterr().out
+    assert out.count("compiled programs are not kept") == 1
+
+
+def test_a_run_on_equal_pictures_ends_well_without_a_map(tmp_path, capsys):
+    """Black pictures: all latents are equal, over which t-SNE ended the interpreter."""
+    black = {"x": np.zeros((24, 8, 8, 1), np.uint8), "y": np.arange(24) % 3}
+    arrays = {f"{k}_{part}": v for part in ("train", "test") for k, v in black.items()}
+    np.savez(tmp_path / "black.npz", **arrays)
+    folder = tmp_path / "run"
+    few = ["--initial", "6", "--budget", "3", "--gmm.shard-size", "8"]
+    own = ["--model", "small", "--data.pad", "1", "--reference", "none", *few]
+    options = [*TINY, *own, "--dataset", f"npz:{tmp_path / 'black.npz'}"]
+    assert cli.main(["run", *options, "--out", str(folder)]) == 0
+    said = "no map of the latents: latent map: all latents are equal, rows: 24"
+    assert said in capsys.readouterr().out
+    assert (folder / "figures" / "learning_curve.png").exists()
+    assert not (folder / "figures" / "latents.png").exists()
+    assert cli.main(["report", str(folder)]) == 0
+    assert said in capsys.readouterr().out
