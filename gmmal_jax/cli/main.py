@@ -1,14 +1,14 @@
 """The command line: a verb and its arguments -> messages and an exit code.
 
-Exit codes: 0 done, 1 training diverged or a check failed, 2 unusable input, 130 and
-143 stopped by Ctrl-C and SIGTERM with everything saved.
+Exit codes: 0 done, 1 training diverged or a check failed, 2 unusable input; 130, 143
+and 129 stopped by Ctrl-C, SIGTERM and SIGHUP, nothing lost.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gmmal_jax.cli import datasets, listing, pages, parser
+from gmmal_jax.cli import datasets, listing, pages, parser, signals
 from gmmal_jax.cli.parser import Parsed, Verb
 from gmmal_jax.cli.run import RESUME, RUN, cache_folder, parse_run as parse_run
 from gmmal_jax.errors import TrainingDiverged, UserError
@@ -19,7 +19,15 @@ paper's method beside random choice."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with signals.at_once():
+            return _main(list(sys.argv[1:] if argv is None else argv))
+    except signals.Stopped as stopped:
+        print(f"gmmal: {stopped}", file=sys.stderr)
+        return 128 + stopped.signum
+
+
+def _main(args: list[str]) -> int:
     if not args or args[0] in parser.HELP | {"help"}:
         print(pages.usage(VERBS.values(), MORE))
         return 0

@@ -3,15 +3,14 @@
 import json
 import os
 import shlex
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmmal_jax import methods
-from gmmal_jax.cli import options, parser
+from gmmal_jax.cli import options, parser, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
+from gmmal_jax.cli.signals import Stopped
 from gmmal_jax.config import Config, from_dict, presets, replace
 from gmmal_jax.config.checks import option
 from gmmal_jax.config.plain import REMOVED
@@ -89,6 +88,30 @@ def _resume(parsed: Parsed) -> int:
 
 def _execute(folder: Path, wanted: Config | None) -> int:
     """Start the run that is wanted in a new folder; None: go on with the one there."""
+    from gmmal_jax.storage import run_folder
+
+    try:
+        return _show(folder, wanted)
+    except Interrupted as interrupted:
+        print(f"saved; {_go_on(folder)}")
+        return 128 + interrupted.signum
+    except Stopped as stopped:
+        ours = run_folder.holds_run(folder)
+        print(f"\n{stopped}; {_go_on(folder)}" if ours else f"\n{stopped}")
+        return 128 + stopped.signum
+
+
+def _go_on(folder: Path) -> str:
+    return f"go on with: gmmal resume {shlex.quote(str(folder))}"
+
+
+def _show(folder: Path, wanted: Config | None) -> int:
+    """Run, and tell a person how it goes.
+
+    Raises:
+      Interrupted: a signal came while it trained, which is saved.
+      Stopped: one came before or after.
+    """
     from gmmal_jax import bind, loop
     from gmmal_jax.cli import display
     from gmmal_jax.report import figures
@@ -108,14 +131,13 @@ def _execute(folder: Path, wanted: Config | None) -> int:
                 f"skipped: {skipped} files, see {prepared.places.skipped}", flush=True
             )
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
-        with _signals() as stop:
-            try:
-                with display.Display(phases, config.seeds, config.cycles) as shown:
-                    loop.execute(prepared, shown, stop)
-            except Interrupted as interrupted:
-                print(f"saved; go on with: gmmal resume {shlex.quote(str(folder))}")
-                return 128 + interrupted.signum
-            drawn = figures.draw_run(folder)
+        with signals.noted() as stop:
+            with display.Display(phases, config.seeds, config.cycles) as shown:
+                loop.execute(prepared, shown, stop)
+        late = stop()
+        if late:  # it came in the last cycle's scoring: only pictures are left
+            raise Stopped(late)
+        drawn = figures.draw_run(folder)
         for line in display.summary(shown, folder, drawn, config.seeds):
             print(line)
     return 0
@@ -162,27 +184,6 @@ def _use_cache() -> None:
     update: Callable[[str, object], None] = jax.config.update
     update("jax_compilation_cache_dir", folder)
     update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], int | None]]:
-    """SIGINT and SIGTERM are noted, and acted upon between chunks; twice: at once."""
-    caught: list[int] = []
-
-    def note(signum: int, frame: object) -> None:
-        if caught:
-            signal.signal(signum, signal.SIG_DFL)
-            os.kill(os.getpid(), signum)
-        caught.append(signum)
-        print("\nstopping after this chunk of steps; once more: at once", flush=True)
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(signum, note) for signum in watched]
-    try:
-        yield lambda: caught[0] if caught else None
-    finally:
-        for signum, handler in zip(watched, before, strict=True):
-            signal.signal(signum, handler)
 
 
 RUN = Verb(

@@ -112,3 +112,76 @@ def test_a_run_on_equal_pictures_ends_well_without_a_map(tmp_path, capsys):
     assert not (folder / "figures" / "latents.png").exists()
     assert cli.main(["report", str(folder)]) == 0
     assert said in capsys.readouterr().out
+
+
+RUN = (
+    "import signal, sys\n"
+    "from gmmal_jax.cli import main\n"
+    "import gmmal_jax.{module} as module\n"
+    "original = module.{name}\n"
+    "def hit(*args, **kwargs):\n"
+    "    signal.raise_signal(signal.{signum})\n"
+    "    return original(*args, **kwargs)\n"
+    "module.{name} = hit\n"
+    "sys.exit(main.main(sys.argv[1:]))\n"
+)
+MOMENTS = {
+    "announced": ("cli.doctor", "device_line", False),
+    "loading": ("data.sources", "load", False),
+    "splitting": ("data.splits", "make", False),
+    "compiling": ("train", "length", True),
+    "scoring": ("strategies.base", "query", True),
+    "recording": ("storage.records", "write", True),
+    "drawing": ("report.plane", "embed", True),
+}
+"""Moment -> module and function within which a signal comes, whether a run is there."""
+CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+
+
+@pytest.mark.parametrize(
+    ("moment", "signum"),
+    [
+        *((moment, "SIGINT") for moment in MOMENTS),
+        ("loading", "SIGTERM"), ("drawing", "SIGTERM"),
+        ("loading", "SIGHUP"), ("compiling", "SIGHUP"),
+    ],
+)  # fmt: skip
+def test_a_signal_at_any_moment_is_a_line(moment, signum, tmp_path, monkeypatch):
+    module, name, is_there = MOMENTS[moment]
+    script = RUN.format(module=module, name=name, signum=signum)
+    cache = os.environ["JAX_COMPILATION_CACHE_DIR"] + "-signals"
+    options = [*TINY, "--reference", "none", "--query", "entropy", "--learn", "ce"]
+    folder = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "run", *options, "--out", str(folder)],
+        env=PLAIN | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": cache},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode == CODES[signum], said
+    assert "Traceback" not in said
+    assert (f"go on with: gmmal resume {folder}" in said) == is_there
+    assert ("saved; " in said) or f"stopped by {signum}" in said
+    if is_there:
+        code, out, error = gmmal("resume", folder)
+        assert code == 0, error
+        assert "picture: " in out
+
+
+def test_what_the_caller_ignores_stays_ignored():
+    """As nohup has it."""
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from gmmal_jax.cli import signals\n"
+        "with signals.at_once():\n"
+        "    signal.raise_signal(signal.SIGHUP)\n"
+        "    with signals.noted() as stop:\n"
+        "        signal.raise_signal(signal.SIGHUP)\n"
+        "        assert stop() is None\n"
+        "print('still here')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=PLAIN
+    )
+    assert done.stdout == "still here\n", done.stderr

@@ -1,0 +1,66 @@
+"""Ctrl-C, SIGTERM and SIGHUP at any moment: a line and an exit code, never a trace."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal came where nothing has to be brought to an end first.
+
+    No `Exception`: whoever repairs or records failures must let it through.
+
+    Args:
+      signum: its number; the exit code is 128 + signum.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Signals raise `Stopped` where the program stands."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise Stopped(signum)
+
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def noted() -> Iterator[Callable[[], int | None]]:
+    """Signals are noted, to be acted upon between chunks; the second one is at once.
+
+    Yields:
+      () -> the number of the signal that came, or None.
+    """
+    caught: list[int] = []
+
+    def note(signum: int, frame: object) -> None:
+        if caught:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        caught.append(signum)
+        print("\nstopping after this chunk of steps; once more: at once", flush=True)
+
+    with _handled(note):
+        yield lambda: caught[0] if caught else None
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    # What the caller ignores stays ignored: nohup's SIGHUP, a shell's background job.
+    watched = [s for s in WATCHED if signal.getsignal(s) is not signal.SIG_IGN]
+    before = [signal.signal(signum, handler) for signum in watched]
+    try:
+        yield
+    finally:
+        for signum, old in zip(watched, before, strict=True):
+            signal.signal(signum, old)
