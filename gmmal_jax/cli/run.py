@@ -95,6 +95,13 @@ def _execute(folder: Path, wanted: Config | None) -> int:
     except Interrupted as interrupted:
         print(f"saved; {_go_on(folder)}")
         return 128 + interrupted.signum
+    except BrokenPipeError:
+        raise  # whoever read our lines has gone
+    except OSError as error:
+        if not run_folder.holds_run(folder):
+            raise
+        where = str(error.filename or folder)
+        raise UserError(error.strerror or str(error), where, _go_on(folder)) from None
     except Stopped as stopped:
         ours = run_folder.holds_run(folder)
         print(f"\n{stopped}; {_go_on(folder)}" if ours else f"\n{stopped}")

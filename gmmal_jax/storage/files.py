@@ -22,6 +22,9 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
     Args:
       path: the file; missing parent folders are made.
       data: the whole content; text is written as UTF-8.
+
+    Raises:
+      OSError: with the file's name, also where the system gives none (a full disk).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,8 +35,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # a disk that has become read-only
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
     sync(path.parent)
 
@@ -123,7 +129,8 @@ def remove_empty(folders: Iterable[Path]) -> None:
 def _open_lock(folder: Path, made: list[Path]) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return open(folder / LOCK_NAME, "ab")
+        # Not for writing: a disk that is to turn read-only must not wait for us.
+        return os.fdopen(os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CREAT, 0o666))
     except OSError as error:
         remove_empty(made)
         raise UserError(

@@ -1,0 +1,113 @@
+"""Disks that fill and folders that turn read-only while a run writes: real ones."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from test_cli import TINY
+
+TESTS_OWN = ("JAX_PLATFORMS", "XLA_FLAGS")
+PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
+ALLOWED = subprocess.run(
+    ["unshare", "-m", "sh", "-c", 'd=$(mktemp -d) && mount -t tmpfs none "$d"'],
+    capture_output=True,
+).returncode
+"""In a mount namespace of its own, so nothing has to be unmounted."""
+pytestmark = pytest.mark.skipif(
+    ALLOWED != 0, reason="no mounts of our own: unshare -m is not allowed here"
+)
+VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
+SCRIPT = """
+import importlib, subprocess, sys
+from pathlib import Path
+from gmmal_jax.cli import main as cli
+
+disk, straight, module, name, what, options = (*sys.argv[1:6], sys.argv[6:])
+disk, straight = Path(disk), Path(straight)
+folder, filler = disk / "run", disk / "filler"
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", disk], check=True)
+owner = importlib.import_module(module)
+original, calls = getattr(owner, name), []
+
+def trouble(*args, **kwargs):
+    calls.append(name)
+    if len(calls) == 2:
+        if what == "full":
+            with open(filler, "wb", 0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                except OSError:
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    return original(*args, **kwargs)
+
+setattr(owner, name, trouble)
+print("CODE", cli.main(["run", *options, "--out", str(folder)]), flush=True)
+setattr(owner, name, original)
+if what == "full":
+    filler.unlink()
+else:
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+print("RESUMED", cli.main(["resume", str(folder)]), flush=True)
+for view in VIEWS:
+    assert (folder / view).read_bytes() == (straight / view).read_bytes(), view
+print("EQUAL")
+"""
+SCRIPT = f"VIEWS = {VIEWS}{SCRIPT}"
+OPTIONS = [*TINY, "--reference", "none", "--query", "entropy", "--learn", "ce",
+           "--checkpoint.every-seconds", "0"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    command = [sys.executable, "-m", "gmmal_jax", "run", *OPTIONS, "--out", folder]
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    return folder
+
+
+def environment():
+    cache = os.environ["JAX_COMPILATION_CACHE_DIR"] + "-disk"
+    own = {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": cache}
+    return PLAIN | own
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("gmmal_jax.storage.checkpoint", "save"),
+        ("gmmal_jax.storage.records", "write"),
+        ("gmmal_jax.storage.records", "write_views"),
+    ],
+)
+def test_it_is_a_line_and_nothing_is_lost(module, name, what, tmp_path, straight):
+    command = ["unshare", "-m", sys.executable, "-c", SCRIPT]
+    places = [str(tmp_path), str(straight), module, name, what]
+    done = subprocess.run(
+        [*command, *places, *OPTIONS], env=environment(), capture_output=True, text=True
+    )
+    assert "CODE 2" in done.stdout, done.stdout + done.stderr
+    error = done.stderr
+    assert error.startswith("gmmal: ") and error.count("\n") == 1, error
+    assert "gmmal resume" in error and str(tmp_path) in error
+    reason = "no space left" if what == "full" else "read-only file system"
+    assert reason in error.lower()
+    assert "RESUMED 0\nEQUAL" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+def test_a_picture_that_finds_no_place_is_a_line(what, tmp_path, straight):
+    """The run is done: only the picture is lost, and drawn again by `report`."""
+    script = SCRIPT.replace("len(calls) == 2", "len(calls) == 1")
+    places = [str(tmp_path), str(straight), "gmmal_jax.report.canvas", "save", what]
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", script, *places, *OPTIONS],
+        env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert "CODE 0" in done.stdout and not done.stderr, done.stdout + done.stderr
+    assert done.stdout.count("no learning curve: ") == 1
+    assert "RESUMED 0\nEQUAL" in done.stdout, done.stdout
