@@ -137,8 +137,12 @@ def reopen(folder: Path, num_devices: int | None = None) -> Opened:
     """
     saved = run_folder.read_config(folder)
     run_folder.require_packages(saved)
-    config = run_folder.saved_config(folder, saved)
-    run = prepare(config, folder, num_devices)
+    config = _found_again(run_folder.saved_config(folder, saved), saved)
+    try:
+        run = prepare(config, folder, num_devices)
+    except UserError as error:  # nobody has typed the option now
+        message = str(error).replace("--dataset: ", "the run's data: ")
+        raise UserError(message) from None
     run_folder.require_same_data(saved, run.dataset)
     for arm in run.arms:
         # A kill between the first arm's configuration and the second's.
@@ -146,6 +150,22 @@ def reopen(folder: Path, num_devices: int | None = None) -> Opened:
             _write_config(arm, run.dataset)
     run_folder.write_skipped(folder, run.dataset.skipped)
     return Opened(run, run_folder.changes(saved, _environment(run.arms[-1])))
+
+
+def _found_again(config: Config, saved: dict[str, Any]) -> Config:
+    """With the data's absolute places, unless they are gone and the given ones not."""
+    places = saved["data"].get("places", {})
+    dataset = places.get("dataset", config.dataset)
+    if sources.is_there(dataset) or not sources.is_there(config.dataset):
+        return configs.replace(config, **places)
+    return config
+
+
+def _places(config: Config) -> dict[str, str]:
+    places = {"dataset": sources.located(config.dataset)}
+    if config.data_dir is not None:
+        places["data_dir"] = str(Path(config.data_dir).expanduser().absolute())
+    return places
 
 
 def prepare(config: Config, folder: Path, num_devices: int | None = None) -> Run:
@@ -265,7 +285,7 @@ def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
         "config": configs.to_dict(arm.config),
         "streams": keys.STREAMS,
         "versions": _environment(arm),
-        "data": run_folder.describe(dataset),
+        "data": run_folder.describe(dataset) | {"places": _places(arm.config)},
     }
     run_folder.write_config(arm.places.root, body)
 

@@ -1,6 +1,8 @@
 """Machines and folders that are not as we would like them: a line, never a trace."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 from test_cli import TINY
 
 from gmmal_jax.cli import main as cli, run
+from gmmal_jax.storage import saver
 
 TESTS_OWN = ("JAX_PLATFORMS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
 PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
@@ -112,6 +115,57 @@ def test_a_run_on_equal_pictures_ends_well_without_a_map(tmp_path, capsys):
     assert not (folder / "figures" / "latents.png").exists()
     assert cli.main(["report", str(folder)]) == 0
     assert said in capsys.readouterr().out
+
+
+def pictures(path):
+    generator = np.random.default_rng(0)
+    arrays = {}
+    for part in ("train", "test"):
+        arrays[f"y_{part}"] = np.arange(60) % 3
+        noise = generator.integers(0, 99, (60, 8, 8, 1))
+        arrays[f"x_{part}"] = (noise + 70 * (np.arange(60) % 3)[:, None, None, None]
+                               ).astype(np.uint8)  # fmt: skip
+    np.savez(path, **arrays)
+
+
+SMALL = ["--model", "small", "--data.pad", "1", "--reference", "none", "--learn", "ce",
+         "--query", "entropy", "--initial", "6", "--budget", "3"]  # fmt: skip
+
+
+def test_a_run_goes_on_from_any_folder(tmp_path, monkeypatch, capsys):
+    """Relative paths are those of the folder where it began."""
+    at, other = tmp_path / "here", tmp_path / "there"
+    at.mkdir(), other.mkdir()
+    monkeypatch.chdir(at)
+    pictures("data.npz")
+    options = [*TINY, *SMALL, "--dataset", "npz:data.npz", "--out", "run"]
+
+    def stop(*args):
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saver.Saver, "is_due", stop)
+        assert cli.main(["run", *options]) == 130
+    saved = json.loads((at / "run" / "config.json").read_text())
+    assert saved["config"]["dataset"] == "npz:data.npz"  # as it was given
+    assert saved["data"]["places"] == {"dataset": f"npz:{at / 'data.npz'}"}
+
+    monkeypatch.chdir(other)
+    (at / "data.npz").rename(at / "moved.npz")
+    capsys.readouterr()
+    assert cli.main(["resume", "../here/run"]) == 2
+    error = capsys.readouterr().err
+    assert "--dataset" not in error and f"the run's data: no such file: '{at}" in error
+    pictures("data.npz")  # moved along with the person: found as it was given
+    assert cli.main(["resume", "../here/run"]) == 0
+    (at / "moved.npz").rename(at / "data.npz")
+    other_data = dict(np.load("data.npz"))
+    other_data["x_train"] = 255 - other_data["x_train"]
+    np.savez(at / "data.npz", **other_data)
+    capsys.readouterr()
+    assert cli.main(["resume", "../here/run"]) == 2
+    assert "data set changed since the run began" in capsys.readouterr().err
 
 
 RUN = (

@@ -89,6 +89,23 @@ def load(
         raise UserError(f"--dataset: {reason}", where, remedy) from None
 
 
+def located(name: str) -> str:
+    """A data set's name with its path made absolute, where it has one.
+
+    So that a run is gone on with from any folder.
+    """
+    kind, _, rest = name.partition(":")
+    if not rest or kind not in {*PICTURES, "npz"}:
+        return name
+    return f"{kind}:{Path(rest).expanduser().absolute()}"
+
+
+def is_there(name: str) -> bool:
+    """Whether something lies where a data set's name points to; true without a path."""
+    kind, _, rest = name.partition(":")
+    return not rest or Path(rest).expanduser().exists()
+
+
 def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
     kind, _, rest = name.partition(":")
     if rest and kind in PICTURES:
