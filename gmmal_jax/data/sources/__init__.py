@@ -108,8 +108,12 @@ def is_there(name: str) -> bool:
 
 def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
     kind, _, rest = name.partition(":")
-    if rest and kind in PICTURES:
+    if rest:
         path = Path(rest).expanduser()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            remedy = "give a regular file or a folder: this one could wait for ever"
+            raise UserError("--dataset: a pipe or a device", str(path), remedy)
+    if rest and kind in PICTURES:
         return _finish(name, PICTURES[kind](path, image_size))
     known = name == "digits" or name in TFDS_NAMES or (rest and kind == "npz")
     if not known:

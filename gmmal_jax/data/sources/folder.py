@@ -1,15 +1,22 @@
 """Pictures in folders, one a class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from gmmal_jax.data.sources import cut, pictures
 from gmmal_jax.data.sources.arrays import Arrays
 from gmmal_jax.errors import UserError
 
 PARTS = ("train", "test")
-# What file managers leave behind.
-_CLUTTER = ("thumbs.db", "desktop.ini")
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+"""Names of parts; where all folders are called so, they are no classes."""
+# What file managers, archives, notebooks and network drives leave behind.
+_CLUTTER = {
+    "thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin",
+    "system volume information", "lost+found", "__pycache__",
+}  # fmt: skip
 
 
 def read(path: Path, image_size: int | None) -> Arrays:
@@ -25,17 +32,22 @@ def read(path: Path, image_size: int | None) -> Arrays:
     if not path.is_dir():
         raise UserError("--dataset: no such folder", str(path), "check the path")
     skipped: list[tuple[str, str]] = []
-    if any(path.joinpath("train").glob("*/")):
+    if (path / "train").is_dir() and _folders(path / "train"):
         names = _parted(path, skipped)
         train, test = (_rows(path / part, names, skipped) for part in PARTS)
-    else:
-        names = _classes(path, skipped)
-        rows = _rows(path, names, skipped)
+        return pictures.read(str(path), train, test, names, image_size, skipped)
+    names = _classes(path, skipped)
+    if {name.casefold() for name in names} <= _SPLITS:
+        seen = " and ".join(f"{name}/" for name in names)
+        remedy = "give train/CLASS/... and test/CLASS/..., or CLASS/... alone"
+        raise UserError(f"{path}: no class folders in {seen}", None, remedy)
+    rows = _rows(path, names, skipped)
+
+    def chosen(rows: Sequence[pictures.Row]) -> np.ndarray:
         labels = [row.label for row in rows]
-        chosen = cut.test_part(str(path), labels, [None] * len(rows), names)
-        train = [row for row, out in zip(rows, chosen, strict=True) if not out]
-        test = [row for row, out in zip(rows, chosen, strict=True) if out]
-    return pictures.read(str(path), train, test, names, image_size, skipped)
+        return cut.test_part(str(path), labels, [None] * len(rows), names)
+
+    return pictures.read_uncut(str(path), rows, chosen, names, image_size, skipped)
 
 
 def _parted(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
@@ -57,7 +69,7 @@ def _parted(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
-    names = [p.name for p in path.iterdir() if p.is_dir() and p.name[0] != "."]
+    names = _folders(path)
     skipped += [
         (str(p), "not in a class folder")
         for p in path.iterdir()
@@ -66,7 +78,15 @@ def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
     if not names:
         remedy = "put the pictures of each class into a folder of its own"
         raise UserError(f"{path}: holds no class folders", None, remedy)
-    return sorted(names)
+    return names
+
+
+def _folders(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not _is_clutter(p))
+
+
+def _is_clutter(path: Path) -> bool:
+    return path.name[0] == "." or path.name.lower() in _CLUTTER
 
 
 def _rows(
@@ -85,7 +105,7 @@ def _rows(
 
 def _pictures(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name[0] == "." or file.name.lower() in _CLUTTER:
+        if _is_clutter(file):
             continue
         if file.is_dir():
             skipped.append((str(file), "a folder inside a class folder"))

@@ -4,9 +4,11 @@ import csv
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from gmmal_jax.data.sources import cut, pictures
 from gmmal_jax.data.sources.arrays import Arrays
@@ -41,15 +43,20 @@ def read(file: Path, image_size: int | None) -> Arrays:
     names = _names(lines)
     index = {name: label for label, name in enumerate(names)}
     labels = [index[line.label] for line in lines]
-    if any(line.split for line in lines):
-        in_test = _given(file, lines)
-    else:
-        groups = [line.group or None for line in lines]
-        in_test = cut.test_part(str(file), labels, groups, names).tolist()
-    rows: dict[bool, list[pictures.Row]] = {False: [], True: []}
-    for line, label, chosen in zip(lines, labels, in_test, strict=True):
-        rows[chosen].append(pictures.Row(line.path, label))
-    return pictures.read(str(file), rows[False], rows[True], names, image_size)
+    pairs = zip(lines, labels, strict=True)
+    rows = [pictures.Row(line.path, label) for line, label in pairs]
+    if not any(line.split for line in lines):
+        groups = {line.path: line.group or None for line in lines}
+
+        def chosen(rows: Sequence[pictures.Row]) -> np.ndarray:
+            kept, own = [row.label for row in rows], [groups[row.path] for row in rows]
+            return cut.test_part(str(file), kept, own, names)
+
+        return pictures.read_uncut(str(file), rows, chosen, names, image_size)
+    parts: tuple[list[pictures.Row], list[pictures.Row]] = ([], [])
+    for row, out in zip(rows, _given(file, lines), strict=True):
+        parts[out].append(row)
+    return pictures.read(str(file), *parts, names, image_size)
 
 
 def _lines(file: Path) -> list[_Line]:

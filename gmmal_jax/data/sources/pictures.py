@@ -30,11 +30,59 @@ class Row(NamedTuple):
     label: int
 
 
+Cut = Callable[[Sequence[Row]], np.ndarray]
+"""Rows that can be read -> bool, whether each is one of the test part."""
+
+
 class _Header(NamedTuple):
     """What a picture says of itself: [height, width], is it gray."""
 
     size: tuple[int, int]
     gray: bool
+
+
+def read_uncut(
+    where: str,
+    rows: Sequence[Row],
+    cut: Cut,
+    names: Sequence[str],
+    image_size: int | None,
+    skipped: Sequence[tuple[str, str]] = (),
+) -> Arrays:
+    """As `read`, of rows whose test part is chosen here.
+
+    A file that cannot be read never decides which rows are chosen.
+
+    Args:
+      where: the file or folder, for errors.
+      rows: in order.
+      cut: chooses the test part.
+      names: one a class.
+      image_size: see `read`.
+      skipped: see `read`.
+
+    Raises:
+      UserError: as `read`, and whatever `cut` refuses.
+    """
+    bad: dict[Path, str] = {}
+    for row in rows:
+        _attempt(_header, row.path, bad)
+    while True:
+        kept = [row for row in rows if row.path not in bad]
+        _require_each_class(where, rows, rows, names, bad)
+        parts: tuple[list[Row], list[Row]] = ([], [])
+        for row, out in zip(kept, cut(kept), strict=True):
+            parts[int(out)].append(row)
+        known = len(bad)
+        try:
+            arrays = read(where, *parts, names, image_size, skipped, bad=bad)
+        except UserError:
+            if len(bad) == known:
+                raise
+            continue
+        # What only its pixels give away has had a part in the choice: choose again.
+        if len(bad) == known:
+            return arrays
 
 
 def read(
@@ -45,6 +93,7 @@ def read(
     image_size: int | None,
     skipped: Sequence[tuple[str, str]] = (),
     channels: int | None = None,
+    bad: dict[Path, str] | None = None,
 ) -> Arrays:
     """Decode pictures, one at a time, into one array.
 
@@ -56,13 +105,15 @@ def read(
       image_size: side in pixels that pictures are brought to; None: as they are.
       skipped: (path, reason) of files that were passed over before.
       channels: 1 or 3; None: 1 where all pictures are gray.
+      bad: path -> reason of files that are known to be unreadable; those found here
+        are added.
 
     Raises:
       UserError: sizes differ and none is asked for, a class without a readable
         picture in one of the parts, or arrays that do not fit into memory.
     """
     require_classes(where, len(names))
-    bad: dict[Path, str] = {}
+    bad = {} if bad is None else bad
     rows = [*train, *test]
     headers = {row.path: _attempt(_header, row.path, bad) for row in rows}
     readable = {path: header for path, header in headers.items() if header}
@@ -112,6 +163,8 @@ def _open(path: Path) -> Any:
 
     from PIL import Image
 
+    if path.exists() and not path.is_file():
+        raise ValueError("no regular file")  # a pipe would wait for a writer
     with warnings.catch_warnings():
         # Twice the size that is only warned of is an error, and the file skipped.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -59,6 +59,8 @@ def _names(path: Path, wnids: list[str]) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
+    if path.exists() and not path.is_file():
+        raise UserError("--dataset: no regular file", str(path), _LAYOUT)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
