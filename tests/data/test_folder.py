@@ -72,7 +72,7 @@ def test_what_is_no_picture_is_listed_and_clutter_is_not(tmp_path):
     (tmp_path / "b" / "bad.png").write_text("")
     found = dict(sources.load(f"folder:{tmp_path}").skipped)
     assert found == {
-        str(tmp_path / "a" / "notes.txt"): "not named .png, .jpg or .jpeg",
+        str(tmp_path / "a" / "notes.txt"): "not named .png, .jpg, .jpeg, .jpe, .jfif",
         str(tmp_path / "b" / "more"): "a folder inside a class folder",
         str(tmp_path / "loose.png"): "not in a class folder",
         str(tmp_path / "b" / "bad.png"): "empty file",

@@ -1,5 +1,7 @@
 """What every kind of source hands back, and what must hold for all of them."""
 
+import unicodedata
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,31 @@ class Arrays(NamedTuple):
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+
+
+def require_distinct(where: str, names: Mapping[str, str]) -> None:
+    """Refuse classes that a person cannot tell apart: one class written two ways.
+
+    Args:
+      where: the file or folder, for errors.
+      names: class -> where it stands.
+
+    Raises:
+      UserError: two that differ only by Unicode form, spaces or invisible characters.
+    """
+    seen: dict[str, str] = {}
+    for name, place in names.items():
+        other = seen.setdefault(_visible(name), name)
+        if other != name:
+            pair = f"{ascii(other)} ({names[other]}) and {ascii(name)} ({place})"
+            remedy = "write both alike: they differ by what cannot be seen"
+            raise UserError(f"{where}: classes look the same: {pair}", None, remedy)
+
+
+def _visible(name: str) -> str:
+    """What can be seen of a name."""
+    text = "".join(c for c in name if unicodedata.category(c) not in ("Cf", "Cc"))
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

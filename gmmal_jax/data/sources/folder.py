@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gmmal_jax.data.sources import cut, pictures
-from gmmal_jax.data.sources.arrays import Arrays
+from gmmal_jax.data.sources.arrays import Arrays, require_distinct
 from gmmal_jax.errors import UserError
 
 PARTS = ("train", "test")
@@ -60,6 +60,7 @@ def _parted(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
         remedy = f"add it, or name {path / 'train'}: a test part is then cut from it"
         raise UserError(f"{path}: train/ without test/", None, remedy)
     train, test = (_classes(path / part, skipped) for part in PARTS)
+    require_distinct(str(path), {name: f"{name}/" for name in [*train, *test]})
     for part, names, others in (("train", train, test), ("test", test, train)):
         lacking = sorted(set(others) - set(names))
         if lacking:
@@ -78,6 +79,7 @@ def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
     if not names:
         remedy = "put the pictures of each class into a folder of its own"
         raise UserError(f"{path}: holds no class folders", None, remedy)
+    require_distinct(str(path), {name: f"{name}/" for name in names})
     return names
 
 
@@ -112,4 +114,4 @@ def _pictures(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
         elif file.suffix.lower() in pictures.SUFFIXES:
             yield file
         else:
-            skipped.append((str(file), "not named .png, .jpg or .jpeg"))
+            skipped.append((str(file), f"not named {', '.join(pictures.SUFFIXES)}"))

@@ -5,13 +5,14 @@ import difflib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmmal_jax.data.sources import cut, pictures
-from gmmal_jax.data.sources.arrays import Arrays
+from gmmal_jax.data.sources.arrays import Arrays, require_distinct
 from gmmal_jax.errors import UserError
 
 COLUMNS = ("path", "label", "split", "group")
@@ -40,7 +41,7 @@ def read(file: Path, image_size: int | None) -> Arrays:
         `pictures.read` raises.
     """
     lines = _lines(file)
-    names = _names(lines)
+    names = _names(str(file), lines)
     index = {name: label for label, name in enumerate(names)}
     labels = [index[line.label] for line in lines]
     pairs = zip(lines, labels, strict=True)
@@ -87,16 +88,49 @@ def _lines(file: Path) -> list[_Line]:
 def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     # utf-8-sig: spreadsheets put a byte order mark first.
     with open(file, encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
+        reader = csv.DictReader(stream, strict=True)
         if reader.fieldnames is not None:
             reader.fieldnames = [name.strip() for name in reader.fieldnames]
+            _distinct(file, [(name, None) for name in reader.fieldnames])
             _require_columns(file, list(reader.fieldnames))
-        for values in reader:
+        for first, values in _numbered(file, reader):
+            if any("\n" in str(text) for text in values.values()):
+                raise _open_quote(file, first, "it runs over the end of its line")
             if None in values:
                 remedy = "quote values that hold a comma"
                 what = f"{file}: line {reader.line_num} has more values than columns"
                 raise UserError(what, values[None][0], remedy)
             yield reader.line_num, values
+
+
+def _numbered(
+    file: Path, reader: "csv.DictReader[str]"
+) -> Iterator[tuple[int, dict[Any, Any]]]:
+    """Rows and the line on which each begins."""
+    while True:
+        first = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _open_quote(file, first, str(error)) from None
+        yield first, values
+
+
+def _open_quote(file: Path, line: int, why: str) -> UserError:
+    remedy = "close its quote; double a quote that stands inside one"
+    return UserError(f"{file}: line {line}: {why}", None, remedy)
+
+
+def _distinct(file: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object or a head whose names come once."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise UserError(f"{file}: two columns of one name", name, "remove one")
+        found[name] = value
+    return found
 
 
 def _require_columns(file: Path, found: list[str]) -> None:
@@ -120,7 +154,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not text.strip():
                 continue
             try:
-                values = json.loads(text)
+                values = json.loads(text, object_pairs_hook=partial(_distinct, file))
             except ValueError as error:
                 remedy = "write one JSON object a line"
                 what = f"{file}: line {number} is not JSON"
@@ -148,12 +182,24 @@ def _line(file: Path, number: int, values: dict[str, Any]) -> _Line:
     if texts["split"] not in ("", *SPLITS):
         what = f"{file}: line {number}, split"
         raise UserError(what, texts["split"], f"use {' or '.join(SPLITS)}")
-    path = file.parent / texts["path"]
+    path = _path(file.parent, texts["path"])
     return _Line(number, path, texts["label"], texts["split"], texts["group"])
 
 
-def _names(lines: list[_Line]) -> list[str]:
+def _path(folder: Path, text: str) -> Path:
+    """The picture's; backslashes part folders where nothing bears them in its name."""
+    path = folder / text
+    if "\\" in text and not path.exists():
+        return folder / PureWindowsPath(text).as_posix()
+    return path
+
+
+def _names(file: str, lines: list[_Line]) -> list[str]:
     names = {line.label for line in lines}
+    first: dict[str, str] = {}
+    for line in lines:
+        first.setdefault(line.label, f"line {line.number}")
+    require_distinct(file, first)
     try:
         return sorted(names, key=lambda name: (int(name), name))
     except ValueError:

@@ -6,6 +6,8 @@ centered square is brought to it with an antialiasing bicubic filter. Where all
 pictures are gray there is 1 channel, else 3.
 """
 
+import contextlib
+import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,18 @@ import numpy as np
 from gmmal_jax.data.sources.arrays import Arrays, require_classes
 from gmmal_jax.errors import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
 FORMATS = ("PNG", "JPEG")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
+"""Chunks of a PNG that say nothing of its pixels as we read them."""
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")
+
+
+_Source = Path | io.BytesIO
+"""Where a picture's bytes are: its file, or what is left of it."""
 
 
 class Row(NamedTuple):
@@ -143,22 +152,46 @@ def read(
     )
 
 
-def _attempt(function: Callable[[Path], Any], path: Path, bad: dict[Path, str]) -> Any:
+def _attempt(
+    function: Callable[[Path, _Source], Any], path: Path, bad: dict[Path, str]
+) -> Any:
     """The function's value; None, and a reason in `bad`, where the file is unusable."""
     from PIL import UnidentifiedImageError
 
     try:
-        return function(path)
+        return function(path, path)
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         bad[path] = "empty file" if empty else "neither PNG nor JPEG"
     except Exception as error:  # Pillow's decoders raise whatever their parsers do
+        plain = _pixels_alone(path)
+        if plain is not None:
+            with contextlib.suppress(Exception):
+                return function(path, plain)
         strerror = getattr(error, "strerror", None)
         bad[path] = strerror or str(error).split("\n")[0] or type(error).__name__
     return None
 
 
-def _open(path: Path) -> Any:
+def _pixels_alone(path: Path) -> io.BytesIO | None:
+    """A PNG without texts and color profile; None: it is no whole PNG, or has none.
+
+    Pillow refuses a picture whose metadata are larger than it likes.
+    """
+    content = path.read_bytes() if path.is_file() else b""
+    if not content.startswith(_PNG):
+        return None
+    kept, place = [_PNG], len(_PNG)
+    while place + 12 <= len(content):
+        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+        if content[place + 4 : place + 8] not in _METADATA:
+            kept.append(content[place:end])
+        place = end
+    plain = b"".join(kept)
+    return io.BytesIO(plain) if len(plain) < len(content) else None
+
+
+def _open(path: Path, source: _Source) -> Any:
     import warnings
 
     from PIL import Image
@@ -168,11 +201,11 @@ def _open(path: Path) -> Any:
     with warnings.catch_warnings():
         # Twice the size that is only warned of is an error, and the file skipped.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path, formats=FORMATS)
+        return Image.open(source, formats=FORMATS)
 
 
-def _header(path: Path) -> _Header:
-    with _open(path) as picture:
+def _header(path: Path, source: _Source) -> _Header:
+    with _open(path, source) as picture:
         width, height = picture.size
         # Pillow would decode a whole PNG to look for EXIF behind its pixels.
         behind = picture.format == "PNG" and "exif" not in picture.info
@@ -239,11 +272,13 @@ def _eight_bits(picture: Any) -> Any:
     return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
 
 
-def _decode(path: Path, shape: tuple[int, int, int], resized: bool) -> np.ndarray:
+def _decode(
+    path: Path, source: _Source, shape: tuple[int, int, int], resized: bool
+) -> np.ndarray:
     """The picture as uint8 [h, w, ch], brought to that size where it may be."""
     from PIL import Image, ImageOps
 
-    with _open(path) as opened:
+    with _open(path, source) as opened:
         opened.load()
         picture = ImageOps.exif_transpose(opened)
     if picture.mode.startswith("I"):
