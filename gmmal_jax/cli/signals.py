@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -58,6 +59,8 @@ def noted() -> Iterator[Callable[[], int | None]]:
 def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
     # What the caller ignores stays ignored: nohup's SIGHUP, a shell's background job.
     watched = [s for s in WATCHED if signal.getsignal(s) is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        watched = []  # Python gives signals to the main thread only
     before = [signal.signal(signum, handler) for signum in watched]
     try:
         yield

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -220,6 +221,14 @@ def test_a_signal_at_any_moment_is_a_line(moment, signum, tmp_path, monkeypatch)
         code, out, error = gmmal("resume", folder)
         assert code == 0, error
         assert "picture: " in out
+
+
+def test_the_command_runs_in_a_thread_too(capsys):
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(cli.main(["methods"])))
+    thread.start()
+    thread.join()
+    assert codes == [0] and "gmm" in capsys.readouterr().out
 
 
 def test_what_the_caller_ignores_stays_ignored():
