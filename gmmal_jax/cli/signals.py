@@ -57,8 +57,9 @@ def noted() -> Iterator[Callable[[], int | None]]:
 
 @contextmanager
 def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    # What the caller ignores stays ignored: nohup's SIGHUP, a shell's background job.
-    watched = [s for s in WATCHED if signal.getsignal(s) is not signal.SIG_IGN]
+    watched = list(WATCHED)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        watched.remove(signal.SIGHUP)  # nohup's wish
     if threading.current_thread() is not threading.main_thread():
         watched = []  # Python gives signals to the main thread only
     before = [signal.signal(signum, handler) for signum in watched]

@@ -231,8 +231,7 @@ def test_the_command_runs_in_a_thread_too(capsys):
     assert codes == [0] and "gmm" in capsys.readouterr().out
 
 
-def test_what_the_caller_ignores_stays_ignored():
-    """As nohup has it."""
+def test_a_run_under_nohup_outlives_its_terminal():
     script = (
         "import signal\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
