@@ -171,6 +171,7 @@ def test_a_run_goes_on_from_any_folder(tmp_path, monkeypatch, capsys):
 
 RUN = (
     "import signal, sys\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
     "from gmmal_jax.cli import main\n"
     "import gmmal_jax.{module} as module\n"
     "original = module.{name}\n"
