@@ -18,13 +18,13 @@ import tempfile
 from pathlib import Path
 
 import harness
+from table_differences import VIEWS
 
 OPTIONS = [
     "--width", "4", "--cycles", "2", "--train.steps", "40", "--train.chunk-steps",
     "10", "--da.steps", "40", "--da.refit-every", "20", "--da.hidden", "32",
     "--checkpoint.every-seconds", "0",
 ]  # fmt: skip
-VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 # stage -> (module, function, call that dies, before or after its work)
 STAGES = {
     "stage 1": ("gmmal_jax.parallel", "run_chunk", 6, "after"),

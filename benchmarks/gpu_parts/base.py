@@ -14,7 +14,6 @@ class Size(NamedTuple):
     Attributes:
       name: "full" or "dry".
       scale: of the pool and the method.
-      chunk: steps a dispatch.
       rounds: of a comparison.
       side: of the square matrices whose product is the peak.
       copied: bytes of the array whose copy is the bandwidth.
@@ -26,7 +25,6 @@ class Size(NamedTuple):
 
     name: str
     scale: worlds.Scale
-    chunk: int
     rounds: int
     side: int
     copied: int
@@ -34,6 +32,12 @@ class Size(NamedTuple):
     dims: int
     accuracy: tuple[tuple[int, int], ...]
     experiment: str
+
+    @property
+    def chunk(self) -> int:
+        """Steps a dispatch."""
+        steps: int = self.scale.changes["train.chunk_steps"]
+        return steps
 
 
 FULL = Size(
@@ -47,7 +51,6 @@ FULL = Size(
         budget=1000,
         changes={"train.chunk_steps": 50},
     ),
-    chunk=50,
     rounds=5,
     side=8192,
     copied=1 << 30,
@@ -84,7 +87,6 @@ DRY = Size(
             "gmm.shard_size": 200,
         },
     ),
-    chunk=2,
     rounds=2,
     side=256,
     copied=1 << 20,

@@ -9,6 +9,7 @@ from importlib import metadata
 import harness
 import jax
 
+from gmmal_jax import devices
 from gpu_parts import limits
 from gpu_parts.base import Context, Found
 
@@ -27,12 +28,11 @@ def measure(context: Context) -> Found:
         absent.append("no --data: the experiment cannot train")
     found = limits.measure(context.size)
     device = jax.devices()[0]
-    memory = (device.memory_stats() or {}).get("bytes_limit")
     results = {
         "environment": harness.environment(),
         "card": _card(),
         "devices": len(jax.devices()),
-        "memory_bytes": memory,
+        "memory_bytes": devices.memory_bytes(),
         "flags": {
             k: v for k, v in os.environ.items() if k.startswith(("XLA_", "JAX_"))
         },

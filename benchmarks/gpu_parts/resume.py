@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve()
-VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 KILL_AFTER = 5
 """Chunks: two of stage 1, then the third of stage 2, between two refits."""
 _FLAG = "--xla_gpu_deterministic_ops=true"
@@ -22,6 +21,8 @@ _FLAG = "--xla_gpu_deterministic_ops=true"
 
 def measure(context: Any) -> Any:
     """A straight run and a killed one, compared."""
+    from table_differences import VIEWS
+
     from gpu_parts.base import Found
 
     data = context.work / "resume.npz"

@@ -12,8 +12,6 @@ from gmmal_jax.errors import Interrupted
 from gpu_parts.base import Context, Found
 
 TABLE = "first_cycle.csv"
-SHORTEST = 60.0
-"""Seconds that must be left for another piece to begin."""
 
 
 def measure(context: Context) -> Found:
@@ -36,7 +34,7 @@ def measure(context: Context) -> Found:
         finished = False
     rows = tables.load(results)
     left = len(run.left(scale, rows))
-    done = [row for row in rows[before:]]
+    done = rows[before:]
     headline = f"{len(done)} pieces done now, {left} left"
     if scale != "toy":
         print(report.status(rows, scale))

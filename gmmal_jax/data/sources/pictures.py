@@ -50,6 +50,18 @@ class _Header(NamedTuple):
     gray: bool
 
 
+class _Known(NamedTuple):
+    """What has been seen of files: no header is read twice.
+
+    Attributes:
+      headers: of those that can be read so far.
+      bad: path -> reason of those that cannot.
+    """
+
+    headers: dict[Path, _Header]
+    bad: dict[Path, str]
+
+
 def read_uncut(
     where: str,
     rows: Sequence[Row],
@@ -73,24 +85,25 @@ def read_uncut(
     Raises:
       UserError: as `read`, and whatever `cut` refuses.
     """
-    bad: dict[Path, str] = {}
+    known = _Known({}, {})
+    bad = known.bad
     for row in rows:
-        _attempt(_header, row.path, bad)
+        _look(row.path, known)
     while True:
         kept = [row for row in rows if row.path not in bad]
         _require_each_class(where, rows, rows, names, bad)
         parts: tuple[list[Row], list[Row]] = ([], [])
         for row, out in zip(kept, cut(kept), strict=True):
             parts[int(out)].append(row)
-        known = len(bad)
+        before = len(bad)
         try:
-            arrays = read(where, *parts, names, image_size, skipped, bad=bad)
+            arrays = read(where, *parts, names, image_size, skipped, known=known)
         except UserError:
-            if len(bad) == known:
+            if len(bad) == before:
                 raise
             continue
         # What only its pixels give away has had a part in the choice: choose again.
-        if len(bad) == known:
+        if len(bad) == before:
             return arrays
 
 
@@ -102,7 +115,7 @@ def read(
     image_size: int | None,
     skipped: Sequence[tuple[str, str]] = (),
     channels: int | None = None,
-    bad: dict[Path, str] | None = None,
+    known: _Known | None = None,
 ) -> Arrays:
     """Decode pictures, one at a time, into one array.
 
@@ -114,18 +127,20 @@ def read(
       image_size: side in pixels that pictures are brought to; None: as they are.
       skipped: (path, reason) of files that were passed over before.
       channels: 1 or 3; None: 1 where all pictures are gray.
-      bad: path -> reason of files that are known to be unreadable; those found here
-        are added.
+      known: of the files so far; what is found here is added.
 
     Raises:
       UserError: sizes differ and none is asked for, a class without a readable
         picture in one of the parts, or arrays that do not fit into memory.
     """
     require_classes(where, len(names))
-    bad = {} if bad is None else bad
-    rows = [*train, *test]
-    headers = {row.path: _attempt(_header, row.path, bad) for row in rows}
-    readable = {path: header for path, header in headers.items() if header}
+    known = known or _Known({}, {})
+    bad, rows = known.bad, [*train, *test]
+    for row in rows:
+        _look(row.path, known)
+    readable = {
+        row.path: known.headers[row.path] for row in rows if row.path not in bad
+    }
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
     images = _empty(where, (len(rows), *shape))
@@ -150,6 +165,14 @@ def read(
         tuple(names),
         tuple(sorted([*skipped, *unreadable])),
     )
+
+
+def _look(path: Path, known: _Known) -> None:
+    """Read a header that is not known yet."""
+    if path not in known.headers and path not in known.bad:
+        header = _attempt(_header, path, known.bad)
+        if header is not None:
+            known.headers[path] = header
 
 
 def _attempt(
