@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import environment
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPT = FOLDER / "on_gpu.py"
@@ -22,11 +22,6 @@ PARTS = (
 @pytest.fixture
 def on_gpu(load):
     return load("on_gpu")
-
-
-TESTS_OWN = ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
-PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
-"""One device, and no cache but the command's own."""
 
 
 def command(folder, *more):
@@ -55,7 +50,7 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
     """Whole: the slowest test here; nothing else runs all parts' code."""
     process = subprocess.Popen(
         command(tmp_path), stdout=subprocess.PIPE, text=True, start_new_session=True,
-        env=PLAIN,
+        env=environment(cache=None, JAX_PLATFORMS="cpu"),
     )  # fmt: skip
     while process.stdout.readline() != "resume: toy size\n":
         assert process.poll() is None
@@ -75,7 +70,10 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
         time.sleep(0.1)
 
     done = subprocess.run(
-        command(tmp_path, "--minutes", "10"), capture_output=True, text=True, env=PLAIN
+        command(tmp_path, "--minutes", "10"),
+        capture_output=True,
+        text=True,
+        env=environment(cache=None, JAX_PLATFORMS="cpu"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = records(tmp_path)

@@ -1,7 +1,6 @@
 """The command line: options, one-line errors, signals; mostly in this process."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import time
 
 import pytest
 import tiny
+from processes import environment
 
 from gmmal_jax import config as configs
 from gmmal_jax.cli import main as cli
@@ -248,10 +248,10 @@ def test_lists(capsys):
 
 
 def start(*args):
-    environment = dict(os.environ, XLA_FLAGS="", PYTHONUNBUFFERED="1")
+    told = environment(JAX_PLATFORMS="cpu", PYTHONUNBUFFERED="1")
     return subprocess.Popen(
         [sys.executable, "-m", "gmmal_jax", *args],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=told,
     )  # fmt: skip
 
 

@@ -1,14 +1,12 @@
 """Disks that fill and folders that turn read-only while a run writes: real ones."""
 
-import os
 import subprocess
 import sys
 
 import pytest
+from processes import environment
 from test_cli import TINY
 
-TESTS_OWN = ("JAX_PLATFORMS", "XLA_FLAGS")
-PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
 ALLOWED = subprocess.run(
     ["unshare", "-m", "sh", "-c", 'd=$(mktemp -d) && mount -t tmpfs none "$d"'],
     capture_output=True,
@@ -65,14 +63,10 @@ OPTIONS = [*TINY, "--reference", "none", "--query", "entropy", "--learn", "ce",
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight") / "run"
     command = [sys.executable, "-m", "gmmal_jax", "run", *OPTIONS, "--out", folder]
-    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    subprocess.run(
+        command, env=environment(JAX_PLATFORMS="cpu"), check=True, capture_output=True
+    )
     return folder
-
-
-def environment():
-    cache = os.environ["JAX_COMPILATION_CACHE_DIR"] + "-disk"
-    own = {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": cache}
-    return PLAIN | own
 
 
 @pytest.mark.parametrize("what", ["full", "read-only"])
@@ -88,7 +82,10 @@ def test_it_is_a_line_and_nothing_is_lost(module, name, what, tmp_path, straight
     command = ["unshare", "-m", sys.executable, "-c", SCRIPT]
     places = [str(tmp_path), str(straight), module, name, what]
     done = subprocess.run(
-        [*command, *places, *OPTIONS], env=environment(), capture_output=True, text=True
+        [*command, *places, *OPTIONS],
+        env=environment(JAX_PLATFORMS="cpu"),
+        capture_output=True,
+        text=True,
     )
     assert "CODE 2" in done.stdout, done.stdout + done.stderr
     error = done.stderr
@@ -106,7 +103,7 @@ def test_a_picture_that_finds_no_place_is_a_line(what, tmp_path, straight):
     places = [str(tmp_path), str(straight), "gmmal_jax.report.canvas", "save", what]
     done = subprocess.run(
         ["unshare", "-m", sys.executable, "-c", script, *places, *OPTIONS],
-        env=environment(), capture_output=True, text=True,
+        env=environment(JAX_PLATFORMS="cpu"), capture_output=True, text=True,
     )  # fmt: skip
     assert "CODE 0" in done.stdout and not done.stderr, done.stdout + done.stderr
     assert done.stdout.count("no learning curve: ") == 1

@@ -1,7 +1,6 @@
 """Machines and folders that are not as we would like them: a line, never a trace."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,20 +8,18 @@ import threading
 
 import numpy as np
 import pytest
+from processes import environment
 from test_cli import TINY
 
 from gmmal_jax.cli import main as cli, run
 from gmmal_jax.storage import saver
 
-TESTS_OWN = ("JAX_PLATFORMS", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
-PLAIN = {name: value for name, value in os.environ.items() if name not in TESTS_OWN}
 
-
-def gmmal(*args, env=None):
+def gmmal(*args, **env):
     """A process of its own: (exit code, standard output, standard error)."""
     done = subprocess.run(
         [sys.executable, "-m", "gmmal_jax", *map(str, args)],
-        env=PLAIN | {"JAX_PLATFORMS": "cpu"} | (env or {}),
+        env=environment(**{"JAX_PLATFORMS": "cpu"} | env),
         capture_output=True, text=True,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
@@ -30,8 +27,8 @@ def gmmal(*args, env=None):
 
 @pytest.mark.parametrize("asked", ["cuda", "gpu", "cdua", "tpu"])
 def test_devices_that_are_not_there_are_one_line(asked, tmp_path):
-    env = {"JAX_PLATFORMS": asked}
-    code, _, error = gmmal("run", *TINY, "--out", tmp_path / "run", env=env)
+    options = [*TINY, "--out", tmp_path / "run"]
+    code, _, error = gmmal("run", *options, JAX_PLATFORMS=asked)
     assert code == 2 and error.count("\n") == 1, error
     assert f"JAX_PLATFORMS: no such device: '{asked}'" in error
     assert "this installation has cpu" in error and "pip install" in error
@@ -39,7 +36,7 @@ def test_devices_that_are_not_there_are_one_line(asked, tmp_path):
 
 
 def test_the_doctor_ends_in_a_report_without_devices():
-    code, out, error = gmmal("doctor", env={"JAX_PLATFORMS": "cuda"})
+    code, out, error = gmmal("doctor", JAX_PLATFORMS="cuda")
     assert code == 1 and "Traceback" not in error
     assert "LOOK JAX_PLATFORMS: no such device: 'cuda'" in out
     assert "compilation cache" in out.splitlines()[-1]
@@ -52,7 +49,7 @@ def test_python_is_told_of_devices_in_a_line_too(tmp_path):
         "except gmmal_jax.UserError as error: print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=PLAIN | {"JAX_PLATFORMS": "cuda"},
+        [sys.executable, "-c", script], env=environment(JAX_PLATFORMS="cuda"),
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert "no such device: 'cuda'" in done.stdout, done.stderr
@@ -205,12 +202,11 @@ CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 def test_a_signal_at_any_moment_is_a_line(moment, signum, tmp_path, monkeypatch):
     module, name, is_there = MOMENTS[moment]
     script = RUN.format(module=module, name=name, signum=signum)
-    cache = os.environ["JAX_COMPILATION_CACHE_DIR"] + "-signals"
     options = [*TINY, "--reference", "none", "--query", "entropy", "--learn", "ce"]
     folder = tmp_path / "run"
     done = subprocess.run(
         [sys.executable, "-c", script, "run", *options, "--out", str(folder)],
-        env=PLAIN | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": cache},
+        env=environment(JAX_PLATFORMS="cpu"),
         capture_output=True, text=True,
     )  # fmt: skip
     said = done.stdout + done.stderr
@@ -245,6 +241,9 @@ def test_a_run_under_nohup_outlives_its_terminal():
         "print('still here')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=PLAIN
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment(),
     )
     assert done.stdout == "still here\n", done.stderr

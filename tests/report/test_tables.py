@@ -1,9 +1,9 @@
 """Statistics as text."""
 
-import os
 import subprocess
 import sys
 
+from processes import environment
 from run_cases import compared as compared, write_run
 
 from gmmal_jax import report
@@ -54,8 +54,7 @@ from gmmal_jax.storage import records
 heavy = {"matplotlib", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
 """
-    env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=env)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment())
 
 
 def test_an_estimate_is_shown_with_its_sign_and_digits():

@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 import optax
 import pytest
+from processes import environment
 
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import checkpoint, files
@@ -286,7 +287,7 @@ def save_until_killed(folder, step, num_saves, delay):
         [sys.executable, "-c", SAVER, str(folder), str(step)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"XLA_FLAGS": ""},
+        env=environment(JAX_PLATFORMS="cpu"),
     )
     for _ in range(num_saves):
         assert process.stdout.readline()

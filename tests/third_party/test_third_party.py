@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import environment
 
 from gmmal_jax.cli import main as cli
 
@@ -55,10 +56,13 @@ def python(*args, installed, devices=1):
         f"--xla_force_host_platform_device_count={devices} "
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
-    environment = dict(os.environ, XLA_FLAGS=flags, PYTHONPATH=os.pathsep.join(paths))
+    told = environment(
+        cache="children" if devices == 1 else None,
+        JAX_PLATFORMS="cpu", XLA_FLAGS=flags, PYTHONPATH=os.pathsep.join(paths),
+    )  # fmt: skip
     return subprocess.run(
         [sys.executable, *args],
-        capture_output=True, text=True, env=environment,
+        capture_output=True, text=True, env=told,
     )  # fmt: skip
 
 
