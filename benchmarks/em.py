@@ -86,9 +86,9 @@ def random_start(x: np.ndarray, num_components: int) -> em_peers.Parameters:
 
 def floor_of(x: np.ndarray) -> np.ndarray:
     """Our floor of variances, [d], in float64."""
-    variance = x.var(0, dtype=np.float64)
-    mean = variance.mean()
-    return np.where(variance < 1e-6 * mean, SHARE * mean, SHARE * variance)
+    variance, size = x.var(0, dtype=np.float64), x.mean(0, dtype=np.float64) ** 2
+    constant = variance <= (4 * np.finfo(np.float32).eps) ** 2 * size
+    return SHARE * np.where(constant, np.where(size > 0, size, 1.0), variance)
 
 
 def ours(x: np.ndarray, start: em_peers.Parameters, shards: int = 0) -> Callable:
@@ -97,6 +97,7 @@ def ours(x: np.ndarray, start: em_peers.Parameters, shards: int = 0) -> Callable
     import jax.numpy as jnp
 
     from gmmal_jax.mixtures import em
+    from gmmal_jax.mixtures.moments import Floor
     from gmmal_jax.types import Mixture
 
     first = Mixture(*map(jnp.asarray, start))
@@ -104,7 +105,7 @@ def ours(x: np.ndarray, start: em_peers.Parameters, shards: int = 0) -> Callable
     rows = jnp.asarray(x).reshape(*shape, x.shape[1])
     mask = jnp.ones(rows.shape[:-1], bool)
     fit = em.fit_shards if shards else em.fit
-    options: dict[str, Any] = {"num_iters": ITERS, "variance_floor": SHARE}
+    options: dict[str, Any] = {"num_iters": ITERS, "floor": Floor(SHARE)}
     return lambda: jax.block_until_ready(fit(rows, mask, first, **options)[0])
 
 

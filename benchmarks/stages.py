@@ -200,9 +200,9 @@ def step_pieces(
     def fit(latents: jax.Array, subset: Batch) -> Mixture:
         return classwise.fit(
             latents, subset.labels, subset.mask, num_classes=worlds.NUM_CLASSES,
-            covariance=config.gmm.covariance, variance_floor=config.gmm.variance_floor,
-            shrinkage=config.gmm.shrinkage, weights="uniform",
-            mean_floor=config.reg.variance_floor, axis_name=AXIS,
+            covariance=config.gmm.covariance,
+            floor=fits.latent_floor(config.gmm, config.reg.variance_floor),
+            shrinkage=config.gmm.shrinkage, weights="uniform", axis_name=AXIS,
         )  # fmt: skip
 
     def losses(

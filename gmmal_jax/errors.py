@@ -41,6 +41,10 @@ def unknown(what: str, value: object, valid: Iterable[str]) -> UserError:
     return UserError(what, value, f"{guess}use one of {', '.join(names)}")
 
 
+class PrecisionWarning(UserWarning):
+    """Digits were lost, or could not be told apart: a fit says where."""
+
+
 class TrainingDiverged(Exception):
     """A loss stopped being finite; the last good checkpoint is kept.
 

@@ -1,28 +1,67 @@
 """Mixtures for those who come for nothing else: one call, any array, one record.
 
 Host functions: `em.fit` is behind them, `stream.fit` for arrays that the device should
-not hold whole, and `sharded.fit`.
+not hold whole, and `sharded.fit`. Rows come in any units and precision: they are
+brought into a frame (`frame`) before they are cast, and the answer back out of it.
 """
 
-from typing import Any, Literal, NamedTuple, get_args
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax.mixtures import em, layout, sharded, start as starts, stream
-from gmmal_jax.mixtures.moments import Covariance
+from gmmal_jax.errors import PrecisionWarning
+from gmmal_jax.mixtures import (
+    em,
+    frame,
+    given,
+    layout,
+    sharded,
+    start as starts,
+    stream,
+)
+from gmmal_jax.mixtures.frame import Frame, Framed
+from gmmal_jax.mixtures.moments import Covariance, Floor
+from gmmal_jax.switches import pinned
 from gmmal_jax.types import Key, Mixture
 
 _START_ROWS = 10_000
 """k-means++ draws from at most so many random rows (or 50 a component)."""
+HEALTHY = 500.0
+"""Above this rho float32 is not enough (`em.EMInfo`)."""
+_HEALTHY_DOUBLE = HEALTHY * 2**29
+"""Nor is float64 above this one: it has 29 binary digits more."""
+
+Precision = Literal["float32", "float64"]
+
+
+class Health(NamedTuple):
+    """How far the numbers of a fit can be trusted.
+
+    Attributes:
+      rho: how many times its rounding the arithmetic loses; above 500 float32 was not
+        enough (`em.EMInfo`) and the fit was done again in float64.
+      precision: of the arithmetic.
+      floored: [d], columns where the floor is the variance of every component: they
+        are narrower than they look. Constant columns are not counted.
+      blurred: [d], columns that vary by so few spacings of their own numbers that the
+        input's precision has lost digits of them.
+    """
+
+    rho: float
+    precision: Precision
+    floored: np.ndarray
+    blurred: np.ndarray
 
 
 class Shards(NamedTuple):
     """The fits that were averaged.
 
     Attributes:
-      mixtures: [s, k], [s, k, d], [s, k, d], components not realigned.
+      mixtures: [s, k], [s, k, d], [s, k, d], components not realigned; float64.
       counts: [s, k], points per component; all 0 for an empty shard.
       log_likelihood: [s, t], nats per row of the shard under its own mixture.
     """
@@ -36,15 +75,14 @@ class MixtureFit(NamedTuple):
     """A fitted mixture and how the fit went.
 
     Attributes:
-      mixture: [k], [k, d], [k, d].
+      mixture: [k], [k, d], [k, d], float64, in the units of the rows.
       log_likelihood: [t], nats per row under the mixture that entered each
         iteration; of a sharded fit, under the shards' own mixtures.
       iterations: t, those done (by the slowest shard).
       converged: a tolerance was given and met (by every shard).
       live: components with points; of a sharded fit, in any shard.
       rows_dropped: rows that the mask admits but that are not finite.
-      rho: health figure of the float32 arithmetic; above some 500 (`em.EMInfo`)
-        log-likelihoods deserve distrust.
+      health: how far the numbers can be trusted.
       shards: the fits behind an average; None for an exact fit.
     """
 
@@ -54,8 +92,42 @@ class MixtureFit(NamedTuple):
     converged: bool
     live: int
     rows_dropped: int
-    rho: float
+    health: Health
     shards: Shards | None = None
+
+    @property
+    def rho(self) -> float:
+        """`health.rho`."""
+        return self.health.rho
+
+
+class Problem(NamedTuple):
+    """Rows to fit, where they lie, and the frame they are fitted in.
+
+    Attributes:
+      rows: [n, d], NumPy or JAX.
+      mask: [n], those that count.
+      num_components: k.
+      options: of each fit.
+      frame: of the rows.
+      blurred: [d], as in `Health`.
+      streamed: whether the device should not hold them whole.
+    """
+
+    rows: Any
+    mask: np.ndarray
+    num_components: int
+    options: em.Options
+    frame: Frame
+    blurred: np.ndarray
+    streamed: bool
+
+    def within(self, dtype: Any) -> Any:
+        """The rows in their frame, on the device unless they are streamed."""
+        if self.streamed or dtype == np.float64 or not frame.is_narrow(self.rows.dtype):
+            framed = Framed(np.asarray(self.rows), self.frame, dtype)
+            return framed if self.streamed else framed[:]
+        return frame.place(jnp.asarray(self.rows), self.frame)
 
 
 def fit_mixture(
@@ -71,7 +143,10 @@ def fit_mixture(
     covariance: Covariance = "diag",
     resident_bytes: int | None = None,
 ) -> MixtureFit:
-    """Fit a Gaussian mixture with diagonal covariances by exact EM, in float32.
+    """Fit a Gaussian mixture with diagonal covariances by exact EM.
+
+    In float32 on columns that were centred and scaled before; in float64 where that
+    is not enough. A diagonal mixture does not depend on the columns' units.
 
     Args:
       latents: [n, d], numbers: NumPy (also a memory map) or JAX. Rows that are not
@@ -94,18 +169,13 @@ def fit_mixture(
     Raises:
       ValueError: an argument cannot be used, or no row is left.
     """
-    latents, rows = _checked(latents, mask, num_components, num_iters, covariance)
-    _check_numbers(tolerance, variance_floor)
-    if isinstance(start, str):
-        start = _drawn(start, _key(seed), latents, rows, num_components)
-    start = _checked_start(start, num_components, latents.shape[1])
-    options = em.Options(num_iters, tolerance, float(variance_floor), covariance)
-    if _is_large(latents, resident_bytes):
-        mixture, info = stream.fit(latents, rows, start, **options._asdict())
-    else:
-        latents = jnp.asarray(latents, jnp.float32)
-        mixture, info = em.fit(latents, jnp.asarray(rows), start, **options._asdict())
-    return _record(mixture, sharded.as_one_shard(info), tolerance, None)
+    options = _options(num_iters, tolerance, variance_floor, covariance)
+    with pinned():
+        problem = pose(latents, mask, num_components, options, resident_bytes)
+        drawn = begin(problem, start, given.key(seed))
+        fit = solve(problem, drawn)
+    warn(fit.health, options, "latents", "variance_floor")
+    return fit
 
 
 def fit_sharded(
@@ -146,40 +216,42 @@ def fit_sharded(
     Raises:
       ValueError: an argument cannot be used, or no row is left.
     """
-    latents, rows = _checked(latents, mask, num_components, num_iters, covariance)
-    _check_numbers(tolerance, variance_floor)
-    if average not in ("count", "equal"):
-        raise ValueError(f"average must be 'count' or 'equal', not {average!r}")
-    size = layout.shard_size(num_components) if shard_size is None else shard_size
-    if size < 1:
-        raise ValueError(f"shard_size must be at least 1, not {size}")
-    k_start, k_shards = jax.random.split(_key(seed))
-    drawn = isinstance(start, str)
-    if isinstance(start, str):
-        start = _drawn(start, k_start, latents, rows, num_components)
-    start = _checked_start(start, num_components, latents.shape[1])
-    chunk_rows = None
-    if _is_large(latents, resident_bytes):
-        chunk_rows = layout.chunk_rows(latents.shape[1])
-    fitted = sharded.fit(
-        k_shards,
-        latents,
-        rows,
-        start,
-        em.Options(num_iters, tolerance, float(variance_floor), covariance),
-        sharded.Sharding(size, average, chunk_rows),
-        ordered=not drawn,  # k-means++ components have no meaning of their own
-    )
-    info = fitted.info
-    counts = np.asarray(info.counts)
-    shards = Shards(fitted.shards, counts, sharded.history(info))
-    return _record(fitted.mixture, info, tolerance, shards)
+    options = _options(num_iters, tolerance, variance_floor, covariance)
+    given.choice(average, "average", ("count", "equal"))
+    if shard_size is not None:
+        shard_size = given.whole(shard_size, "shard_size")
+    with pinned():
+        problem = pose(latents, mask, num_components, options, resident_bytes)
+        k_start, k_shards = jax.random.split(given.key(seed))
+        drawn = begin(problem, start, k_start)
+        sharding = sharded.Sharding(
+            shard_size or layout.shard_size(problem.num_components),
+            average,
+            layout.chunk_rows(problem.rows.shape[1]) if problem.streamed else None,
+        )
+
+        def of_shards(rows: Any, first: Mixture) -> sharded.ShardedFit:
+            return sharded.fit(
+                k_shards,
+                rows,
+                problem.mask,
+                first,
+                problem.options,
+                sharding,
+                ordered=start != "kmeans++",  # its components have no meaning
+            )
+
+        fit = solve(problem, drawn, of_shards)
+    warn(fit.health, options, "latents", "variance_floor")
+    return fit
 
 
 def kmeanspp(
     latents: Any, num_components: int, *, seed: int | Key = 0, mask: Any = None
 ) -> Mixture:
     """The mixture where `fit_mixture` starts: k-means++ on a random subset.
+
+    Distances are those of standardised columns.
 
     Args:
       latents: [n, d], as in `fit_mixture`.
@@ -188,114 +260,193 @@ def kmeanspp(
       mask: [n], rows that count; None: all.
 
     Returns:
-      [k], [k, d], [k, d].
+      [k], [k, d], [k, d], float64.
 
     Raises:
       ValueError: an argument cannot be used, or no row is left.
     """
-    latents, rows = _checked(latents, mask, num_components, 1, "diag")
-    return _kmeanspp(_key(seed), latents, rows, num_components)
+    with pinned():
+        problem = pose(latents, mask, num_components, em.Options(1))
+        return problem.frame.outward(begin(problem, "kmeans++", given.key(seed)))
+
+
+def pose(
+    latents: Any,
+    mask: Any,
+    num_components: int,
+    options: em.Options,
+    resident_bytes: int | None = None,
+    name: str = "latents",
+) -> Problem:
+    """Check rows and bring them to a frame; `name` is what messages call them."""
+    rows = given.rows(latents, name)
+    counted = given.mask(mask, rows.shape[0])
+    num_components = given.whole(num_components, "num_components")
+    limit = layout.resident_bytes()
+    if resident_bytes is not None:
+        limit = given.whole(resident_bytes, "resident_bytes", least=0)
+    streamed = isinstance(rows, np.ndarray) and 4 * rows.size > limit
+    if not streamed and frame.is_narrow(rows.dtype):
+        rows = jnp.asarray(rows)
+    try:
+        found, blurred = frame.of_rows(rows, counted, options.covariance)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return Problem(rows, counted, num_components, options, found, blurred, streamed)
+
+
+def begin(problem: Problem, start: Any, key: Key) -> Mixture:
+    """The start of a fit within the problem's frame, float64."""
+    if isinstance(start, str) and start == "kmeans++":
+        return _kmeanspp(key, problem)
+    dims = problem.rows.shape[1]
+    return problem.frame.inward(given.start(start, problem.num_components, dims))
+
+
+def solve(
+    problem: Problem,
+    start: Mixture,
+    fit: Callable[[Any, Mixture], sharded.ShardedFit] | None = None,
+) -> MixtureFit:
+    """Fit, in float32 if that is enough, and say how it went.
+
+    Args:
+      problem: rows and their frame.
+      start: where to begin, within.
+      fit: fits rows [n, d] within from a start; None: exact EM.
+    """
+    fit = fit or (lambda rows, first: _exact(problem, rows, first))
+    precision: Precision = "float32"
+    fitted = fit(problem.within(np.float32), _cast(start, np.float32))
+    if not _is_enough(fitted):
+        precision = "float64"
+        with pinned(double=True):
+            fitted = fit(problem.within(np.float64), _cast(start, np.float64))
+            fitted = jax.tree.map(np.asarray, fitted)
+    return _record(problem, fitted, precision)
+
+
+def warn(
+    health: Health, options: em.Options, rows: str, floor: str, stacklevel: int = 3
+) -> None:
+    """Tell a fit's caller in a line each what was lost.
+
+    Args:
+      health: of the fit.
+      options: of the fit.
+      rows: what the caller calls the rows.
+      floor: what the caller calls the floor of variances.
+      stacklevel: how far up the caller is.
+    """
+    lines = []
+    if health.blurred.any():
+        lines.append(
+            f"{rows}: {_columns(health.blurred)} by hardly more than the spacing of "
+            "their own numbers, which are rounded; subtract an offset before they "
+            "are stored"
+        )
+    if health.floored.any():
+        lines.append(
+            f"{rows}: {_columns(health.floored)} less within components than "
+            f"{floor}={options.floor.share:g} allows, which is the variance of all of "
+            "them there; a smaller one tells them apart"
+        )
+    if not health.rho <= _HEALTHY_DOUBLE:
+        lines.append(
+            f"{rows}: components lie too far apart for their width (rho "
+            f"{health.rho:.1e}): float64 has no digits left for their log-likelihoods"
+        )
+    for line in lines:
+        warnings.warn(line, PrecisionWarning, stacklevel=stacklevel)
+
+
+def _exact(problem: Problem, rows: Any, start: Mixture) -> sharded.ShardedFit:
+    options = problem.options._asdict()
+    if problem.streamed:
+        mixture, info = stream.fit(rows, problem.mask, start, **options)
+    else:
+        mixture, info = em.fit(rows, jnp.asarray(problem.mask), start, **options)
+    return sharded.ShardedFit(mixture, None, sharded.as_one_shard(info))
+
+
+def _is_enough(fitted: sharded.ShardedFit) -> bool:
+    finite = all(bool(np.isfinite(np.asarray(x)).all()) for x in fitted.mixture)
+    return finite and sharded.summary(fitted.info).rho <= HEALTHY
 
 
 def _record(
-    mixture: Mixture,
-    info: em.EMInfo,
-    tolerance: float | None,
-    shards: Shards | None,
+    problem: Problem, fitted: sharded.ShardedFit, precision: Precision
 ) -> MixtureFit:
     """The record of fits [s, ...]; empty shards say nothing."""
+    info, tolerance = fitted.info, problem.options.tolerance
     filled = info.counts.sum(axis=1) > 0
     if not filled.any():
         raise ValueError("no row is left: all are masked or not finite")
     history = sharded.history(info)
     gains = history[:, -1] - history[:, -2] if history.shape[1] > 1 else np.inf
     met = tolerance is not None and bool(np.all((gains < tolerance) | ~filled))
+    nats, outward = problem.frame.nats, problem.frame.outward
+    found = sharded.summary(info)
+    shards = None
+    if fitted.shards is not None:
+        own = np.where(filled[:, None], history - nats, 0.0)
+        shards = Shards(outward(fitted.shards), np.asarray(info.counts), own)
     return MixtureFit(
-        mixture=mixture,
+        mixture=outward(fitted.mixture),
+        log_likelihood=found.log_likelihood - nats,
         iterations=history.shape[1],
         converged=met,
+        live=found.live,
+        rows_dropped=found.rows_dropped,
+        health=Health(found.rho, precision, found.floored, problem.blurred),
         shards=shards,
-        **sharded.summary(info)._asdict(),
     )
 
 
-def _checked(
-    latents: Any, mask: Any, num_components: int, num_iters: int, covariance: str
-) -> tuple[Any, np.ndarray]:
-    """The rows as an array [n, d] where they lie, and which count, [n]."""
-    if not isinstance(latents, jax.Array | np.ndarray):
-        latents = np.asarray(latents)
-    if latents.ndim != 2 or 0 in latents.shape:
-        raise ValueError(f"latents must be [rows, dimensions], not {latents.shape}")
-    if latents.dtype.kind not in "fiub" and latents.dtype != jnp.bfloat16:
-        raise ValueError(f"latents must be real numbers, not {latents.dtype}")
-    if num_components < 1:
-        raise ValueError(f"num_components must be at least 1, not {num_components}")
-    if num_iters < 1:
-        raise ValueError(f"num_iters must be at least 1, not {num_iters}")
-    if covariance not in get_args(Covariance):
-        raise ValueError(
-            f"covariance must be one of {get_args(Covariance)}, not {covariance!r}"
-        )
-    num_rows = latents.shape[0]
-    rows = np.ones(num_rows, bool) if mask is None else np.asarray(mask)
-    if rows.shape != (num_rows,) or rows.dtype != bool:
-        raise ValueError(
-            f"mask must be {num_rows} booleans, not {rows.dtype} {rows.shape}"
-        )
-    if not rows.any():
-        raise ValueError("no row is left: the mask is false everywhere")
-    return latents, rows
+def _options(
+    num_iters: Any, tolerance: Any, variance_floor: Any, covariance: Any
+) -> em.Options:
+    share = given.real(variance_floor, "variance_floor", positive=True)
+    return em.Options(
+        given.whole(num_iters, "num_iters"),
+        None if tolerance is None else given.real(tolerance, "tolerance"),
+        Floor(share, unit=1.0),
+        given.covariance(covariance),
+    )
 
 
-def _check_numbers(tolerance: float | None, variance_floor: float) -> None:
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(f"tolerance must be None or at least 0, not {tolerance}")
-    if not 0 < variance_floor < np.inf:
-        raise ValueError(f"variance_floor must be positive, not {variance_floor}")
-
-
-def _checked_start(start: Mixture, num_components: int, dims: int) -> Mixture:
-    start = Mixture(*(jnp.asarray(values, jnp.float32) for values in start))
-    wide = (num_components, dims)
-    shapes = tuple(values.shape for values in start)
-    if shapes != ((num_components,), wide, wide):
-        raise ValueError(f"start must be of {wide} components, its arrays are {shapes}")
-    finite = all(bool(jnp.isfinite(values).all()) for values in start)
-    if not finite or float(start.variances.min()) < 0 or float(start.weights.min()) < 0:
-        raise ValueError("start must be finite, its weights and variances not negative")
-    return start
-
-
-def _key(seed: int | Key) -> Key:
-    return seed if isinstance(seed, jax.Array) else jax.random.key(seed)
-
-
-def _drawn(
-    start: str, key: Key, latents: Any, rows: np.ndarray, num_components: int
-) -> Mixture:
-    if start != "kmeans++":
-        raise ValueError(f"start must be a mixture or 'kmeans++', not {start!r}")
-    return _kmeanspp(key, latents, rows, num_components)
-
-
-def _kmeanspp(key: Key, latents: Any, rows: np.ndarray, num_components: int) -> Mixture:
+def _kmeanspp(key: Key, problem: Problem) -> Mixture:
     """Start on a subset, the same one wherever the rows lie."""
     k_rows, k_start = jax.random.split(key)
-    candidates = np.flatnonzero(rows)
-    most = max(_START_ROWS, 50 * num_components)
+    candidates = np.flatnonzero(problem.mask)
+    most = max(_START_ROWS, 50 * problem.num_components)
     if candidates.size > most:
         seed = np.asarray(jax.random.key_data(k_rows))
         chosen = np.random.default_rng(seed).choice(candidates, most, replace=False)
         candidates = np.sort(chosen)
-    sample = sharded.take(latents, candidates)
-    every = jnp.ones(candidates.size, bool)
-    drawn: Mixture = starts.kmeanspp(
-        k_start, sample, every, num_components=num_components
+    if isinstance(problem.rows, jax.Array):
+        sample = frame.place(frame.take(problem.rows, candidates), problem.frame)
+    else:
+        sample = Framed(problem.rows, problem.frame)[candidates]
+    drawn = starts.kmeanspp(
+        k_start,
+        sample,
+        jnp.ones(candidates.size, bool),
+        num_components=problem.num_components,
+        floor=Floor(unit=1.0),
     )
-    return drawn
+    return _cast(drawn, np.float64, np.asarray)
 
 
-def _is_large(latents: Any, resident_bytes: int | None) -> bool:
-    limit = layout.resident_bytes() if resident_bytes is None else resident_bytes
-    return isinstance(latents, np.ndarray) and 4 * latents.size > limit
+def _cast(mixture: Mixture, dtype: Any, array: Any = jnp.asarray) -> Mixture:
+    return Mixture(*(array(values, dtype) for values in mixture))
+
+
+def _columns(which: np.ndarray) -> str:
+    """Which columns, and the verb that goes with them."""
+    columns = np.flatnonzero(which)
+    few = ", ".join(map(str, columns[:5]))
+    if columns.size == 1:
+        return f"column {few} varies"
+    more = f" and {columns.size - 5} others" if columns.size > 5 else ""
+    return f"columns {few}{more} vary"

@@ -13,7 +13,15 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax import devices
-from gmmal_jax.mixtures.moments import Covariance, constrain, floor_of, usable_rows
+from gmmal_jax.mixtures.moments import (
+    FLOOR,
+    Covariance,
+    Floor,
+    Moments,
+    constrain,
+    floor_of,
+    usable_rows,
+)
 from gmmal_jax.numerics import matmul
 from gmmal_jax.types import Mixture
 
@@ -143,10 +151,9 @@ def to_mixture(
     classes: ClassStatistics,
     *,
     covariance: Covariance = "diag",
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     shrinkage: float = 10.0,
     weights: Literal["frequency", "uniform"] = "frequency",
-    mean_floor: float = 0.0,
 ) -> Mixture:
     """The mixture with these class statistics.
 
@@ -156,10 +163,9 @@ def to_mixture(
     Args:
       classes: [c], [c, d], [c, d].
       covariance: form of the variances.
-      variance_floor: share of the data's total variance in each dimension.
+      floor: how small a variance may become beside the data's total one, static.
       shrinkage: pseudo-count nu; 0 leaves the classes' own variances.
       weights: class frequencies, or equal for all classes that exist.
-      mean_floor: share of the total variance's mean over dimensions.
 
     Returns:
       [c], [c, d], [c, d]. Absent classes have weight exactly 0 and the mean and
@@ -184,8 +190,8 @@ def to_mixture(
         shares = classes.counts / num_rows
     else:
         shares = present / jnp.maximum(present.sum(), 1).astype(jnp.float32)
-    floor = floor_of(variance, variance_floor, mean_floor)
-    return Mixture(shares, means, jnp.maximum(variances, floor[None]))
+    least = floor_of(Moments(num_rows, mean, variance), "diag", floor).floor
+    return Mixture(shares, means, jnp.maximum(variances, least[None]))
 
 
 def fit(
@@ -195,10 +201,9 @@ def fit(
     *,
     num_classes: int,
     covariance: Covariance = "diag",
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     shrinkage: float = 10.0,
     weights: Literal["frequency", "uniform"] = "frequency",
-    mean_floor: float = 0.0,
     axis_name: str | None = None,
 ) -> Mixture:
     """Fit one component to each class of labeled rows.
@@ -210,10 +215,9 @@ def fit(
         influence.
       num_classes: c, static.
       covariance: form of the variances.
-      variance_floor: share of the data's total variance in each dimension.
+      floor: how small a variance may become beside the data's total one, static.
       shrinkage: pseudo-count that pulls variances to the pooled one; 0: paper.
       weights: class frequencies, or equal for all classes that exist.
-      mean_floor: share of the total variance's mean over dimensions.
       axis_name: mapped axis over whose devices the rows are spread; the result is
         then that of all rows, on every device.
 
@@ -228,10 +232,9 @@ def fit(
     return to_mixture(
         classes,
         covariance=covariance,
-        variance_floor=variance_floor,
+        floor=floor,
         shrinkage=shrinkage,
         weights=weights,
-        mean_floor=mean_floor,
     )
 
 
@@ -243,7 +246,7 @@ def fit_shards(
     num_classes: int,
     average: Literal["count", "equal"] = "count",
     covariance: Covariance = "diag",
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     shrinkage: float = 10.0,
     weights: Literal["frequency", "uniform"] = "frequency",
 ) -> Mixture:
@@ -259,7 +262,7 @@ def fit_shards(
       num_classes: c, static.
       average: weight of a shard, its rows of the class or one.
       covariance: as in `fit`.
-      variance_floor: as in `fit`.
+      floor: as in `fit`.
       shrinkage: as in `fit`.
       weights: as in `fit`.
 
@@ -276,7 +279,7 @@ def fit_shards(
     return to_mixture(
         average_statistics(shards, average),
         covariance=covariance,
-        variance_floor=variance_floor,
+        floor=floor,
         shrinkage=shrinkage,
         weights=weights,
     )

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from gmmal_jax.mixtures import layout, steps
-from gmmal_jax.mixtures.moments import Covariance, centred, survey
+from gmmal_jax.mixtures import gaussian, layout, steps
+from gmmal_jax.mixtures.moments import FLOOR, Covariance, Floor, centred, survey
 from gmmal_jax.types import Key, Mixture
 
 _Step = Callable[[Mixture], tuple[Mixture, steps.Trace]]
@@ -31,13 +31,13 @@ class Options(NamedTuple):
     Attributes:
       num_iters: most iterations.
       tolerance: stop when an iteration gains less, nats per row; None: never.
-      variance_floor: share of the rows' variance in each dimension.
+      floor: how small a variance may become.
       covariance: form of the variances.
     """
 
     num_iters: int
     tolerance: float | None = None
-    variance_floor: float = 1e-4
+    floor: Floor = FLOOR
     covariance: Covariance = "diag"
 
 
@@ -53,6 +53,8 @@ class EMInfo(NamedTuple):
       rho: [*s], health figure: the error of a log-likelihood per dimension is about
         6e-8 times this; above some 500 it deserves a warning.
       counts: [*s, k], points per component in the last iteration.
+      floored: [*s, d], dimensions where the floor is the variance of every component
+        in the end; those that are constant are not counted.
       iterations: [*s], iterations done: all, unless a tolerance was given.
     """
 
@@ -61,12 +63,13 @@ class EMInfo(NamedTuple):
     rows_dropped: jax.Array
     rho: jax.Array
     counts: jax.Array
+    floored: jax.Array
     iterations: jax.Array
 
 
 @partial(
     jax.jit,
-    static_argnames=("num_iters", "variance_floor", "covariance", "block_rows"),
+    static_argnames=("num_iters", "floor", "covariance", "block_rows"),
 )
 def fit(
     latents: Float[Array, "n d"],
@@ -74,7 +77,7 @@ def fit(
     start: Mixture,
     *,
     num_iters: int = 10,
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     covariance: Covariance = "diag",
     block_rows: int | None = None,
     tolerance: Float[Array, ""] | float | None = None,
@@ -86,7 +89,7 @@ def fit(
       mask: [n], rows that count; masked and non-finite rows have no influence.
       start: [k], [k, d], [k, d]; a component of weight 0 may win points.
       num_iters: t, static.
-      variance_floor: share of the rows' variance in each dimension.
+      floor: how small a variance may become, static.
       covariance: form of the variances.
       block_rows: rows a block; None: what fits the cache.
       tolerance: stop when an iteration gains less, nats per row; None: never.
@@ -103,7 +106,7 @@ def fit(
         mask,
         start,
         num_iters,
-        variance_floor,
+        floor,
         covariance,
         block_rows,
         tolerance,
@@ -112,7 +115,7 @@ def fit(
 
 @partial(
     jax.jit,
-    static_argnames=("num_iters", "variance_floor", "covariance", "group_size"),
+    static_argnames=("num_iters", "floor", "covariance", "group_size"),
 )
 def fit_shards(
     latents: Float[Array, "s m d"],
@@ -120,7 +123,7 @@ def fit_shards(
     start: Mixture,
     *,
     num_iters: int = 10,
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     covariance: Covariance = "diag",
     group_size: int | None = None,
     tolerance: Float[Array, ""] | float | None = None,
@@ -135,7 +138,7 @@ def fit_shards(
       mask: [s, m], rows that count; shards may be empty.
       start: [k], [k, d], [k, d], shared by the shards.
       num_iters: t, static.
-      variance_floor: share of the shard's variance in each dimension.
+      floor: how small a variance may become beside the shard's, static.
       covariance: form of the variances.
       group_size: shards side by side, static; None: what suits the platform.
       tolerance: stop a shard when an iteration gains less, nats per row.
@@ -147,9 +150,7 @@ def fit_shards(
     """
 
     def fit_one(shard: tuple[jax.Array, jax.Array]) -> tuple[Mixture, EMInfo]:
-        return _fit(
-            *shard, start, num_iters, variance_floor, covariance, None, tolerance
-        )
+        return _fit(*shard, start, num_iters, floor, covariance, None, tolerance)
 
     num_shards, num_rows, dims = latents.shape
     # Centred rows and their squares, joint log-likelihoods and responsibilities.
@@ -202,13 +203,13 @@ def _fit(
     mask: jax.Array,
     start: Mixture,
     num_iters: int,
-    variance_floor: float,
+    floor: Floor,
     covariance: Covariance,
     block_rows: int | None,
     tolerance: jax.Array | float | None,
 ) -> tuple[Mixture, EMInfo]:
     rows, data = survey(latents, mask)
-    mixture, limits = steps.prepare(data, start, variance_floor, covariance)
+    mixture, limits = steps.prepare(data, start, floor, covariance)
     num_rows, dims = latents.shape
     if block_rows is None:
         block_rows = layout.block_rows(num_rows, max(dims, start.means.shape[0]))
@@ -234,7 +235,7 @@ def _fit(
     else:
 
         def stale(state: _Run) -> jax.Array:
-            best = steps.rho(state.mixture, steps.centre_of(state.mixture, limits))
+            best = gaussian.rho(state.mixture, steps.centre_of(state.mixture, limits))
             drifted = state.trace.rho > _DRIFT * jnp.maximum(best, 1.0)
             # A start is about as wide as the data, the first fit is not.
             return drifted | (state.iterations == 1)
@@ -252,6 +253,7 @@ def _fit(
         mask.sum() - rows.sum(),
         last.rho,
         last.counts,
+        last.floored,
         state.iterations,
     )
 
@@ -267,9 +269,16 @@ class _Run(NamedTuple):
 
 
 def _begin(mixture: Mixture, num_iters: int) -> _Run:
-    zero = jnp.zeros((), jnp.int32)
-    trace = steps.Trace(jnp.array(-jnp.inf), zero, jnp.zeros(()), mixture.weights)
-    return _Run(mixture, trace, jnp.zeros(num_iters), zero, jnp.array(False))
+    zero, dtype = jnp.zeros((), jnp.int32), mixture.weights.dtype
+    trace = steps.Trace(
+        jnp.array(-jnp.inf, dtype),
+        zero,
+        jnp.zeros((), dtype),
+        mixture.weights,
+        jnp.zeros(mixture.means.shape[1], bool),
+    )
+    history = jnp.zeros(num_iters, dtype)
+    return _Run(mixture, trace, history, zero, jnp.array(False))
 
 
 def _repeat(

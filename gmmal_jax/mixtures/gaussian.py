@@ -64,6 +64,30 @@ def precision_centre(
     return jnp.clip(centre, mean - 3 * std, mean + 3 * std)
 
 
+def rho(mixture: Mixture, centre: Float[Array, " d"] | None = None) -> Float[Array, ""]:
+    """How many digits expanded quadratics about a centre lose.
+
+    The error of a log-density per dimension is about 6e-8 times this in float32.
+
+    Args:
+      mixture: [k], [k, d], [k, d].
+      centre: [d]; None: where `log_joint` has it.
+
+    Returns:
+      sum_k w_k (mu_kd - c_d)^2 / var_kd, its mean over dimensions.
+    """
+    origin = _own_centre(mixture) if centre is None else centre
+    distances = (mixture.means - origin[None]) ** 2 / mixture.variances
+    return (mixture.weights[:, None] * distances).sum(axis=0).mean()
+
+
+def _own_centre(mixture: Mixture) -> jax.Array:
+    mean = (mixture.weights[:, None] * mixture.means).sum(axis=0)
+    spread = mixture.variances + (mixture.means - mean[None]) ** 2
+    variance = (mixture.weights[:, None] * spread).sum(axis=0)
+    return precision_centre(mixture, mean, jnp.sqrt(variance))
+
+
 def quadratic(
     log_weights: Float[Array, " k"], mixture: Mixture, centre: Float[Array, " d"]
 ) -> Quadratic:
@@ -101,11 +125,8 @@ def log_joint(latents: Float[Array, "n d"], mixture: Mixture) -> Float[Array, "n
 
     Source: section 3.2.
     """
-    mean = (mixture.weights[:, None] * mixture.means).sum(axis=0)
-    spread = mixture.variances + (mixture.means - mean[None]) ** 2
-    variance = (mixture.weights[:, None] * spread).sum(axis=0)
     # The origin cancels out of the result, so it has no derivative to propagate.
-    centre = lax.stop_gradient(precision_centre(mixture, mean, jnp.sqrt(variance)))
+    centre = lax.stop_gradient(_own_centre(mixture))
 
     present = mixture.weights > 0
     log_weights = jnp.log(jnp.where(present, mixture.weights, 1.0))

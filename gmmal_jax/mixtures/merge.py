@@ -119,7 +119,7 @@ def _average(
     counts = take(counts, order)
 
     equal = average == "equal"
-    shard_shares = (num_rows > 0).astype(jnp.float32) if equal else num_rows
+    shard_shares = (num_rows > 0).astype(counts.dtype) if equal else num_rows
     shard_shares = shard_shares / jnp.maximum(shard_shares.sum(), 1.0)
     shares = jnp.ones_like(counts) if equal else counts
     shares = jnp.where(counts >= _FEWEST, shares, 0.0)

@@ -4,26 +4,71 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from gmmal_jax.mixtures import layout
 
 Covariance = Literal["diag", "spherical"]
 
-_CONSTANT = 1e-6
-"""A dimension below this share of the mean variance counts as constant."""
-_CONSTANT_FLOOR = 1e-4
-"""Floor of constant dimensions, as a share of the mean variance."""
+_DEAD_BELOW = 1e-6
+"""A dimension below this share of the mean variance counts as dead."""
+_ROUNDINGS = 4.0
+"""A dimension that varies by so many roundings of its own size is constant."""
 _TINY = 1e-20
-"""Smallest variance: its reciprocal is still far from float32's largest number."""
+"""Smallest variance: its reciprocal is still far from float32's largest number.
+
+Rows in other units than about one are brought there first (`frame`)."""
+
+
+class Floor(NamedTuple):
+    """How small a component's variance may become: a decision of whoever fits.
+
+    A dimension that is constant, for its own size, has a share of its square as floor
+    (or of 1 where it is 0): the same for all components, so that it cannot change a
+    responsibility. Nothing of this depends on units, nor on the other dimensions.
+    Where all dimensions have one unit, as a network's latents have, they may be judged
+    by their mean variance instead (`dead_share`).
+
+    Attributes:
+      share: of the data's variance in each dimension.
+      unit: the size of all dimensions, where rows were brought to one; 0: each has
+        its own.
+      dead_share: floor of a dead dimension, one that varies much less than the others,
+        as a share of the variance's mean over dimensions; 0: the others are not asked.
+      mean_share: of that mean: a floor common to all dimensions, which bounds
+        gradients of the log-densities.
+    """
+
+    share: float = 1e-4
+    unit: float = 0.0
+    dead_share: float = 0.0
+    mean_share: float = 0.0
+
+
+FLOOR = Floor()
+"""Unless a fit is told otherwise."""
+
+
+class Limit(NamedTuple):
+    """What follows from data.
+
+    Attributes:
+      floor: [d], > 0, smallest variances.
+      constant: [d], dimensions that have none of their own: constant or dead.
+    """
+
+    floor: jax.Array
+    constant: jax.Array
 
 
 class Moments(NamedTuple):
     """Moments of the rows that count.
 
     Attributes:
-      num_rows: [], float32.
+      num_rows: [], in the precision of the rows.
       mean: [d]; 0 without rows.
       variance: [d], biased; 0 without rows.
     """
@@ -79,15 +124,17 @@ def survey(
         return combine(total, moments(block, rows)), rows
 
     done = num_blocks * block_rows
-    total, rows = lax.scan(visit, no_moments(dims), jnp.arange(num_blocks) * block_rows)
+    none = no_moments(dims, latents.dtype)
+    total, rows = lax.scan(visit, none, jnp.arange(num_blocks) * block_rows)
     rest = usable_rows(latents[done:], mask[done:])
     total = combine(total, moments(latents[done:], rest))
     return jnp.concatenate([rows.reshape(-1), rest]), total
 
 
-def no_moments(dims: int) -> Moments:
+def no_moments(dims: int, dtype: DTypeLike = jnp.float32) -> Moments:
     """Moments of no rows."""
-    return Moments(jnp.zeros(()), jnp.zeros(dims), jnp.zeros(dims))
+    zeros = jnp.zeros(dims, dtype)
+    return Moments(jnp.zeros((), dtype), zeros, zeros)
 
 
 def combine(a: Moments, b: Moments) -> Moments:
@@ -106,9 +153,10 @@ def moments(latents: Float[Array, "n d"], rows: Bool[Array, " n"]) -> Moments:
     The second pass also corrects the first one's mean, whose rounding error is
     larger than the spread of the data where mean / std is large.
     """
-    num_rows = rows.sum(dtype=jnp.float32)
+    num_rows = rows.sum(dtype=latents.dtype)
     divisor = jnp.maximum(num_rows, 1.0)
-    rough = centred(latents, rows, jnp.zeros(latents.shape[1])).sum(axis=0) / divisor
+    origin = jnp.zeros(latents.shape[1], latents.dtype)
+    rough = centred(latents, rows, origin).sum(axis=0) / divisor
     offsets = centred(latents, rows, rough)
     shift = offsets.sum(axis=0) / divisor
     variance = (offsets**2).sum(axis=0) / divisor - shift**2
@@ -124,28 +172,31 @@ def constrain(
     return jnp.broadcast_to(variances.mean(axis=-1, keepdims=True), variances.shape)
 
 
-def floor_of(
-    variance: Float[Array, " d"], share: float, mean_share: float = 0.0
-) -> Float[Array, " d"]:
+def floor_of(data: Moments, covariance: Covariance, floor: Floor) -> Limit:
     """Smallest variance a component may have in each dimension.
 
-    Relative, so that it does not depend on the latents' units. A (nearly) constant
-    dimension takes its floor from the mean over dimensions: there it is the same
-    for all components, so it cannot change a responsibility.
-
     Args:
-      variance: [d], of the data.
-      share: of `variance`.
-      mean_share: of the variance's mean over dimensions: a floor common to all, which
-        bounds gradients of the log-densities.
+      data: moments [d] of the rows.
+      covariance: form of the variances.
+      floor: what it is a share of.
 
     Returns:
-      [d], > 0.
+      The floor and which dimensions it treats as constant.
 
     Source: ours (A4).
     """
+    variance = constrain(data.variance, covariance)
     mean = variance.mean()
-    floor = jnp.where(
-        variance < _CONSTANT * mean, _CONSTANT_FLOOR * mean, share * variance
-    )
-    return jnp.maximum(floor, jnp.maximum(mean_share * mean, _TINY))
+    if floor.dead_share:
+        constant = variance < _DEAD_BELOW * mean
+        least = floor.dead_share * mean
+    else:
+        size = jnp.full_like(variance, floor.unit**2)
+        if not floor.unit:
+            size = constrain(data.mean**2, covariance)
+        rounding = _ROUNDINGS * float(np.finfo(variance.dtype).eps)
+        constant = variance <= rounding**2 * size
+        least = floor.share * jnp.where(size > 0, size, 1.0)
+    smallest = jnp.where(constant, least, floor.share * variance)
+    common = jnp.maximum(floor.mean_share * mean, _TINY)
+    return Limit(jnp.maximum(smallest, common), constant)

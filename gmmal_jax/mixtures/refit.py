@@ -16,9 +16,27 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.config import MixtureConfig
 from gmmal_jax.mixtures import classwise, em, layout, sharded, start
+from gmmal_jax.mixtures.frame import gather
+from gmmal_jax.mixtures.moments import Floor
 from gmmal_jax.types import Key, Mixture
 
 _ArrayLike = np.ndarray | Array
+
+_DEAD = Floor(dead_share=1e-4)
+"""Latents have one unit and come out of a ReLU: a nearly dead feature is judged by the
+others, so that it cannot rule the mixture (A4)."""
+
+
+def latent_floor(config: MixtureConfig, mean_share: float = 0.0) -> Floor:
+    """The floor of a run's mixtures.
+
+    Args:
+      config: reads variance_floor.
+      mean_share: as in `moments.Floor`.
+
+    Source: ours (A4).
+    """
+    return _DEAD._replace(share=config.variance_floor, mean_share=mean_share)
 
 
 class RefitInfo(NamedTuple):
@@ -66,7 +84,7 @@ def fit_labeled(
     options: dict[str, Any] = {
         "num_classes": num_classes,
         "covariance": config.covariance,
-        "variance_floor": config.variance_floor,
+        "floor": latent_floor(config),
         "shrinkage": config.shrinkage,
         "weights": config.labeled_weights,
     }
@@ -76,7 +94,7 @@ def fit_labeled(
     size = _shard_size(config, num_classes)
     known = mask & (labels >= 0)
     indices, filled = em.to_shards(jax.random.key(0), known, shard_size=size)
-    latents, labels = (sharded.gather(x, indices) for x in (latents, labels))
+    latents, labels = (gather(x, indices) for x in (latents, labels))
     return _fit_class_shards(latents, labels, filled, average=config.average, **options)
 
 
@@ -110,7 +128,7 @@ def fit_pool(
     first = _start(k_start, latents, mask, start_from, config, previous)
     options = em.Options(
         config.em_iters,
-        variance_floor=config.variance_floor,
+        floor=latent_floor(config),
         covariance=config.covariance,
     )
     if config.mode == "exact":
@@ -141,15 +159,17 @@ def _start(
     begin: Mixture
     if config.init == "kmeans++":
         num_components = labeled.weights.shape[0]
-        begin = start.kmeanspp(key, latents, mask, num_components=num_components)
+        begin = start.kmeanspp(
+            key, latents, mask, num_components=num_components, floor=_DEAD
+        )
     elif config.init == "previous" and previous is not None:
         begin = previous
     else:
-        begin = start.complete(key, labeled, latents, mask)
+        begin = start.complete(key, labeled, latents, mask, floor=_DEAD)
     return begin
 
 
-_STATIC = ("num_classes", "covariance", "variance_floor", "shrinkage", "weights")
+_STATIC = ("num_classes", "covariance", "floor", "shrinkage", "weights")
 _fit_classes: Callable[..., Mixture]
 _fit_classes = jax.jit(classwise.fit, static_argnames=_STATIC)
 _fit_class_shards: Callable[..., Mixture]

@@ -11,10 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax.mixtures import em, merge, steps
+from gmmal_jax.mixtures.frame import take
 from gmmal_jax.types import Key, Mixture
-
-# Outside jit, indexing is five programs, each loaded on its own.
-gather = jax.jit(lambda rows, indices: rows[indices])
 
 
 class Sharding(NamedTuple):
@@ -36,12 +34,13 @@ class ShardedFit(NamedTuple):
 
     Attributes:
       mixture: [k], [k, d], [k, d], the average.
-      shards: [s, k], [s, k, d], [s, k, d], components not realigned.
+      shards: [s, k], [s, k, d], [s, k, d], components not realigned; None for an
+        exact fit.
       info: how each fit went, [s, ...], on the host.
     """
 
     mixture: Mixture
-    shards: Mixture
+    shards: Mixture | None
     info: em.EMInfo
 
 
@@ -53,12 +52,15 @@ class Summary(NamedTuple):
       live: components with points in any shard.
       rows_dropped: rows that the mask admits but that are not finite.
       rho: the largest health figure (`em.EMInfo`); 0 without any row.
+      floored: [d], dimensions where the floor is the variance of every component, in
+        every shard.
     """
 
     log_likelihood: np.ndarray
     live: int
     rows_dropped: int
     rho: float
+    floored: np.ndarray
 
 
 def fit(
@@ -75,7 +77,7 @@ def fit(
 
     Args:
       key: seeds the deal.
-      latents: [n, d], NumPy (also a memory map) or JAX, where they lie.
+      latents: [n, d], framed, NumPy or JAX, where they lie.
       rows: [n], boolean, rows that count.
       start: [k], [k, d], [k, d], of all shards.
       options: of each fit.
@@ -85,8 +87,7 @@ def fit(
 
     Source: section 3.2, batch averaging.
     """
-    chex.assert_rank(latents, 2)
-    chex.assert_shape(rows, latents.shape[:1])
+    chex.assert_shape(rows, (len(latents),))
     indices, filled = em.to_shards(key, jnp.asarray(rows), shard_size=sharding.size)
     fits = [
         em.fit_shards(take(latents, some), counted, start, **options._asdict())
@@ -96,16 +97,6 @@ def fit(
     reference = start if ordered else jax.tree.map(lambda values: values[0], shards)
     mixture = merge.merge(shards, info.counts, reference, average=sharding.average)
     return ShardedFit(mixture, shards, jax.tree.map(np.asarray, info))
-
-
-def take(latents: Any, indices: Any) -> jax.Array:
-    """Rows of a host's or a device's array on the device, float32.
-
-    Of an array on the host only these are read.
-    """
-    if isinstance(latents, np.ndarray):
-        return jnp.asarray(np.asarray(latents[np.asarray(indices)], np.float32))
-    return jnp.asarray(gather(latents, indices), jnp.float32)
 
 
 def as_one_shard(info: em.EMInfo) -> em.EMInfo:
@@ -122,12 +113,13 @@ def history(info: em.EMInfo) -> np.ndarray:
 def summary(info: em.EMInfo) -> Summary:
     """Sum up fits [s, ...] on the host."""
     num_rows = info.counts.sum(axis=1, dtype=np.float64)
-    total = num_rows.sum() or 1.0
+    total, filled = num_rows.sum() or 1.0, num_rows > 0
     return Summary(
         log_likelihood=np.asarray(num_rows @ history(info) / total),
         live=int((info.counts > steps.DEAD_COUNT).any(axis=0).sum()),
         rows_dropped=int(info.rows_dropped.sum()),
-        rho=float(np.where(num_rows > 0, info.rho, 0.0).max()),
+        rho=float(np.where(filled, info.rho, 0.0).max()),
+        floored=np.asarray(info.floored)[filled].all(axis=0) & filled.any(),
     )
 
 

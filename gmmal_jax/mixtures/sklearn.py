@@ -3,30 +3,30 @@
 import warnings
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gmmal_jax.mixtures import api, gaussian
+from gmmal_jax.mixtures import api, em, evaluate, given
+from gmmal_jax.mixtures.frame import on_host
+from gmmal_jax.mixtures.moments import Floor
+from gmmal_jax.switches import pinned
 from gmmal_jax.types import Mixture
-
-_BLOCK_ROWS = 512
-"""Rows are scored in blocks of one shape: one compilation, and a row's result does
-not depend on the rows beside it."""
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
-    """A mixture with diagonal covariances, fitted by EM in float32 with JAX.
+    """A mixture with diagonal covariances, fitted by EM with JAX.
+
+    In float32 on columns that were centred and scaled before, so that their units do
+    not matter; in float64 where that is not enough (`health_`).
 
     Follows `sklearn.mixture.GaussianMixture`; what differs: variances have a floor
     relative to the data's (`variance_floor`) in place of `reg_covar`, so that dead,
     constant and far-off features do no harm; a component that loses its points is
-    kept with a tiny weight; there are no full or tied covariances. `X` may be a
-    float32 memory map of any size: it is read in chunks.
+    kept with a tiny weight; there are no full or tied covariances. `X` may be a memory
+    map of any size: it is read in chunks.
 
     Args:
       n_components: k.
@@ -49,6 +49,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
       n_iter_: its iterations.
       lower_bound_: its log-likelihood, nats per row.
       lower_bounds_: [t], that of every iteration.
+      health_: how far the numbers can be trusted (`api.Health`).
     """
 
     def __init__(
@@ -78,21 +79,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> "GaussianMixture":
         """Fit the mixture to X, [n, d]; y is ignored."""
+        given.require_plain(X, "X")
+        num_components, options, num_fits = self._checked()
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        if self.n_init < 1:
-            raise ValueError(f"n_init must be at least 1, not {self.n_init}")
-        if self.covariance_type not in ("diag", "spherical"):
-            raise ValueError(
-                "covariance_type must be 'diag' or 'spherical', not "
-                f"{self.covariance_type!r}"
-            )
-        if len(X) < self.n_components:
+        if len(X) < num_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = "
-                f"{self.n_components}, n_samples = {len(X)}"
+                f"{num_components}, n_samples = {len(X)}"
             )
+        own = self._own_start(num_components, X.shape[1])
         random = check_random_state(self.random_state)
-        fits = [self._fit_once(X, random) for _ in range(self.n_init)]
+        with pinned():
+            problem = api.pose(X, None, num_components, options, name="X")
+            starts = [self._start(problem, own, random) for _ in range(num_fits)]
+            fits = [api.solve(problem, start) for start in starts]
         best = max(fits, key=lambda fit: fit.log_likelihood[-1])
         self.weights_, self.means_, variances = map(np.asarray, best.mixture)
         spherical = self.covariance_type == "spherical"
@@ -102,6 +102,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_iter_ = best.iterations
         self.lower_bounds_ = best.log_likelihood
         self.lower_bound_ = float(best.log_likelihood[-1])
+        self.health_ = best.health
+        api.warn(best.health, options, "X", "variance_floor")
         if not self.converged_:
             warnings.warn(
                 f"no fit gained less than tol={self.tol} in {self.max_iter} iterations;"
@@ -117,20 +119,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable component of every row, [n]."""
-        components: np.ndarray = self._evaluate(_joint, X).argmax(axis=1)
+        components: np.ndarray = self._evaluate("log_joint", X).argmax(axis=1)
         return components
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Posterior probabilities of the components, [n, k]."""
-        return self._evaluate(_posteriors, X)
+        return self._evaluate("posteriors", X)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of every row, [n], nats."""
-        return self._evaluate(_log_likelihood, X)
+        return self._evaluate("log_likelihood", X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood, nats per row."""
-        return float(self.score_samples(X).mean(dtype=np.float64))
+        return float(self.score_samples(X).mean())
 
     def aic(self, X: Any) -> float:
         """Akaike's information criterion on X; lower is better."""
@@ -147,70 +149,84 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if n_samples < 1:
             raise ValueError(f"n_samples must be at least 1, not {n_samples}")
         random = check_random_state(self.random_state)
-        weights = self.weights_.astype(np.float64)
+        weights, means, variances = self._mixture()
         counts = random.multinomial(n_samples, weights / weights.sum())
         components = np.repeat(np.arange(len(weights)), counts)
-        _, means, variances = map(np.asarray, self._mixture())
         noise = random.standard_normal((n_samples, means.shape[1]))
         return means[components] + np.sqrt(variances)[components] * noise, components
 
-    def _fit_once(self, X: np.ndarray, random: np.random.RandomState) -> api.MixtureFit:
-        seed = int(random.randint(2**31 - 1))
-        options: dict[str, Any] = {
-            "seed": seed,
-            "num_iters": self.max_iter,
-            "tolerance": self.tol,
-            "variance_floor": self.variance_floor,
-            "covariance": self.covariance_type,
-        }
-        given = (self.weights_init, self.means_init, self.precisions_init)
-        if any(values is not None for values in given):
-            options["start"] = self._start(X, seed)
-        return api.fit_mixture(X, self.n_components, **options)
-
-    def _start(self, X: np.ndarray, seed: int) -> Mixture:
-        """The start as given; k-means++ stands in for what is not."""
-        drawn = api.kmeanspp(X, self.n_components, seed=seed)
-        weights, means, variances = map(np.asarray, drawn)
-        if self.weights_init is not None:
-            weights = np.asarray(self.weights_init)
-        if self.means_init is not None:
-            means = np.asarray(self.means_init)
-        if self.precisions_init is not None:
-            variances = 1 / np.asarray(self.precisions_init, np.float64)
-            if variances.ndim == 1:
-                variances = np.repeat(variances[:, None], X.shape[1], axis=1)
-        return Mixture(
-            *(jnp.asarray(v, jnp.float32) for v in (weights, means, variances))
+    def _checked(self) -> tuple[int, em.Options, int]:
+        """The number of components, what every fit is told, and how many there are."""
+        share = given.real(self.variance_floor, "variance_floor", positive=True)
+        options = em.Options(
+            given.whole(self.max_iter, "max_iter"),
+            given.real(self.tol, "tol"),
+            Floor(share, unit=1.0),
+            given.covariance(self.covariance_type, "covariance_type"),
         )
+        num_fits = given.whole(self.n_init, "n_init")
+        return given.whole(self.n_components, "n_components"), options, num_fits
 
-    def _evaluate(self, function: Any, X: Any) -> np.ndarray:
-        """A function of rows and the mixture, block by block."""
+    def _own_start(self, num_components: int, dims: int) -> list[np.ndarray | None]:
+        """Weights, means and variances of the start, as far as they are given."""
+        wide = (num_components, dims)
+        spherical = self.covariance_type == "spherical"
+        weights = _checked(self.weights_init, "weights_init", (num_components,))
+        means = _checked(self.means_init, "means_init", wide)
+        shape = (num_components,) if spherical else wide
+        precisions = _checked(self.precisions_init, "precisions_init", shape)
+        if weights is not None:
+            if weights.min() < 0:
+                raise ValueError("weights_init must not be negative")
+            given.require_sum(weights, "weights_init")
+        variances = None
+        if precisions is not None:
+            if precisions.min() <= 0:
+                raise ValueError("precisions_init must be positive")
+            variances = 1 / precisions
+            if spherical:
+                variances = np.repeat(variances[:, None], dims, axis=1)
+        return [weights, means, variances]
+
+    def _start(
+        self,
+        problem: api.Problem,
+        own: list[np.ndarray | None],
+        random: np.random.RandomState,
+    ) -> Mixture:
+        """The start within the problem's frame; k-means++ for what is not given."""
+        key = given.key(int(random.randint(2**31 - 1)))
+        drawn = problem.frame.outward(api.begin(problem, "kmeans++", key))
+        parts = zip(own, drawn, strict=True)
+        start = (other if mine is None else mine for mine, other in parts)
+        return problem.frame.inward(on_host(start))
+
+    def _evaluate(self, values: evaluate.Values, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        given.require_plain(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        mixture = self._mixture()
-        results = []
-        for first in range(0, len(X), _BLOCK_ROWS):
-            block = np.asarray(X[first : first + _BLOCK_ROWS], np.float32)
-            missing = ((0, _BLOCK_ROWS - len(block)), (0, 0))
-            values = function(jnp.asarray(np.pad(block, missing)), mixture)
-            results.append(np.asarray(values)[: len(block)])
-        return np.concatenate(results)
+        return evaluate.evaluate(values, X, self._mixture())
 
     def _mixture(self) -> Mixture:
-        variances = self.covariances_
+        variances = np.asarray(self.covariances_)
         if variances.ndim == 1:
             variances = np.broadcast_to(variances[:, None], self.means_.shape)
-        return Mixture(*map(jnp.asarray, (self.weights_, self.means_, variances)))
+        return on_host([self.weights_, self.means_, variances])
 
     def _num_parameters(self) -> int:
         return self.means_.size + self.covariances_.size + len(self.weights_) - 1
 
 
-_joint = jax.jit(gaussian.log_joint)
-_log_likelihood = jax.jit(gaussian.log_likelihood)
-
-
-@jax.jit
-def _posteriors(latents: jax.Array, mixture: Mixture) -> jax.Array:
-    return jnp.exp(gaussian.log_posteriors(latents, mixture))
+def _checked(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Finite numbers of a shape, float64, or nothing."""
+    if values is None:
+        return None
+    found = np.asarray(given.array(values, name), np.float64)
+    if found.shape != shape:
+        raise ValueError(
+            f"The parameter {name!r} should have the shape of {shape}, but got "
+            f"{found.shape}"
+        )
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name} must be finite, it has NaN or infinity")
+    return found

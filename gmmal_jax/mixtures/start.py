@@ -9,31 +9,31 @@ from jaxtyping import Array, Bool, Float
 
 from gmmal_jax import numerics
 from gmmal_jax.mixtures import gaussian
-from gmmal_jax.mixtures.moments import floor_of, survey
+from gmmal_jax.mixtures.moments import FLOOR, Floor, Moments, floor_of, survey
 from gmmal_jax.types import Key, Mixture
 
 _UNLIKELY_SHARE = 0.05
 """Share of the rows, the least likely ones, where absent classes may start."""
-_FLOOR = 1e-4
-"""Floor of a start's variances; a fit applies its own on top."""
 _BLOCK_ROWS = 1000
 
 
-@partial(jax.jit, static_argnames="num_components")
+@partial(jax.jit, static_argnames=("num_components", "floor"))
 def kmeanspp(
     key: Key,
     latents: Float[Array, "n d"],
     mask: Bool[Array, " n"],
     *,
     num_components: int,
+    floor: Floor = FLOOR,
 ) -> Mixture:
     """Start at rows drawn by k-means++, each as wide as the data, equally likely.
 
     Args:
       key: seeds the draws.
-      latents: [n, d].
+      latents: [n, d]; distances are taken as they are, so its units matter.
       mask: [n], rows that count; non-finite ones never do.
       num_components: k, static.
+      floor: of the start's variances, static; a fit applies its own on top.
 
     Returns:
       [k], [k, d], [k, d]; finite also for fewer rows than components.
@@ -41,7 +41,7 @@ def kmeanspp(
     Source: Arthur and Vassilvitskii, 2007.
     """
     rows, data = survey(latents, mask)
-    variance = jnp.maximum(data.variance, floor_of(data.variance, _FLOOR))
+    variance = _width(data, floor)
     shape = (num_components, latents.shape[1])
     means = _pick(
         key,
@@ -50,13 +50,18 @@ def kmeanspp(
         wanted=jnp.ones(num_components, bool),
         default=jnp.broadcast_to(data.mean, shape),
     )
-    weights = jnp.full(num_components, 1 / num_components)
+    weights = jnp.full(num_components, 1 / num_components, latents.dtype)
     return Mixture(weights, means, jnp.broadcast_to(variance, shape))
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="floor")
 def complete(
-    key: Key, labeled: Mixture, latents: Float[Array, "n d"], mask: Bool[Array, " n"]
+    key: Key,
+    labeled: Mixture,
+    latents: Float[Array, "n d"],
+    mask: Bool[Array, " n"],
+    *,
+    floor: Floor = FLOOR,
 ) -> Mixture:
     """Start from the labeled mixture, with a component for every absent class.
 
@@ -68,6 +73,7 @@ def complete(
       labeled: [k], [k, d], [k, d]; weight 0 marks absent classes.
       latents: [n, d].
       mask: [n], rows that count; non-finite ones never do.
+      floor: of the data's variance, static.
 
     Returns:
       [k], [k, d], [k, d]: the labeled mixture itself if no class is absent; otherwise
@@ -84,11 +90,15 @@ def complete(
     candidates = _unlikely(labeled, latents, rows) | (rows & none)
     means = _pick(key, latents, candidates, wanted=~present, default=labeled.means)
     pooled = (labeled.weights[:, None] * labeled.variances).sum(axis=0)
-    fallback = jnp.maximum(data.variance, floor_of(data.variance, _FLOOR))
-    pooled = jnp.where(none, fallback, pooled)
+    pooled = jnp.where(none, _width(data, floor), pooled)
     variances = jnp.where(present[:, None], labeled.variances, pooled[None])
     weights = jnp.where(present, labeled.weights * present.mean(), 1 / present.size)
     return Mixture(weights, means, variances)
+
+
+def _width(data: Moments, floor: Floor) -> jax.Array:
+    """The variance [d] of the data, above their floor."""
+    return jnp.maximum(data.variance, floor_of(data, "diag", floor).floor)
 
 
 def _unlikely(mixture: Mixture, latents: jax.Array, rows: jax.Array) -> jax.Array:

@@ -15,6 +15,7 @@ from jax import lax
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.moments import (
     Covariance,
+    Floor,
     Moments,
     centred,
     constrain,
@@ -44,33 +45,42 @@ class Sums(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What the data say once: their moments, the floor [d], a dead variance [k, d]."""
+    """What the data say once.
+
+    Attributes:
+      data: their moments, [d].
+      floor: smallest variances, [d].
+      constant: dimensions that have no variance of their own, [d].
+      dead_variances: of a component without points, [k, d].
+    """
 
     data: Moments
     floor: jax.Array
+    constant: jax.Array
     dead_variances: jax.Array
 
 
 class Trace(NamedTuple):
-    """What an iteration reports: [], [], [], [k]."""
+    """What an iteration reports: [], [], [], [k], [d]."""
 
     log_likelihood: jax.Array
     live: jax.Array
     rho: jax.Array
     counts: jax.Array
+    floored: jax.Array
 
 
 def prepare(
-    data: Moments, start: Mixture, variance_floor: float, covariance: Covariance
+    data: Moments, start: Mixture, floor_rule: Floor, covariance: Covariance
 ) -> tuple[Mixture, Limits]:
     """Bring a start above the data's floor; the limits of all its iterations."""
     variance = constrain(data.variance, covariance)
-    floor = floor_of(variance, variance_floor)
+    floor, constant = floor_of(data, covariance, floor_rule)
     variances = jnp.maximum(constrain(start.variances, covariance), floor[None])
     # Rows that do not exist say nothing about the width of a dead component.
     dead = jnp.maximum(variance, floor)[None]
     dead = jnp.where(data.num_rows > 0, dead, variances)
-    return start._replace(variances=variances), Limits(data, floor, dead)
+    return start._replace(variances=variances), Limits(data, floor, constant, dead)
 
 
 def centre_of(mixture: Mixture, limits: Limits) -> jax.Array:
@@ -82,7 +92,8 @@ def centre_of(mixture: Mixture, limits: Limits) -> jax.Array:
 def no_sums(mixture: Mixture) -> Sums:
     """Sums of no rows."""
     means = jnp.zeros_like(mixture.means)
-    return Sums(jnp.zeros(()), jnp.zeros_like(mixture.weights), means, means)
+    counts = jnp.zeros_like(mixture.weights)
+    return Sums(jnp.zeros((), counts.dtype), counts, means, means)
 
 
 def expect(
@@ -148,6 +159,7 @@ def maximise(
     divisor = jnp.where(alive, sums.counts, 1.0)[:, None]
     offsets = sums.first / divisor
     own = constrain(sums.second / divisor - offsets**2, covariance)
+    raised = (own <= limits.floor[None]) | ~alive[:, None]
     own = jnp.maximum(own, limits.floor[None])
     weights = jnp.where(alive, sums.counts, DEAD_COUNT)
     weights = weights / weights.sum()
@@ -156,17 +168,12 @@ def maximise(
     fitted = Mixture(weights, means, variances)
     trace = Trace(
         sums.log_likelihood / jnp.maximum(limits.data.num_rows, 1.0),
-        alive.sum(),
-        rho(fitted, centre),
+        alive.sum(dtype=jnp.int32),
+        gaussian.rho(fitted, centre),
         sums.counts,
+        raised.all(axis=0) & alive.any() & ~limits.constant,
     )
     return fitted, trace
-
-
-def rho(mixture: Mixture, centre: jax.Array) -> jax.Array:
-    """Health figure [] of sums about a centre: `em.EMInfo.rho`."""
-    distances = (mixture.means - centre[None]) ** 2 / mixture.variances
-    return (mixture.weights[:, None] * distances).sum(axis=0).mean()
 
 
 def _logits(

@@ -1,6 +1,7 @@
 """Exact EM on rows that stay on the host: the device holds a few chunks at a time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,8 @@ from jaxtyping import Array, Bool, Float
 
 from gmmal_jax.mixtures import layout, moments, steps
 from gmmal_jax.mixtures.em import EMInfo
-from gmmal_jax.mixtures.moments import Covariance
+from gmmal_jax.mixtures.frame import take
+from gmmal_jax.mixtures.moments import FLOOR, Covariance, Floor
 from gmmal_jax.types import Mixture
 
 _AHEAD = 2
@@ -17,12 +19,12 @@ _AHEAD = 2
 
 
 def fit(
-    latents: np.ndarray,
+    latents: Any,
     mask: Bool[np.ndarray, " n"],
     start: Mixture,
     *,
     num_iters: int = 10,
-    variance_floor: float = 1e-4,
+    floor: Floor = FLOOR,
     covariance: Covariance = "diag",
     tolerance: float | None = None,
     chunk_rows: int | None = None,
@@ -30,11 +32,11 @@ def fit(
     """Fit one mixture to all rows, read in chunks once an iteration.
 
     Args:
-      latents: [n, d], any numeric dtype; also a memory map.
+      latents: [n, d], framed or NumPy, any numeric dtype; also a memory map.
       mask: [n], rows that count; masked and non-finite rows have no influence.
       start: [k], [k, d], [k, d].
       num_iters: t.
-      variance_floor: share of the rows' variance in each dimension.
+      floor: how small a variance may become.
       covariance: form of the variances.
       tolerance: stop when an iteration gains less, nats per row; None: never.
       chunk_rows: rows on the device at once; None: 64 MiB of them.
@@ -43,15 +45,13 @@ def fit(
       What `em.fit` returns, equal to rounding.
     """
     chunk_rows = chunk_rows or layout.chunk_rows(latents.shape[1])
-    data, usable = moments.no_moments(latents.shape[1]), []
+    data, usable = moments.no_moments(latents.shape[1], start.means.dtype), []
     for chunk, first in _chunks(latents, chunk_rows):
         rows, found = _survey(chunk, jnp.asarray(mask[first : first + len(chunk)]))
         found.num_rows.block_until_ready()
         data = moments.combine(data, found)
         usable.append(rows)
-    mixture, limits = _prepare(
-        data, start, variance_floor=variance_floor, covariance=covariance
-    )
+    mixture, limits = _prepare(data, start, floor_rule=floor, covariance=covariance)
     history: list[float] = []
     for _ in range(num_iters):
         centre = _centre(mixture, limits)
@@ -65,26 +65,24 @@ def fit(
     iterations = len(history)
     history += history[-1:] * (num_iters - iterations)
     return mixture, EMInfo(
-        jnp.asarray(history, jnp.float32),
+        jnp.asarray(history, start.means.dtype),
         trace.live,
-        jnp.asarray(int(mask.sum()) - int(data.num_rows)),
+        jnp.asarray(int(mask.sum()) - sum(int(rows.sum()) for rows in usable)),
         trace.rho,
         trace.counts,
+        trace.floored,
         jnp.asarray(iterations),
     )
 
 
-def _chunks(
-    latents: np.ndarray, chunk_rows: int
-) -> Iterator[tuple[Float[Array, "m d"], int]]:
+def _chunks(latents: Any, chunk_rows: int) -> Iterator[tuple[Float[Array, "m d"], int]]:
     """Pieces of the rows on the device, and where each begins."""
     for first in range(0, len(latents), chunk_rows):
-        piece = np.asarray(latents[first : first + chunk_rows], np.float32)
-        yield jnp.asarray(piece), first
+        yield take(latents, slice(first, first + chunk_rows)), first
 
 
 def _expect(
-    latents: np.ndarray,
+    latents: Any,
     usable: list[jax.Array],
     mixture: Mixture,
     centre: jax.Array,
@@ -118,6 +116,6 @@ def _add(
 
 _survey = jax.jit(moments.survey)
 _centre = jax.jit(steps.centre_of)
-_prepare = jax.jit(steps.prepare, static_argnames=("variance_floor", "covariance"))
+_prepare = jax.jit(steps.prepare, static_argnames=("floor_rule", "covariance"))
 
 _maximise = jax.jit(steps.maximise, static_argnames="covariance")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gmmal_jax import numerics
 from gmmal_jax.config import MixtureConfig, RegConfig
 from gmmal_jax.devices import total
-from gmmal_jax.mixtures import classwise, gaussian
+from gmmal_jax.mixtures import classwise, gaussian, refit
 from gmmal_jax.mixtures.classwise import ClassStatistics
 from gmmal_jax.phases.base import Inputs
 from gmmal_jax.phases.losses import AuxLoss, Memory, label_loss
@@ -88,10 +88,9 @@ def _to_mixture(
     return classwise.to_mixture(
         classes,
         covariance=gmm.covariance,
-        variance_floor=gmm.variance_floor,
+        floor=refit.latent_floor(gmm, mean_share=reg.variance_floor),
         shrinkage=gmm.shrinkage,
         weights="uniform",
-        mean_floor=reg.variance_floor,
     )
 
 

@@ -50,15 +50,20 @@ def as64(values):
     return Mixture(*(np.asarray(x, np.float64) for x in values))
 
 
-def floor64(latents, share=1e-4):
-    return floor_of64(np.asarray(latents, np.float64).var(0), share)
+def floor64(latents, share=1e-4, covariance="diag"):
+    """A dimension is constant for its own size and float32's rounding."""
+    latents = np.asarray(latents, np.float64)
+    variance = constrain64(latents.var(0), covariance)
+    size = constrain64(latents.mean(0) ** 2, covariance)
+    constant = variance <= (4 * np.finfo(np.float32).eps) ** 2 * size
+    return share * np.where(constant, np.where(size > 0, size, 1.0), variance)
 
 
-def floor_of64(variance, share):
-    floor = np.where(
-        variance < 1e-6 * variance.mean(), 1e-4 * variance.mean(), share * variance
-    )
-    return np.maximum(floor, 1e-20)
+def dead64(latents, share=1e-4, covariance="diag"):
+    """A run's rule: a dimension is dead beside the others."""
+    variance = constrain64(np.asarray(latents, np.float64).var(0), covariance)
+    mean = variance.mean()
+    return np.where(variance < 1e-6 * mean, 1e-4 * mean, share * variance)
 
 
 def constrain64(variances, covariance):
@@ -112,10 +117,16 @@ def terms64(latents, values, centre):
     weights, means, variances = values
     x, offsets, precisions = np.abs(latents - centre), means - centre, 1 / variances
     products = x @ (np.abs(offsets) * precisions).T + 0.5 * (x**2 @ precisions.T)
-    constant = np.abs(np.log(2 * np.pi * variances)) + offsets**2 * precisions
     with np.errstate(divide="ignore"):
         logs = np.maximum(np.log(weights), -100)
-    return products + 0.5 * constant.sum(1) - logs
+    return products + constants64(values, centre) - logs
+
+
+def constants64(values, centre):
+    """[k]: the terms of a log-density that all rows share, without their signs."""
+    offsets = values.means - centre
+    logs = np.abs(np.log(2 * np.pi * values.variances))
+    return 0.5 * (logs + offsets**2 / values.variances).sum(1)
 
 
 def evaluation64(latents, values):
@@ -128,7 +139,10 @@ def evaluation64(latents, values):
     return sums_of(2 * latents.shape[1]) * terms
 
 
-def em64(latents, start, num_iters, share=1e-4, covariance="diag", rounded=exactly):
+def em64(
+    latents, start, num_iters, share=1e-4, covariance="diag", rounded=exactly,
+    floor_of=floor64,
+):  # fmt: skip
     """EM with floor and dead components; the mixture and [t] log-likelihoods.
 
     Differences are formed directly, in float64. `rounded` may spoil what float32
@@ -138,7 +152,7 @@ def em64(latents, start, num_iters, share=1e-4, covariance="diag", rounded=exact
     latents = rounded(np.asarray(latents, np.float64))
     num_rows = len(latents)
     total = rounded(constrain64(latents.var(0), covariance), roundings=num_rows)
-    floor = floor_of64(total, share)
+    floor = floor_of(latents, share, covariance)
     weights, means, variances = (rounded(x) for x in as64(start))
     variances = np.maximum(constrain64(variances, covariance), floor)
     history, centre = [], 0.0
@@ -151,6 +165,9 @@ def em64(latents, start, num_iters, share=1e-4, covariance="diag", rounded=exact
             centre = fresh
         joint = log_joint64(latents, values)
         joint = rounded(joint, terms64(latents, values, centre))
+        # The same error for all rows, so their mean has it too.
+        dims = latents.shape[1]
+        joint += rounded(np.zeros(len(weights)), constants64(values, centre), dims)
         evidence = evidence64(joint)
         history.append(evidence.mean())
         gamma = np.exp(joint - evidence[:, None])

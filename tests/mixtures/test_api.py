@@ -81,8 +81,10 @@ def test_memory_map_is_never_held_whole(tmp_path, small_chunks, monkeypatch):
         jnp, "asarray", lambda x, *rest: seen.append(np.shape(x)) or original(x, *rest)
     )
     for fit in (gmmal_jax.fit_mixture, gmmal_jax.fit_sharded):
-        fit(mapped, K, start=start, num_iters=2, resident_bytes=0)
-        assert (128, D) in seen or fit is gmmal_jax.fit_sharded
+        seen.clear()
+        sharded = {"shard_size": 100} if fit is gmmal_jax.fit_sharded else {}
+        fit(mapped, K, start=start, num_iters=2, resident_bytes=0, **sharded)
+        assert (128, D) in seen or (sharded and (100, D) in seen)
         assert all(shape[:1] < (N,) for shape in seen if len(shape) == 2)
     monkeypatch.undo()
 
@@ -92,8 +94,11 @@ def test_any_array_will_do(cast):
     latents, start = problem()
     expected = gmmal_jax.fit_mixture(latents, K, start=start, **exactly(2))
     fit = gmmal_jax.fit_mixture(cast(latents), K, start=start, **exactly(2))
-    for a, b in zip(fit.mixture, expected.mixture, strict=True):
-        np.testing.assert_array_equal(a, b)
+    if cast is jnp.asarray:
+        for a, b in zip(fit.mixture, expected.mixture, strict=True):
+            np.testing.assert_array_equal(a, b)
+    # Float64 is centred and scaled in float64, so it is rounded elsewhere.
+    band64(latents, start, 2).holds(fit.mixture, fit.log_likelihood)
 
 
 def test_start_depends_on_the_seed_only(small_chunks):

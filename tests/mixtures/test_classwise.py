@@ -18,7 +18,7 @@ from rounding import HALF_ULP, SAFETY, sums_of
 from gmmal_jax.mixtures import classwise
 
 C, N, D = 5, 64, 6
-STATIC = ("num_classes", "covariance", "variance_floor", "shrinkage", "weights")
+STATIC = ("num_classes", "covariance", "floor", "shrinkage", "weights")
 fit = partial(jax.jit(classwise.fit, static_argnames=STATIC), num_classes=C)
 fit_shards = partial(
     jax.jit(classwise.fit_shards, static_argnames=(*STATIC, "average")), num_classes=C

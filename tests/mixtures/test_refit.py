@@ -7,7 +7,7 @@ import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from mixture_cases import assert_finite, band64
+from mixture_cases import assert_finite, band64, dead64
 from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.config import MixtureConfig
@@ -67,7 +67,9 @@ def test_separated_classes_are_found(config):
 def test_exact_fit_reports_its_log_likelihood():
     config = MixtureConfig(mode="exact", em_iters=4)
     first, mixture, info, (latents, _, labeled) = run(config)
-    band = band64(latents[~labeled], first, 4, share=config.variance_floor)
+    band = band64(
+        latents[~labeled], first, 4, share=config.variance_floor, floor_of=dead64
+    )
     band.holds(mixture)
     error = abs(info.log_likelihood - band.history[-1])
     assert error <= band.history_width()[-1]
