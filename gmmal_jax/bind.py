@@ -15,6 +15,7 @@ from gmmal_jax import (
     keys,
     methods,
     parallel,
+    switches,
     train,
 )
 from gmmal_jax.config import Config
@@ -90,6 +91,8 @@ def opened(
 ) -> Iterator[Opened]:
     """A run, started or taken up, while no other process may work in its folder.
 
+    What is computed meanwhile does not depend on JAX's global switches.
+
     Args:
       config: None: that of the run in the folder.
       folder: new, or of the run that the configuration describes.
@@ -97,9 +100,11 @@ def opened(
       resume: false refuses a folder that holds a run, even this one.
 
     Raises:
-      UserError: see `start` and `reopen`; the folder holds another run, or is in use.
+      UserError: see `start` and `reopen`; the folder holds another run, or is in use;
+        compilation is switched off.
     """
-    with files.lock(folder):
+    switches.require_jit()
+    with switches.pinned(), files.lock(folder):
         if config is None:
             yield reopen(folder, num_devices)
         elif resume and run_folder.holds_run(folder):

@@ -15,6 +15,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.data.splits import Split
 from gmmal_jax.errors import Interrupted
 from gmmal_jax.oracle import Oracle, simulated
+from gmmal_jax.phases import diagnosis
 from gmmal_jax.pool import Pool
 from gmmal_jax.report.load import Loaded, load
 from gmmal_jax.storage import records
@@ -168,6 +169,8 @@ def _cycle(
     records.write(arm.places.root, record)
     records.write_views(arm.places.root)
     saver.clean()
+    for line in diagnosis.doubts(record.diagnostics):
+        report.note(f"cycle {cycle}, seed {seed}: {line}")
     report.row(arm.label, record)
     return record
 

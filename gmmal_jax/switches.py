@@ -39,8 +39,5 @@ def require_jit() -> None:
       UserError: `jax_disable_jit` is on.
     """
     if getattr(jax.config, "jax_disable_jit"):  # noqa: B009  (made at run time)
-        raise UserError(
-            "JAX_DISABLE_JIT: a run is compiled for its devices",
-            True,
-            "unset it (jax.config.update('jax_disable_jit', False))",
-        )
+        remedy = "a run needs its programs compiled: unset it"
+        raise UserError("JAX_DISABLE_JIT", True, remedy)

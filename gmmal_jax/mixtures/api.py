@@ -30,9 +30,7 @@ from gmmal_jax.types import Key, Mixture
 
 _START_ROWS = 10_000
 """k-means++ draws from at most so many random rows (or 50 a component)."""
-HEALTHY = 500.0
-"""Above this rho float32 is not enough (`em.EMInfo`)."""
-_HEALTHY_DOUBLE = HEALTHY * 2**29
+_HEALTHY_DOUBLE = em.HEALTHY * 2**29
 """Nor is float64 above this one: it has 29 binary digits more."""
 
 Precision = Literal["float32", "float64"]
@@ -371,7 +369,7 @@ def _exact(problem: Problem, rows: Any, start: Mixture) -> sharded.ShardedFit:
 
 def _is_enough(fitted: sharded.ShardedFit) -> bool:
     finite = all(bool(np.isfinite(np.asarray(x)).all()) for x in fitted.mixture)
-    return finite and sharded.summary(fitted.info).rho <= HEALTHY
+    return finite and sharded.summary(fitted.info).rho <= em.HEALTHY
 
 
 def _record(

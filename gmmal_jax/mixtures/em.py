@@ -20,6 +20,8 @@ from gmmal_jax.types import Key, Mixture
 
 _Step = Callable[[Mixture], tuple[Mixture, steps.Trace]]
 
+HEALTHY = 500.0
+"""Above this rho float32 is not enough (`EMInfo`)."""
 _DRIFT = 4.0
 """Cached rows are centred again where rho is so many times what a new centre gives (or
 1): their copies cost a CPU a fifth of an iteration, and rho its digits."""
@@ -51,7 +53,7 @@ class EMInfo(NamedTuple):
       live: [*s], components with more than `steps.DEAD_COUNT` points.
       rows_dropped: [*s], rows that the mask admits but that are not finite.
       rho: [*s], health figure: the error of a log-likelihood per dimension is about
-        6e-8 times this; above some 500 it deserves a warning.
+        6e-8 times this; above `HEALTHY` it deserves a warning.
       counts: [*s, k], points per component in the last iteration.
       floored: [*s, d], dimensions where the floor is the variance of every component
         in the end; those that are constant are not counted.

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax.mixtures import gaussian
-from gmmal_jax.mixtures.api import HEALTHY
+from gmmal_jax.mixtures.em import HEALTHY
 from gmmal_jax.mixtures.frame import of_mixture
 from gmmal_jax.switches import pinned
 from gmmal_jax.types import Mixture

@@ -5,6 +5,7 @@ take plain arguments. Shapes depend on the pool and the configuration only, so t
 jitted parts compile once however the masks change.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from gmmal_jax.types import Key, Mixture
 
 _ArrayLike = np.ndarray | Array
 
+_SMALL = 2.0**-30
+"""Latents below this, or above its reciprocal, are fitted in other units."""
 _DEAD = Floor(dead_share=1e-4)
 """Latents have one unit and come out of a ReLU: a nearly dead feature is judged by the
 others, so that it cannot rule the mixture (A4)."""
@@ -81,6 +84,18 @@ def fit_labeled(
     latents, labels, mask = (jnp.asarray(x) for x in (latents, labels, mask))
     chex.assert_rank(latents, 2)
     chex.assert_shape([labels, mask], latents.shape[:1])
+    unit = _unit(latents)
+    fitted = _fit_labeled(_divided(latents, unit), labels, mask, num_classes, config)
+    return _in_units(fitted, unit)
+
+
+def _fit_labeled(
+    latents: jax.Array,
+    labels: jax.Array,
+    mask: jax.Array,
+    num_classes: int,
+    config: MixtureConfig,
+) -> Mixture:
     options: dict[str, Any] = {
         "num_classes": num_classes,
         "covariance": config.covariance,
@@ -124,6 +139,24 @@ def fit_pool(
     Source: section 3.2.
     """
     latents, mask = jnp.asarray(latents), jnp.asarray(mask)
+    unit = _unit(latents)
+    start_from = _in_units(start_from, 1 / unit)
+    previous = None if previous is None else _in_units(previous, 1 / unit)
+    mixture, info = _fit_pool(
+        key, _divided(latents, unit), mask, start_from, config, previous
+    )
+    nats = info.log_likelihood - latents.shape[1] * math.log(unit)
+    return _in_units(mixture, unit), info._replace(log_likelihood=nats)
+
+
+def _fit_pool(
+    key: Key,
+    latents: jax.Array,
+    mask: jax.Array,
+    start_from: Mixture,
+    config: MixtureConfig,
+    previous: Mixture | None,
+) -> tuple[Mixture, RefitInfo]:
     k_start, k_shards = jax.random.split(key)
     first = _start(k_start, latents, mask, start_from, config, previous)
     options = em.Options(
@@ -167,6 +200,31 @@ def _start(
     else:
         begin = start.complete(key, labeled, latents, mask, floor=_DEAD)
     return begin
+
+
+def _unit(latents: jax.Array) -> float:
+    """What to divide latents by: 1, unless float32 has no room for their squares."""
+    peak = float(_peak(latents))
+    if peak == 0 or _SMALL <= peak < 1 / _SMALL:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(peak)[1])
+
+
+def _divided(latents: jax.Array, unit: float) -> jax.Array:
+    return latents if unit == 1 else latents / unit
+
+
+def _in_units(mixture: Mixture, unit: float) -> Mixture:
+    """A mixture of latents, as one of latents that are so many times larger."""
+    if unit == 1:
+        return mixture
+    means, variances = mixture.means * unit, mixture.variances * unit * unit
+    return mixture._replace(means=means, variances=variances)
+
+
+@jax.jit
+def _peak(latents: jax.Array) -> jax.Array:
+    return jnp.where(jnp.isfinite(latents), jnp.abs(latents), 0.0).max(initial=0.0)
 
 
 _STATIC = ("num_classes", "covariance", "floor", "shrinkage", "weights")

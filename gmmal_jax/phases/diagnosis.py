@@ -1,12 +1,13 @@
 """Numbers on critic and mixtures at the end of a cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax.mixtures import gaussian
+from gmmal_jax.mixtures.em import HEALTHY
 from gmmal_jax.phases.adversary import Adversary, CriticState
 from gmmal_jax.phases.mixture_loss import SATURATED
 from gmmal_jax.types import Mixture, PoolView
@@ -51,6 +52,17 @@ def diagnose(
         return result
 
     return run
+
+
+def doubts(numbers: Mapping[str, float]) -> list[str]:
+    """What deserves distrust in a cycle's numbers, a line each."""
+    rho = numbers.get("gmm/rho", 0.0)
+    if rho <= HEALTHY:
+        return []
+    return [
+        f"gmm/rho {rho:.1e}: the mixture's components are too narrow for how far they "
+        "lie apart, and its log-likelihoods lose digits; raise --gmm.variance-floor"
+    ]
 
 
 @jax.jit
