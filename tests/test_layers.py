@@ -14,7 +14,7 @@ ROOT = Path(gmmal_jax.__file__).parent
 LEVELS = [
     "types errors",
     "plugins",
-    "keys devices config",
+    "keys devices config switches",
     "numerics pool oracle models",
     "data mixtures",
     "selection parallel phases",

@@ -159,7 +159,7 @@ def place(rows: jax.Array, frame: Frame) -> Float[Array, "n d"]:
     exponent = _device_exponent(frame.scale)
     unit = np.ldexp(1.0, -exponent)
     rest = np.where(frame.constant, 0.0, 1 / (frame.scale * unit))
-    parts = (np.asarray(p, np.float32) for p in (unit, frame.centre * unit, rest))
+    parts = (jnp.asarray(p, jnp.float32) for p in (unit, frame.centre * unit, rest))
     placed: Float[Array, "n d"] = _place(rows, *parts)
     return placed
 
@@ -173,7 +173,7 @@ def of_rows(
     there is one unit, their root mean square. A constant column's is its own size.
 
     Args:
-      rows: [n, d], NumPy or JAX.
+      rows: [n, d], NumPy, or narrow ones of JAX.
       mask: [n], rows that count; those that are not finite do not.
       covariance: form of the variances.
 
@@ -214,12 +214,10 @@ def spread(rows: Any, mask: Bool[np.ndarray, " n"]) -> Spread:
     """What the rows that count say of their columns, read once, in pieces.
 
     Args:
-      rows: [n, d], NumPy or JAX.
+      rows: [n, d], NumPy, or narrow ones of JAX.
       mask: [n], rows that count; those that are not finite do not.
     """
     narrow = is_narrow(rows.dtype)
-    if not narrow:
-        rows = np.asarray(rows)
     total = None
     for piece in _pieces(rows) if narrow else _blocks(rows):
         if not mask[piece].any():
@@ -259,7 +257,7 @@ def _on_device(rows: Any, mask: np.ndarray) -> Spread:
         low = high = np.zeros(low.shape)
     exponent = np.clip(_exponent(low, high), -126, 127)
     # Of numbers up to 2**128: what float32 has no power for is left for the moments.
-    unit = np.asarray(np.ldexp(1.0, -exponent), np.float32)
+    unit = jnp.asarray(np.ldexp(1.0, -exponent), jnp.float32)
     found = [np.asarray(x, np.float64) for x in _scaled_moments(placed, counted, unit)]
     return Spread(float(found[0]), low, high, exponent, *found[1:])
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax.mixtures.frame import on_host
+from gmmal_jax.mixtures.frame import is_narrow, on_host
 from gmmal_jax.mixtures.moments import Covariance
 from gmmal_jax.types import Key, Mixture
 
@@ -52,9 +52,8 @@ def rows(values: Any, name: str) -> Any:
     values = array(values, name)
     if values.ndim != 2 or 0 in values.shape:
         raise ValueError(f"{name} must be [rows, dimensions], not {values.shape}")
-    if isinstance(values, jax.Array) and values.dtype.itemsize == 8:
-        return np.asarray(values)
-    return values
+    # What float32 has no room for is centred on the host.
+    return values if is_narrow(values.dtype) else np.asarray(values)
 
 
 def mask(values: Any, num_rows: int) -> np.ndarray:

@@ -106,8 +106,9 @@ def as_one_shard(info: em.EMInfo) -> em.EMInfo:
 
 
 def history(info: em.EMInfo) -> np.ndarray:
-    """Log-likelihoods [s, t] of the iterations that the slowest shard did."""
-    return np.asarray(info.log_likelihood)[:, : info.iterations.max()]
+    """Log-likelihoods [s, t], float64, of the iterations that the slowest shard did."""
+    values = np.asarray(info.log_likelihood, np.float64)
+    return values[:, : info.iterations.max()]
 
 
 def summary(info: em.EMInfo) -> Summary:

@@ -106,8 +106,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         api.warn(best.health, options, "X", "variance_floor")
         if not self.converged_:
             warnings.warn(
-                f"no fit gained less than tol={self.tol} in {self.max_iter} iterations;"
-                " try a higher max_iter or tol, and look for degenerate data",
+                # scikit-learn's words: filters know them.
+                "Best performing initialization did not converge. Try different init "
+                "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -147,7 +148,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Draw rows, [n, d], and the components they come from, [n]."""
         check_is_fitted(self)
         if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, not {n_samples}")
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}; at least one is needed"
+            )
         random = check_random_state(self.random_state)
         weights, means, variances = self._mixture()
         counts = random.multinomial(n_samples, weights / weights.sum())
