@@ -271,9 +271,9 @@ def kmeanspp(
 def pose(
     latents: Any,
     mask: Any,
-    num_components: int,
+    num_components: Any,
     options: em.Options,
-    resident_bytes: int | None = None,
+    resident_bytes: Any = None,
     name: str = "latents",
 ) -> Problem:
     """Check rows and bring them to a frame; `name` is what messages call them."""

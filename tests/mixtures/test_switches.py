@@ -114,7 +114,7 @@ def settings(query):
             "query": query, "learn": "ce" if query == "entropy" else "reg_da",
             "cycles": 2, "train.steps": 2, "train.chunk_steps": 2,
             "train.batch_size": 10, "reg.subset_size": 20, "da.steps": 2,
-            "da.refit_every": 2, "da.batch_size": 10, "da.hidden": 16,
+            "da.refit_every": 2, "da.batch_size": 10, "da.hidden": (16,),
             "gmm.em_iters": 2, "data.class_cap": 40, "width": 2, "reference": "none",
         },
     )  # fmt: skip
