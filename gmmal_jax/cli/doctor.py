@@ -3,7 +3,9 @@
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +20,10 @@ PACKAGES = (
 )  # fmt: skip
 
 
-NO_PLACE = "compiled programs are not kept; set JAX_COMPILATION_CACHE_DIR"
-NO_CACHE = f"no home folder: {NO_PLACE}"
+_TRIED_BYTES = 2**16
+"""About the size of a compiled program: a full disk takes no such file."""
+_NO_PLACE = "compiled programs are not kept; set JAX_COMPILATION_CACHE_DIR"
+NO_CACHE = f"no home folder: {_NO_PLACE}"
 
 
 class Processor(NamedTuple):
@@ -108,6 +112,7 @@ def report(cache_folder: str | None) -> Iterator[tuple[bool, str]]:
 def _devices() -> Iterator[tuple[bool, str]]:
     try:
         yield True, device_line()
+        _require_jit()
     except UserError as error:
         yield False, str(error)
         return
@@ -117,26 +122,52 @@ def _devices() -> Iterator[tuple[bool, str]]:
     yield _computes()
 
 
+def _require_jit() -> None:
+    from gmmal_jax import switches
+
+    switches.require_jit()
+
+
 def _computes() -> tuple[bool, str]:
     import jax.numpy as jnp
     import numpy as np
 
     from gmmal_jax import numerics
 
-    matrix = jnp.asarray(np.linspace(0, 1, 256 * 256).reshape(256, 256), jnp.float32)
-    product = numerics.matmul(matrix, matrix)
+    with _without_cache():  # whether it can be written to is another question
+        matrix = jnp.asarray(np.linspace(0, 1, 2**16).reshape(256, 256), jnp.float32)
+        product = numerics.matmul(matrix, matrix)
     exact = np.asarray(matrix, np.float64) @ np.asarray(matrix, np.float64)
     error = float(np.max(np.abs(np.asarray(product) - exact) / exact.max()))
     return error < 1e-5, f"matrix product in float32: relative error {error:.1e}"
 
 
+@contextmanager
+def _without_cache() -> Iterator[None]:
+    import jax
+
+    before = getattr(jax.config, "jax_compilation_cache_dir")  # noqa: B009
+    update: Callable[[str, object], None] = jax.config.update
+    update("jax_compilation_cache_dir", None)
+    try:
+        yield
+    finally:
+        update("jax_compilation_cache_dir", before)
+
+
 def _writable(folder: str | None) -> tuple[bool, str]:
     if folder is None:
         return False, NO_CACHE
+    trouble = no_place(folder)
+    return not trouble, f"compilation cache {folder}: {trouble or 'writable'}"
+
+
+def no_place(folder: str) -> str | None:
+    """Why compiled programs find no place in a folder, which is made; None: they do."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        ok = os.access(folder, os.W_OK)
-    except OSError:
-        ok = False
-    state = "writable" if ok else "not writable: set JAX_COMPILATION_CACHE_DIR"
-    return ok, f"compilation cache {folder}: {state}"
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_TRIED_BYTES))
+    except OSError as error:
+        return f"{error.strerror}; {_NO_PLACE}"
+    return None

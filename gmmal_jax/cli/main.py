@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 training diverged or a check failed, 2 unusable input; 130
 and 129 stopped by Ctrl-C, SIGTERM and SIGHUP, nothing lost.
 """
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +23,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code."""
     try:
         with signals.at_once():
-            return _main(list(sys.argv[1:] if argv is None else argv))
+            code = _main(list(sys.argv[1:] if argv is None else argv))
+            sys.stdout.flush()  # what finds no place must fail here, not at the exit
+            return code
+    except BrokenPipeError:  # whoever read our lines has gone
+        _give_up_output()
+        return 1
+    except OSError as error:
+        _give_up_output()
+        where = error.filename or "standard output"
+        print(f"gmmal: {where}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except signals.Stopped as stopped:
         print(f"gmmal: {stopped}", file=sys.stderr)
         return 128 + stopped.signum
@@ -44,8 +56,14 @@ def _main(args: list[str]) -> int:
     except TrainingDiverged as error:
         print(f"gmmal: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 1
+
+
+def _give_up_output() -> None:
+    """Let nothing be written any more, so that the interpreter does not try again."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no real file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _report(parsed: Parsed) -> int:

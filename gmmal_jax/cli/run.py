@@ -179,15 +179,12 @@ def _use_cache() -> None:
     from gmmal_jax.cli import doctor
 
     folder = cache_folder()
-    try:
-        if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        print(f"note: {folder}: {error.strerror}; {doctor.NO_PLACE}", flush=True)
+    trouble = doctor.no_place(folder) if folder else None
+    if trouble:
+        print(f"note: {folder}: {trouble}", flush=True)
         folder = None
-    else:
-        if folder is None:
-            print(f"note: {doctor.NO_CACHE}", flush=True)
+    elif folder is None:
+        print(f"note: {doctor.NO_CACHE}", flush=True)
     update: Callable[[str, object], None] = jax.config.update
     update("jax_compilation_cache_dir", folder)
     update("jax_persistent_cache_min_compile_time_secs", 0.2)

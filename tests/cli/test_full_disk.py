@@ -69,6 +69,60 @@ def straight(tmp_path_factory):
     return folder
 
 
+CACHES = ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME", "HOME")
+ON_A_DISK = """
+import os, subprocess, sys
+from gmmal_jax.cli import main as cli
+
+disk, what, name, below, args = (*sys.argv[1:5], sys.argv[5:])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
+if what == "full":
+    with open(os.path.join(disk, "filler"), "wb", 0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+else:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+for other in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME"):
+    os.environ.pop(other, None)
+os.environ[name] = os.path.join(disk, below)
+os.chdir(disk)
+sys.exit(cli.main(args))
+"""
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+@pytest.mark.parametrize("below", ["", "new/folder"])
+@pytest.mark.parametrize("name", CACHES)
+def test_the_doctor_ends_in_a_report(name, below, what, tmp_path):
+    places = [str(tmp_path), what, name, below, "doctor"]
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", ON_A_DISK, *places],
+        env=environment(JAX_PLATFORMS="cpu"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and not done.stderr, done.stdout + done.stderr
+    reason = "No space left on device" if what == "full" else "Read-only file system"
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"LOOK compilation cache {tmp_path}") and reason in last
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+def test_a_run_does_without_a_cache_that_has_no_place(what, tmp_path):
+    disk, folder = tmp_path / "disk", tmp_path / "run"
+    disk.mkdir()
+    places = [str(disk), what, "JAX_COMPILATION_CACHE_DIR", "", "run"]
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", ON_A_DISK, *places, *OPTIONS,
+         "--cycles", "1", "--out", str(folder)],
+        env=environment(JAX_PLATFORMS="cpu"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    assert done.stdout.count("compiled programs are not kept") == 1
+
+
 @pytest.mark.parametrize("what", ["full", "read-only"])
 @pytest.mark.parametrize(
     ("module", "name"),

@@ -220,6 +220,32 @@ def test_a_signal_at_any_moment_is_a_line(moment, signum, tmp_path, monkeypatch)
         assert "picture: " in out
 
 
+@pytest.mark.parametrize("verb", [["doctor"], ["methods"], ["run", "--cycles", "1"]])
+def test_an_output_that_takes_no_more_is_a_line(verb, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gmmal_jax", *verb], stdout=full, cwd=tmp_path,
+            stderr=subprocess.PIPE, text=True, env=environment(JAX_PLATFORMS="cpu"),
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "gmmal: standard output: No space left on device\n"
+
+
+def test_a_reader_that_has_gone_is_no_trace():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmmal_jax", "methods"], env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 1
+
+
+def test_the_doctor_says_that_a_run_would_be_refused_without_jit():
+    code, out, error = gmmal("doctor", JAX_DISABLE_JIT="1")
+    assert code == 1 and not error
+    assert "LOOK JAX_DISABLE_JIT: True; a run needs its programs compiled" in out
+
+
 def test_the_command_runs_in_a_thread_too(capsys):
     codes = []
     thread = threading.Thread(target=lambda: codes.append(cli.main(["methods"])))

@@ -98,7 +98,7 @@ FOUND = {}
 if FOLDER.is_dir():
     for name in ("test_gaussian_mixture", "test_mixture"):
         FOUND |= theirs(name)
-globals().update({name: FOUND[name] for name in set(FOUND) - set(NOT_OURS)})
+globals().update({key: FOUND[key] for key in FOUND if key not in NOT_OURS})
 pytestmark = [
     pytest.mark.skipif(not FOUND, reason="this scikit-learn comes without its tests"),
     pytest.mark.filterwarnings("ignore::gmmal_jax.errors.PrecisionWarning"),
