@@ -11,6 +11,7 @@ import tiny
 import gmmal_jax
 from gmmal_jax import loop
 from gmmal_jax.errors import Interrupted, UserError
+from gmmal_jax.phases import diagnosis
 
 TABLES = ("results", "queries", "diagnostics", "initial")
 
@@ -20,10 +21,13 @@ def config(**changes):
 
 
 class Chunks(loop.Silent):
-    """Keeps the chunks of steps and the rows."""
+    """Keeps the chunks of steps, the rows and the news."""
 
     def __init__(self):
-        self.chunks, self.rows = [], []
+        self.chunks, self.rows, self.notes = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
 
     def progress(self, arm, seed, cycle, chunk):
         self.chunks.append(chunk)
@@ -126,3 +130,11 @@ def test_the_public_names():
     assert gmmal_jax.__version__ == metadata.version("gmmal_jax")
     assert callable(gmmal_jax.run) and gmmal_jax.run is loop.run
     assert isinstance(loop.Silent(), loop.Reporter)
+
+
+def test_numbers_that_deserve_distrust_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "doubts", lambda numbers: [f"{len(numbers)} x"])
+    report = Chunks()
+    one = {"method": "entropy", "cycles": 1, "reference": "none"}
+    gmmal_jax.run(tiny.config(**one), tmp_path / "run", report, num_devices=1)
+    assert len(report.notes) == 1 and report.notes[0].startswith("cycle 0, seed ")

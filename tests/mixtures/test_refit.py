@@ -158,3 +158,26 @@ def test_other_masks_compile_nothing():
         assert heard > 0 and len(events) == heard
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.mark.parametrize("covariance", ["diag", "spherical"])
+@pytest.mark.parametrize("mode", ["exact", "sharded"])
+@pytest.mark.parametrize("exponent", [-60, -45, 60])
+def test_latents_of_any_size_are_fitted_alike(mode, covariance, exponent):
+    """Where float32 has no room for squares, a refit finds other units."""
+    config = MixtureConfig(mode=mode, covariance=covariance, shard_size=60)
+    latents, _, labeled, labels = problem()
+    fits = []
+    for scale in (1.0, 2.0**exponent):
+        rows = latents * np.float32(scale)
+        first = refit.fit_labeled(rows, labels, labeled, K, config)
+        key = jax.random.key(0)
+        fits.append((first, *refit.fit_pool(key, rows, ~labeled, first, config)))
+    scale = np.float32(2.0**exponent)
+    for one, other in zip(fits[0][:2], fits[1][:2], strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+        np.testing.assert_array_equal(one.means * scale, other.means)
+        np.testing.assert_array_equal(one.variances * scale * scale, other.variances)
+    nats = fits[0][2].log_likelihood - D * exponent * np.log(2)
+    error = abs(fits[1][2].log_likelihood - nats)
+    assert error < SAFETY * HALF_ULP * (abs(nats) + abs(fits[0][2].log_likelihood))

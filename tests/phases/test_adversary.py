@@ -155,3 +155,9 @@ def test_column_scale(norm):
 def test_auc_by_hand():
     assert diagnosis.auc(np.array([3.0, 1.0]), np.array([2.0, 0.0])) == 0.75
     assert diagnosis.auc(np.array([1.0, 1.0]), np.array([1.0])) == 0.5
+
+
+def test_a_mixture_that_loses_digits_is_doubted():
+    (line,) = diagnosis.doubts({"gmm/rho": 612.0})
+    assert "gmm/rho 6.1e+02" in line and "--gmm.variance-floor" in line
+    assert diagnosis.doubts({"gmm/rho": 499.0}) == diagnosis.doubts({}) == []
