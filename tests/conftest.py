@@ -45,12 +45,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
-    """Programs that several tests compile are compiled once a session.
+    """Programs are kept for the processes that tests start, never for the tests' own.
 
-    In a folder of the session's own: XLA's CPU backend dies of programs for several
-    devices that another process left in a cache.
+    XLA's CPU backend dies now and then of keeping, or of finding, a program that was
+    mapped over its devices (jaxlib 0.10.2).
     """
+    jax.config.update("jax_enable_compilation_cache", False)
     folder = tmp_path_factory.mktemp("compiled")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

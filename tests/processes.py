@@ -1,8 +1,8 @@
 """What the processes that tests start are told.
 
-Never the tests' own devices and flags, and never their folder of compiled programs: a
-test session runs programs for several devices, and XLA's CPU backend dies of those
-that another process left in a cache, whatever the number of devices in its flags.
+Never the tests' own devices and flags. Compiled programs are kept for children of one
+device only: XLA's CPU backend dies of those for several devices that another process
+left in a cache.
 """
 
 import os
