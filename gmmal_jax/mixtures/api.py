@@ -5,6 +5,7 @@ not hold whole, and `sharded.fit`. Rows come in any units and precision: they ar
 brought into a frame (`frame`) before they are cast, and the answer back out of it.
 """
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -23,7 +24,7 @@ from gmmal_jax.mixtures import (
     start as starts,
     stream,
 )
-from gmmal_jax.mixtures.frame import Frame, Framed
+from gmmal_jax.mixtures.frame import Found, Frame, Framed
 from gmmal_jax.mixtures.moments import Covariance, Floor
 from gmmal_jax.switches import pinned
 from gmmal_jax.types import Key, Mixture
@@ -104,28 +105,29 @@ class Problem(NamedTuple):
 
     Attributes:
       rows: [n, d], NumPy or JAX.
-      mask: [n], those that count.
+      rows_dropped: rows that are asked for, but not finite.
       num_components: k.
       options: of each fit.
-      frame: of the rows.
-      blurred: [d], as in `Health`.
+      found: the frame of the rows, and which of them count.
       streamed: whether the device should not hold them whole.
     """
 
     rows: Any
-    mask: np.ndarray
+    rows_dropped: int
     num_components: int
     options: em.Options
-    frame: Frame
-    blurred: np.ndarray
+    found: Found
     streamed: bool
 
-    def within(self, dtype: Any) -> Any:
-        """The rows in their frame, on the device unless they are streamed."""
-        if self.streamed or dtype == np.float64 or not frame.is_narrow(self.rows.dtype):
-            framed = Framed(np.asarray(self.rows), self.frame, dtype)
-            return framed if self.streamed else framed[:]
-        return frame.place(jnp.asarray(self.rows), self.frame)
+    @property
+    def frame(self) -> Frame:
+        """`found.frame`."""
+        return self.found.frame
+
+    def within(self, dtype: Any = np.float32) -> Framed:
+        """The rows in their frame, as they are asked for."""
+        wide = dtype == np.float64
+        return Framed(np.asarray(self.rows) if wide else self.rows, self.frame, dtype)
 
 
 def fit_mixture(
@@ -232,7 +234,7 @@ def fit_sharded(
             return sharded.fit(
                 k_shards,
                 rows,
-                problem.mask,
+                problem.found.usable,
                 first,
                 problem.options,
                 sharding,
@@ -278,6 +280,7 @@ def pose(
 ) -> Problem:
     """Check rows and bring them to a frame; `name` is what messages call them."""
     rows = given.rows(latents, name)
+    precision = rows.dtype
     counted = given.mask(mask, rows.shape[0])
     num_components = given.whole(num_components, "num_components")
     limit = layout.resident_bytes()
@@ -285,12 +288,15 @@ def pose(
         limit = given.whole(resident_bytes, "resident_bytes", least=0)
     streamed = isinstance(rows, np.ndarray) and 4 * rows.size > limit
     if not streamed and frame.is_narrow(rows.dtype):
-        rows = jnp.asarray(rows)
+        rows = jnp.asarray(rows, jnp.float32)
     try:
-        found, blurred = frame.of_rows(rows, counted, options.covariance)
+        found = frame.of_rows(rows, counted, options.covariance, precision)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    return Problem(rows, counted, num_components, options, found, blurred, streamed)
+    if not found.usable.any():
+        raise ValueError("no row is left: all are masked or not finite")
+    dropped = int(counted.sum()) - int(found.usable.sum())
+    return Problem(rows, dropped, num_components, options, found, streamed)
 
 
 def begin(problem: Problem, start: Any, key: Key) -> Mixture:
@@ -304,7 +310,7 @@ def begin(problem: Problem, start: Any, key: Key) -> Mixture:
 def solve(
     problem: Problem,
     start: Mixture,
-    fit: Callable[[Any, Mixture], sharded.ShardedFit] | None = None,
+    fit: Callable[[Framed, Mixture], sharded.ShardedFit] | None = None,
 ) -> MixtureFit:
     """Fit, in float32 if that is enough, and say how it went.
 
@@ -313,9 +319,9 @@ def solve(
       start: where to begin, within.
       fit: fits rows [n, d] within from a start; None: exact EM.
     """
-    fit = fit or (lambda rows, first: _exact(problem, rows, first))
+    fit = fit or functools.partial(_exact, problem)
     precision: Precision = "float32"
-    fitted = fit(problem.within(np.float32), _cast(start, np.float32))
+    fitted = fit(problem.within(), _cast(start, np.float32))
     if not _is_enough(fitted):
         precision = "float64"
         with pinned(double=True):
@@ -358,12 +364,18 @@ def warn(
         warnings.warn(line, PrecisionWarning, stacklevel=stacklevel)
 
 
-def _exact(problem: Problem, rows: Any, start: Mixture) -> sharded.ShardedFit:
-    options = problem.options._asdict()
+def _exact(problem: Problem, rows: Framed, start: Mixture) -> sharded.ShardedFit:
+    dtype, usable = start.means.dtype, problem.found.usable
+    data = jax.tree.map(lambda x: jnp.asarray(x, dtype), problem.found.data)
+    known: dict[str, Any] = {"data": data, **problem.options._asdict()}
+    # What the device brings within by itself, it does as it reads: without a copy.
+    raw: Any = problem.rows if rows.affine else rows
     if problem.streamed:
-        mixture, info = stream.fit(rows, problem.mask, start, **options)
+        mixture, info = stream.fit(raw, usable, start, affine=rows.affine, **known)
     else:
-        mixture, info = em.fit(rows, jnp.asarray(problem.mask), start, **options)
+        placed = raw if rows.affine else rows[:]
+        counted = jnp.asarray(usable)
+        mixture, info = em.fit(placed, counted, start, affine=rows.affine, **known)
     return sharded.ShardedFit(mixture, None, sharded.as_one_shard(info))
 
 
@@ -378,8 +390,6 @@ def _record(
     """The record of fits [s, ...]; empty shards say nothing."""
     info, tolerance = fitted.info, problem.options.tolerance
     filled = info.counts.sum(axis=1) > 0
-    if not filled.any():
-        raise ValueError("no row is left: all are masked or not finite")
     history = sharded.history(info)
     gains = history[:, -1] - history[:, -2] if history.shape[1] > 1 else np.inf
     met = tolerance is not None and bool(np.all((gains < tolerance) | ~filled))
@@ -395,8 +405,8 @@ def _record(
         iterations=history.shape[1],
         converged=met,
         live=found.live,
-        rows_dropped=found.rows_dropped,
-        health=Health(found.rho, precision, found.floored, problem.blurred),
+        rows_dropped=problem.rows_dropped,
+        health=Health(found.rho, precision, found.floored, problem.found.blurred),
         shards=shards,
     )
 
@@ -416,19 +426,15 @@ def _options(
 def _kmeanspp(key: Key, problem: Problem) -> Mixture:
     """Start on a subset, the same one wherever the rows lie."""
     k_rows, k_start = jax.random.split(key)
-    candidates = np.flatnonzero(problem.mask)
+    candidates = np.flatnonzero(problem.found.usable)
     most = max(_START_ROWS, 50 * problem.num_components)
     if candidates.size > most:
         seed = np.asarray(jax.random.key_data(k_rows))
         chosen = np.random.default_rng(seed).choice(candidates, most, replace=False)
         candidates = np.sort(chosen)
-    if isinstance(problem.rows, jax.Array):
-        sample = frame.place(frame.take(problem.rows, candidates), problem.frame)
-    else:
-        sample = Framed(problem.rows, problem.frame)[candidates]
     drawn = starts.kmeanspp(
         k_start,
-        sample,
+        problem.within()[candidates],
         jnp.ones(candidates.size, bool),
         num_components=problem.num_components,
         floor=Floor(unit=1.0),

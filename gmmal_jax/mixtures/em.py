@@ -15,7 +15,16 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.mixtures import gaussian, layout, steps
-from gmmal_jax.mixtures.moments import FLOOR, Covariance, Floor, centred, survey
+from gmmal_jax.mixtures.moments import (
+    FLOOR,
+    Affine,
+    Covariance,
+    Floor,
+    Moments,
+    centred,
+    survey,
+    within,
+)
 from gmmal_jax.types import Key, Mixture
 
 _Step = Callable[[Mixture], tuple[Mixture, steps.Trace]]
@@ -83,6 +92,8 @@ def fit(
     covariance: Covariance = "diag",
     block_rows: int | None = None,
     tolerance: Float[Array, ""] | float | None = None,
+    affine: Affine | None = None,
+    data: Moments | None = None,
 ) -> tuple[Mixture, EMInfo]:
     """Fit one mixture to all rows by exact EM.
 
@@ -95,6 +106,9 @@ def fit(
       covariance: form of the variances.
       block_rows: rows a block; None: what fits the cache.
       tolerance: stop when an iteration gains less, nats per row; None: never.
+      affine: units in which rows are fitted, applied as they are read; None: theirs.
+      data: moments of the rows that count, in these units, where they are known: then
+        all that the mask admits are finite. None: they are found.
 
     Returns:
       The mixture and how the fit went. A dead component keeps its mean, has the
@@ -112,6 +126,8 @@ def fit(
         covariance,
         block_rows,
         tolerance,
+        affine,
+        data,
     )
 
 
@@ -209,8 +225,12 @@ def _fit(
     covariance: Covariance,
     block_rows: int | None,
     tolerance: jax.Array | float | None,
+    affine: Affine | None = None,
+    data: Moments | None = None,
 ) -> tuple[Mixture, EMInfo]:
-    rows, data = survey(latents, mask)
+    rows = mask
+    if data is None:
+        rows, data = survey(within(latents, affine), mask)
     mixture, limits = steps.prepare(data, start, floor, covariance)
     num_rows, dims = latents.shape
     if block_rows is None:
@@ -218,11 +238,11 @@ def _fit(
 
     def in_blocks(mixture: Mixture) -> tuple[Mixture, steps.Trace]:
         centre = steps.centre_of(mixture, limits)
-        sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows)
+        sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows, affine)
         return steps.maximise(sums, mixture, centre, limits, covariance)
 
     def about(centre: jax.Array) -> _Step:
-        x = centred(latents, rows, centre)
+        x = centred(within(latents, affine), rows, centre)
         squares = x * x
 
         def step(mixture: Mixture) -> tuple[Mixture, steps.Trace]:

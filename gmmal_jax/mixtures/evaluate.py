@@ -50,16 +50,19 @@ def evaluate(values: Values, rows: np.ndarray, mixture: Mixture) -> np.ndarray:
     results = np.empty((len(rows), *width))
     for first in range(0, len(rows), _BLOCK_ROWS):
         block = frame.within(rows[first : first + _BLOCK_ROWS])
-        block = np.clip(block, -_FARTHEST, _FARTHEST)
-        near = (np.abs(block) < _FAR).all(axis=1) & enough
+        near = (np.abs(block).max(axis=1) < _FAR) & enough
         found = results[first : first + _BLOCK_ROWS]
+        if near.all():
+            with pinned():
+                found[:] = _of_block(values, block, narrow, np.float32)
+            continue
         if near.any():
             with pinned():
                 found[near] = _of_block(values, block[near], narrow, np.float32)
-        if not near.all():
-            with pinned(double=True):
-                exact = _cast(inner, jnp.float64)
-                found[~near] = _of_block(values, block[~near], exact, np.float64)
+        far = np.clip(block[~near], -_FARTHEST, _FARTHEST)
+        with pinned(double=True):
+            exact = _cast(inner, jnp.float64)
+            found[~near] = _of_block(values, far, exact, np.float64)
     results -= nats
     return results
 

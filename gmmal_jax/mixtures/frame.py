@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jax import lax
+from jaxtyping import Bool
 
 from gmmal_jax.mixtures import layout, moments
-from gmmal_jax.mixtures.moments import Covariance
+from gmmal_jax.mixtures.moments import Affine, Covariance, Moments
 from gmmal_jax.types import Mixture
 
 _BLOCK_FLOATS = 2**17
@@ -28,6 +29,8 @@ _WIDEST = 500
 _NARROW = ("float32", "float16", "bfloat16", "int16", "uint16", "int8", "uint8", "bool")
 """What float32 holds as it is."""
 
+_SQUARE = 1e30
+"""Variances of this size, or its reciprocal, are far from float32's ends."""
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 # Outside jit, indexing is five programs, each loaded on its own.
@@ -68,6 +71,14 @@ class Frame(NamedTuple):
     constant: np.ndarray
 
     @property
+    def affine(self) -> Affine:
+        """What brings narrow rows within on the device, float32."""
+        unit = np.ldexp(1.0, -_device_exponent(self.scale))
+        rest = np.where(self.constant, 0.0, 1 / (self.scale * unit))
+        parts = (unit, self.centre * unit, rest)
+        return Affine(*(jnp.asarray(part, jnp.float32) for part in parts))
+
+    @property
     def nats(self) -> float:
         """What a row's log-density within is more than that of the row as it is."""
         return float(np.log(self.scale).sum())
@@ -92,32 +103,60 @@ class Frame(NamedTuple):
         return on_host([shares, means, self.scale**2 * variances])
 
 
+class Found(NamedTuple):
+    """The frame of some rows.
+
+    Attributes:
+      frame: of the rows that count.
+      blurred: [d], columns that vary by a few spacings of their own numbers.
+      usable: [n], rows that are asked for and finite.
+      data: their moments within, float64.
+    """
+
+    frame: Frame
+    blurred: np.ndarray
+    usable: np.ndarray
+    data: Moments
+
+
 class Framed:
     """Rows as a frame has them, on the device when they are asked for.
 
     Args:
-      rows: [n, d], NumPy, where they lie; also a memory map.
+      rows: [n, d], where they lie: NumPy, also a memory map, or narrow ones of JAX.
       frame: where to bring them; of narrow rows, one that `of_rows` made for them.
       dtype: of what is read; with float64 the switch must be on.
+
+    Attributes:
+      shape: (n, d).
+      affine: what brings narrow rows within on the device; None for others.
     """
 
-    def __init__(self, rows: np.ndarray, frame: Frame, dtype: Any = np.float32) -> None:
+    def __init__(self, rows: Any, frame: Frame, dtype: Any = np.float32) -> None:
         self._rows, self._frame, self._dtype = rows, frame, dtype
-        self._on_device = is_narrow(rows.dtype) and dtype == np.float32
+        self.affine: Affine | None = None
+        if is_narrow(rows.dtype) and dtype == np.float32:
+            self.affine = frame.affine
         self.shape = rows.shape
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, which: slice | np.ndarray) -> jax.Array:
-        if isinstance(which, np.ndarray):
-            rows = self._place(self._rows[which.reshape(-1)])
-            return rows.reshape(*which.shape, rows.shape[1])
-        return self._place(self._rows[which])
+        if not isinstance(which, np.ndarray):
+            return self._place(self._rows[which])
+        if self.affine and isinstance(self._rows, jax.Array):
+            gathered: jax.Array
+            gathered = _gather_within(self._rows, jnp.asarray(which), self.affine)
+            return gathered
+        rows = self._place(self._rows[which.reshape(-1)])
+        return rows.reshape(*which.shape, rows.shape[1])
 
-    def _place(self, rows: np.ndarray) -> jax.Array:
-        if self._on_device:
-            return place(jnp.asarray(np.asarray(rows, np.float32)), self._frame)
+    def _place(self, rows: Any) -> jax.Array:
+        if self.affine:
+            placed: jax.Array = _within(jnp.asarray(rows), self.affine)
+            return placed
+        rows = np.asarray(rows)
         within = np.empty(rows.shape, self._dtype)
         for piece in _blocks(rows):
             values = self._frame.within(rows[piece])
@@ -154,20 +193,10 @@ def is_narrow(dtype: Any) -> bool:
     return np.dtype(dtype).name in _NARROW
 
 
-def place(rows: jax.Array, frame: Frame) -> Float[Array, "n d"]:
-    """Narrow rows on the device, within; float32."""
-    exponent = _device_exponent(frame.scale)
-    unit = np.ldexp(1.0, -exponent)
-    rest = np.where(frame.constant, 0.0, 1 / (frame.scale * unit))
-    parts = (jnp.asarray(p, jnp.float32) for p in (unit, frame.centre * unit, rest))
-    placed: Float[Array, "n d"] = _place(rows, *parts)
-    return placed
-
-
 def of_rows(
-    rows: Any, mask: Bool[np.ndarray, " n"], covariance: Covariance
-) -> tuple[Frame, Bool[np.ndarray, " d"]]:
-    """The frame of the rows that count, and which columns their own precision blurs.
+    rows: Any, mask: Bool[np.ndarray, " n"], covariance: Covariance, precision: Any
+) -> Found:
+    """The frame of the rows that count, and what was seen on the way.
 
     A column's unit is its standard deviation; with one variance for all dimensions
     there is one unit, their root mean square. A constant column's is its own size.
@@ -176,17 +205,15 @@ def of_rows(
       rows: [n, d], NumPy, or narrow ones of JAX.
       mask: [n], rows that count; those that are not finite do not.
       covariance: form of the variances.
-
-    Returns:
-      The frame, and [d], columns that vary by a few spacings of their own numbers.
+      precision: the dtype that the rows came in.
 
     Raises:
       ValueError: a column is so wide or so narrow that float64 has no variance.
     """
-    found = spread(rows, mask)
+    found, usable = spread(rows, mask)
     std = np.sqrt(found.variance)
     # Numbers in [1/2, 1) are so far apart; whole numbers are exact.
-    spacing = _epsilon(rows.dtype) / 2
+    spacing = _epsilon(precision) / 2
     varies = found.low < found.high
     constant = ~varies | (std <= _CONSTANT * spacing)
     blurred = varies & (std < _DISTINCT * spacing)
@@ -198,7 +225,14 @@ def of_rows(
         scale = np.full(scale.shape, _root_mean_square(counted))
     scale = np.where(scale > 0, scale, 1.0)
     frame = Frame(np.ldexp(found.mean, found.exponent), scale, constant)
-    return _for_device(frame) if is_narrow(rows.dtype) else frame, blurred
+    if is_narrow(rows.dtype):
+        frame = _for_device(frame)
+    inside = np.where(constant, 0.0, frame.within(np.ldexp(found.mean, found.exponent)))
+    variance = np.ldexp(std, found.exponent) / frame.scale
+    known: list[Any] = [
+        found.num_rows, inside, np.where(constant, 0.0, variance**2)
+    ]  # fmt: skip
+    return Found(frame, blurred, usable, Moments(*known))
 
 
 def of_mixture(mixture: Mixture) -> Frame:
@@ -210,34 +244,36 @@ def of_mixture(mixture: Mixture) -> Frame:
     return Frame(centre, np.sqrt(variance), np.zeros(centre.shape, bool))
 
 
-def spread(rows: Any, mask: Bool[np.ndarray, " n"]) -> Spread:
-    """What the rows that count say of their columns, read once, in pieces.
+def spread(
+    rows: Any, mask: Bool[np.ndarray, " n"]
+) -> tuple[Spread, Bool[np.ndarray, " n"]]:
+    """What the rows that count say of their columns, read once; and which they are.
 
     Args:
       rows: [n, d], NumPy, or narrow ones of JAX.
       mask: [n], rows that count; those that are not finite do not.
     """
     narrow = is_narrow(rows.dtype)
-    total = None
+    total, usable = _nothing(rows.shape[1]), np.zeros(mask.shape, bool)
     for piece in _pieces(rows) if narrow else _blocks(rows):
-        if not mask[piece].any():
-            continue
-        found = (_on_device if narrow else _on_host)(rows[piece], mask[piece])
-        if found.num_rows:
-            total = found if total is None else _combine(total, found)
-    if total is None:
-        zeros = np.zeros(rows.shape[1])
-        return Spread(0.0, zeros, zeros, zeros.astype(int), zeros, zeros)
-    return total
+        if mask[piece].any():
+            look = _on_device if narrow else _on_host
+            found, usable[piece] = look(rows[piece], mask[piece])
+            total = _combine(total, found)
+    return total, usable
 
 
-def _on_host(rows: np.ndarray, mask: np.ndarray) -> Spread:
+def _nothing(dims: int) -> Spread:
+    zeros = np.zeros(dims)
+    return Spread(0.0, zeros, zeros, zeros.astype(int), zeros, zeros)
+
+
+def _on_host(rows: np.ndarray, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
     rows = np.asarray(rows, np.float64)
     usable = mask & np.isfinite(rows).all(axis=1)
     rows = rows if usable.all() else rows[usable]
     if not len(rows):
-        zeros = np.zeros(rows.shape[1])
-        return Spread(0.0, zeros, zeros, zeros.astype(int), zeros, zeros)
+        return _nothing(rows.shape[1]), usable
     low, high = rows.min(axis=0), rows.max(axis=0)
     exponent = _exponent(low, high)
     if np.abs(exponent).max() < 1000:
@@ -247,44 +283,78 @@ def _on_host(rows: np.ndarray, mask: np.ndarray) -> Spread:
     mean = x.mean(axis=0)
     mean += (x - mean).mean(axis=0)
     variance = ((x - mean) ** 2).mean(axis=0)
-    return Spread(float(len(rows)), low, high, exponent, mean, variance)
+    return Spread(float(len(rows)), low, high, exponent, mean, variance), usable
 
 
-def _on_device(rows: Any, mask: np.ndarray) -> Spread:
+def _on_device(rows: Any, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
     placed, counted = jnp.asarray(rows), jnp.asarray(mask)
-    low, high = (np.asarray(x, np.float64) for x in _range(placed, counted))
-    if not np.isfinite(low).all():  # no row
-        low = high = np.zeros(low.shape)
-    exponent = np.clip(_exponent(low, high), -126, 127)
-    # Of numbers up to 2**128: what float32 has no power for is left for the moments.
-    unit = jnp.asarray(np.ldexp(1.0, -exponent), jnp.float32)
-    found = [np.asarray(x, np.float64) for x in _scaled_moments(placed, counted, unit)]
-    return Spread(float(found[0]), low, high, exponent, *found[1:])
+    ones = jnp.ones(rows.shape[1], jnp.float32)
+    usable, *found = _survey(placed, counted, ones)
+    num_rows, mean, variance, low, high = (np.asarray(x, np.float64) for x in found)
+    if not num_rows:
+        return _nothing(rows.shape[1]), np.asarray(usable)
+    exponent = np.clip(_exponent(low, high), -126, 126)
+    sizes = np.where(low < high, variance, 1.0)
+    if not ((sizes > 1 / _SQUARE) & (sizes < _SQUARE)).all():
+        # Squares are beyond float32: once more, in units of the largest number.
+        unit = np.ldexp(1.0, -exponent)
+        found = _survey(placed, counted, jnp.asarray(unit, jnp.float32))[2:4]
+        mean, variance = (np.asarray(x, np.float64) for x in found)
+    else:
+        mean = np.ldexp(mean, -exponent)
+        variance = np.ldexp(variance, -2 * exponent)
+    variance = np.where(low < high, variance, 0.0)
+    mean = np.where(low < high, mean, np.ldexp(low, -exponent))
+    found_here = Spread(float(num_rows), low, high, exponent, mean, variance)
+    return found_here, np.asarray(usable)
 
 
 @jax.jit
-def _range(rows: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    rows = rows.astype(jnp.float32)
-    usable = moments.usable_rows(rows, mask)[:, None]
-    return (
-        jnp.where(usable, rows, jnp.inf).min(axis=0),
-        jnp.where(usable, rows, -jnp.inf).max(axis=0),
-    )
+def _survey(rows: jax.Array, mask: jax.Array, unit: jax.Array) -> tuple[jax.Array, ...]:
+    """Which rows count, and their number, mean and variance in a unit, low and high.
+
+    Memory is read once: block by block, as in `moments.survey`.
+    """
+    num_rows, dims = rows.shape
+    size = layout.block_rows(num_rows, dims)
+    limits = jnp.full(dims, jnp.inf, jnp.float32), jnp.full(dims, -jnp.inf, jnp.float32)
+    begin = (moments.no_moments(dims), *limits)
+
+    def look(total: Any, block: jax.Array, asked: jax.Array) -> tuple[Any, jax.Array]:
+        block = block.astype(jnp.float32)
+        usable = moments.usable_rows(block, asked)
+        data = moments.moments(block * unit[None], usable)
+        here = usable[:, None]
+        low = jnp.minimum(total[1], jnp.where(here, block, jnp.inf).min(axis=0))
+        high = jnp.maximum(total[2], jnp.where(here, block, -jnp.inf).max(axis=0))
+        return (moments.combine(total[0], data), low, high), usable
+
+    def visit(total: Any, first: jax.Array) -> tuple[Any, jax.Array]:
+        block, asked = (
+            lax.dynamic_slice_in_dim(values, first, size) for values in (rows, mask)
+        )
+        return look(total, block, asked)
+
+    number = num_rows // size
+    total, usable = lax.scan(visit, begin, jnp.arange(number) * size)
+    done = number * size
+    if done == num_rows:
+        rest = jnp.zeros(0, bool)
+    else:
+        total, rest = look(total, rows[done:], mask[done:])
+    (data, low, high) = total
+    return jnp.concatenate([usable.reshape(-1), rest]), *data, low, high
 
 
 @jax.jit
-def _scaled_moments(
-    rows: jax.Array, mask: jax.Array, unit: jax.Array
-) -> moments.Moments:
-    return moments.survey(rows.astype(jnp.float32) * unit[None], mask)[1]
+def _within(rows: jax.Array, affine: Affine) -> jax.Array:
+    return moments.within(rows.astype(jnp.float32), affine)
 
 
 @jax.jit
-def _place(
-    rows: jax.Array, unit: jax.Array, centre: jax.Array, rest: jax.Array
-) -> jax.Array:
-    # By a power of two first: exact, and so is the difference of close numbers.
-    return (rows.astype(jnp.float32) * unit[None] - centre[None]) * rest[None]
+def _gather_within(rows: jax.Array, indices: jax.Array, affine: Affine) -> jax.Array:
+    found = rows[indices.reshape(-1)].astype(jnp.float32)
+    return moments.within(found, affine).reshape(*indices.shape, rows.shape[1])
 
 
 def _for_device(frame: Frame) -> Frame:
@@ -310,6 +380,8 @@ def _exponent(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 def _combine(a: Spread, b: Spread) -> Spread:
     """Of the union of two sets of rows (Chan, Golub and LeVeque, 1979)."""
+    if not (a.num_rows and b.num_rows):
+        return a if a.num_rows else b
     exponent = np.maximum(a.exponent, b.exponent)
     shifts = (a.exponent - exponent, b.exponent - exponent)
     means = np.ldexp(a.mean, shifts[0]), np.ldexp(b.mean, shifts[1])

@@ -64,6 +64,20 @@ class Limit(NamedTuple):
     constant: jax.Array
 
 
+class Affine(NamedTuple):
+    """Other units for rows: (row * unit - centre) * rest, [d] each.
+
+    Attributes:
+      unit: powers of two, so that the first product is exact.
+      centre: in that unit.
+      rest: what is left of the scale; 0 where rows become 0.
+    """
+
+    unit: jax.Array
+    centre: jax.Array
+    rest: jax.Array
+
+
 class Moments(NamedTuple):
     """Moments of the rows that count.
 
@@ -83,6 +97,14 @@ def usable_rows(
 ) -> Bool[Array, " n"]:
     """Rows that are asked for and finite in every dimension."""
     return mask & jnp.isfinite(latents).all(axis=1)
+
+
+def within(latents: Float[Array, "n d"], affine: Affine | None) -> Float[Array, "n d"]:
+    """Rows in other units, or as they are."""
+    if affine is None:
+        return latents
+    unit, centre, rest = affine
+    return (latents * unit[None] - centre[None]) * rest[None]
 
 
 def centred(

@@ -14,12 +14,14 @@ from jax import lax
 
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.moments import (
+    Affine,
     Covariance,
     Floor,
     Moments,
     centred,
     constrain,
     floor_of,
+    within,
 )
 from gmmal_jax.numerics import matmul
 from gmmal_jax.types import Mixture
@@ -124,11 +126,12 @@ def expect_blocks(
     mixture: Mixture,
     centre: jax.Array,
     block_rows: int,
+    affine: Affine | None = None,
 ) -> Sums:
     """E step on rows as they are, block by block; each is centred as it is read."""
     num_rows = latents.shape[0]
     if block_rows >= num_rows:
-        x = centred(latents, rows, centre)
+        x = centred(within(latents, affine), rows, centre)
         return expect(x, x * x, rows, mixture, centre)
 
     def add(total: Sums, first: jax.Array) -> tuple[Sums, None]:
@@ -140,7 +143,7 @@ def expect_blocks(
             for values in (latents, rows)
         )
         admitted &= start + jnp.arange(block_rows) >= first
-        x = centred(block, admitted, centre)
+        x = centred(within(block, affine), admitted, centre)
         sums = expect(x, x * x, admitted, mixture, centre)
         return jax.tree.map(jnp.add, total, sums), None
 

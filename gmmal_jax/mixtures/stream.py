@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 from gmmal_jax.mixtures import layout, moments, steps
 from gmmal_jax.mixtures.em import EMInfo
 from gmmal_jax.mixtures.frame import take
-from gmmal_jax.mixtures.moments import FLOOR, Covariance, Floor
+from gmmal_jax.mixtures.moments import FLOOR, Affine, Covariance, Floor, Moments
 from gmmal_jax.types import Mixture
 
 _AHEAD = 2
@@ -28,6 +28,8 @@ def fit(
     covariance: Covariance = "diag",
     tolerance: float | None = None,
     chunk_rows: int | None = None,
+    affine: Affine | None = None,
+    data: Moments | None = None,
 ) -> tuple[Mixture, EMInfo]:
     """Fit one mixture to all rows, read in chunks once an iteration.
 
@@ -40,22 +42,28 @@ def fit(
       covariance: form of the variances.
       tolerance: stop when an iteration gains less, nats per row; None: never.
       chunk_rows: rows on the device at once; None: 64 MiB of them.
+      affine: as in `em.fit`.
+      data: as in `em.fit`.
 
     Returns:
       What `em.fit` returns, equal to rounding.
     """
     chunk_rows = chunk_rows or layout.chunk_rows(latents.shape[1])
-    data, usable = moments.no_moments(latents.shape[1], start.means.dtype), []
-    for chunk, first in _chunks(latents, chunk_rows):
-        rows, found = _survey(chunk, jnp.asarray(mask[first : first + len(chunk)]))
-        found.num_rows.block_until_ready()
-        data = moments.combine(data, found)
-        usable.append(rows)
+    usable = [
+        jnp.asarray(mask[first : first + chunk_rows])
+        for first in range(0, len(latents), chunk_rows)
+    ]
+    if data is None:
+        data = moments.no_moments(latents.shape[1], start.means.dtype)
+        for number, (chunk, _) in enumerate(_chunks(latents, chunk_rows)):
+            usable[number], found = _survey(chunk, usable[number], affine)
+            found.num_rows.block_until_ready()
+            data = moments.combine(data, found)
     mixture, limits = _prepare(data, start, floor_rule=floor, covariance=covariance)
     history: list[float] = []
     for _ in range(num_iters):
         centre = _centre(mixture, limits)
-        sums = _expect(latents, usable, mixture, centre, chunk_rows)
+        sums = _expect(latents, usable, mixture, centre, chunk_rows, affine)
         mixture, trace = _maximise(sums, mixture, centre, limits, covariance=covariance)
         history.append(float(trace.log_likelihood))
         if tolerance is not None and np.diff(history[-2:]).min(initial=np.inf) < (
@@ -87,11 +95,12 @@ def _expect(
     mixture: Mixture,
     centre: jax.Array,
     chunk_rows: int,
+    affine: Affine | None,
 ) -> steps.Sums:
     total, under_way = steps.no_sums(mixture), []
     pieces = zip(_chunks(latents, chunk_rows), usable, strict=True)
     for (chunk, _), rows in pieces:
-        total = _add(total, chunk, rows, mixture, centre)
+        total = _add(total, chunk, rows, mixture, centre, affine)
         under_way.append(total.log_likelihood)
         # Work is queued, not done: without waiting all chunks would be on the device.
         if len(under_way) >= _AHEAD:
@@ -106,15 +115,22 @@ def _add(
     rows: jax.Array,
     mixture: Mixture,
     centre: jax.Array,
+    affine: Affine | None,
 ) -> steps.Sums:
     width = max(mixture.means.shape)
     block_rows = layout.block_rows(latents.shape[0], width)
-    sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows)
+    sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows, affine)
     added: steps.Sums = jax.tree.map(jnp.add, total, sums)
     return added
 
 
-_survey = jax.jit(moments.survey)
+@jax.jit
+def _survey(
+    latents: jax.Array, mask: jax.Array, affine: Affine | None
+) -> tuple[jax.Array, Moments]:
+    return moments.survey(moments.within(latents, affine), mask)
+
+
 _centre = jax.jit(steps.centre_of)
 _prepare = jax.jit(steps.prepare, static_argnames=("floor_rule", "covariance"))
 
