@@ -87,6 +87,17 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.coreset:make",
         "rows that cover the pool: greedy k-center (Sener & Savarese)",
     ),
+    "badge": Part(
+        "gmmal_jax.strategies.badge:make",
+        "large gradients unlike one another: k-means++ (Ash et al.)",
+    ),
+    "kmeans": Part(
+        "gmmal_jax.strategies.kmeans:make", "a row of each cluster of the pool"
+    ),
+    "typiclust": Part(
+        "gmmal_jax.strategies.typiclust:make",
+        "typical rows of clusters with fewest labels (Hacohen et al.)",
+    ),
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
     ),
@@ -104,7 +115,8 @@ METHODS: dict[str, Entry] = {
     ),
     **{
         name: Entry("ce", name, STRATEGIES[name].source)
-        for name in ("random", "entropy", "margin", "least_confidence", "coreset")
+        for name in STRATEGIES
+        if name not in ("gmm", "predicted_loss")
     },
     "ll4al": Entry(
         "ll4al", "predicted_loss", "Learning Loss for Active Learning (Yoo & Kweon)"

@@ -5,11 +5,21 @@ that nothing compiles again while the labeled set grows.
 """
 
 from gmmal_jax.selection.base import Ask, Selector
-from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP, Pick
+from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP
+from gmmal_jax.selection.far_draws import far_draws
 from gmmal_jax.selection.k_center import k_center_greedy
-from gmmal_jax.selection.k_means import Clustering, kmeans, kmeans_start, lloyd
+from gmmal_jax.selection.k_means import (
+    Clustering,
+    Pick,
+    far_start,
+    first_of_cluster,
+    kmeans,
+    kmeans_start,
+    lloyd,
+)
 from gmmal_jax.selection.quota import Quota, quotas
-from gmmal_jax.selection.ranks import rank, top_k
+from gmmal_jax.selection.ranks import random_order, rank, top_k
+from gmmal_jax.selection.typicality import typicality
 
 __all__ = [
     "CONSTRUCTIONS",
@@ -19,11 +29,16 @@ __all__ = [
     "Pick",
     "Quota",
     "Selector",
+    "far_draws",
+    "far_start",
+    "first_of_cluster",
     "k_center_greedy",
     "kmeans",
     "kmeans_start",
     "lloyd",
     "quotas",
+    "random_order",
     "rank",
     "top_k",
+    "typicality",
 ]

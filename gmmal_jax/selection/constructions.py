@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +11,12 @@ from jaxtyping import Bool, Float, Int
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection.base import Ask, Selector
-from gmmal_jax.selection.k_means import Clustering, kmeans
+from gmmal_jax.selection.k_means import Pick, first_of_cluster, kmeans
 from gmmal_jax.selection.quota import quotas
 from gmmal_jax.selection.ranks import top_k
 from gmmal_jax.types import Key, PoolView
 
 Array = jax.Array | np.ndarray
-Pick = Literal["centroid", "score"]
 
 _SIZE_STEP = 4
 """From one compiled number of clusters to the next (`_sizes`)."""
@@ -194,7 +193,7 @@ def _cluster(
             rows = jnp.minimum(start + offsets, points.shape[0] - 1)
             mask = start + offsets < end
             found = kmeans(key, units[rows], mask, num_clusters, max_clusters=size)
-            first = _first_of_cluster(found, mask, size, pick)
+            first = first_of_cluster(found, mask, size, pick)
             picked = jnp.where(first < len(offsets), start + first, -1)
             return jnp.pad(picked, (0, sizes[-1] - size), constant_values=-1)
 
@@ -214,19 +213,6 @@ def _cluster(
     groups = jnp.arange(seats.shape[0])
     rows: jax.Array = jax.lax.map(one_group, (groups, starts[:-1], starts[1:], seats))
     return rows
-
-
-def _first_of_cluster(
-    found: Clustering, mask: Bool[Array, " m"], max_clusters: int, pick: Pick
-) -> Int[jax.Array, " max_clusters"]:
-    """The first eligible row of each cluster; a number >= m where there is none."""
-    eligible = mask
-    if pick == "centroid":
-        nearest = jax.ops.segment_min(found.distances, found.assignments, max_clusters)
-        eligible = mask & (found.distances == nearest[found.assignments])
-    num_rows = mask.shape[0]
-    places = jnp.where(eligible, jnp.arange(num_rows), num_rows)
-    return jax.ops.segment_min(places, found.assignments, max_clusters)
 
 
 def _filled(

@@ -14,8 +14,8 @@ from gmmal_jax.types import Key
 Array = jax.Array | np.ndarray
 
 _BLOCK = 64
-"""Centers whose distances to all rows are held at a time, before the first pick."""
-_Picks = tuple[jax.Array, jax.Array, jax.Array]
+"""Rows whose distances to all others are held at a time."""
+_Picks = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 @functools.partial(jax.jit, static_argnames="k")
@@ -30,7 +30,9 @@ def k_center_greedy(
 ) -> Int[jax.Array, " k"]:
     """Pick k times the masked-in row that is farthest from its nearest center.
 
-    A pick is a center from then on. Distances are Euclidean, in float32 by exact
+    A pick is a center from then on. Gaps only shrink, so of the rows with the largest
+    ones many picks are known from the distances among them alone (`_block`), and the
+    points are read once for all of these. Distances are Euclidean, in float32 by exact
     products; memory is O(n) a step beside the points. Ties are settled by random
     numbers of the key and the rows' ids: the first pick where there is no center, and
     all that is left once every row lies on a center. Rows that are not finite are no
@@ -62,16 +64,61 @@ def k_center_greedy(
     gaps = jnp.where(sound, _nearest(points, squares, centers & sound), -1.0)
     free = jnp.arange(points.shape[0]) < jnp.sum(mask)
 
-    def pick(i: jax.Array, carry: _Picks) -> _Picks:
-        picks, gaps, free = carry
-        place = jnp.argmax(jnp.where(free, gaps, -jnp.inf))
-        to_pick = _squared_gaps(points, squares, place[None])[:, 0]
-        gaps = jnp.minimum(gaps, to_pick)
-        return picks.at[i].set(order[place]), gaps, free.at[place].set(False)
+    def pick_some(carry: _Picks) -> _Picks:
+        picks, count, gaps, free = carry
+        places, fresh = _block(points, squares, gaps, free)
+        fresh &= count + jnp.cumsum(fresh) <= k
+        # Beyond the picks, the first one again: no row gets nearer by it.
+        to_picks = _squared_gaps(points, squares, jnp.where(fresh, places, places[0]))
+        slots = jnp.where(fresh, count + jnp.cumsum(fresh) - 1, k)
+        picks = picks.at[slots].set(order[places], mode="drop")
+        free = free.at[jnp.where(fresh, places, free.size)].set(False, mode="drop")
+        return picks, count + fresh.sum(), jnp.minimum(gaps, to_picks.min(axis=1)), free
 
-    picks = jnp.zeros(k, jnp.int32)
-    picked: jax.Array = jax.lax.fori_loop(0, k, pick, (picks, gaps, free))[0]
+    begin = (jnp.zeros(k, jnp.int32), jnp.zeros((), jnp.int32), gaps, free)
+    picked: jax.Array = jax.lax.while_loop(lambda c: c[1] < k, pick_some, begin)[0]
     return picked
+
+
+def _block(
+    points: Float[jax.Array, "n d"],
+    squares: Float[jax.Array, " n"],
+    gaps: Float[jax.Array, " n"],
+    free: Bool[jax.Array, " n"],
+) -> tuple[Int[jax.Array, " b"], Bool[jax.Array, " b"]]:
+    """The next picks, as far as the rows with the largest gaps tell them.
+
+    Among these all distances are known. One of them is the next pick as long as what
+    is left of its gap is no smaller than any gap outside, which may have shrunk since.
+
+    Returns:
+      Places [b] in the order of the picks, and which of them are picks, the first.
+    """
+    size = min(_BLOCK, gaps.size)
+    known = jnp.where(free, gaps, -jnp.inf)
+    largest, places = jax.lax.top_k(known, min(size + 1, gaps.size))
+    everything = size == gaps.size
+    outside = jnp.where(everything, -jnp.inf, largest[-1])
+    rival = jnp.where(everything, gaps.size, places[-1])
+    # In the order of places, so that the first of equal gaps is the first of all.
+    places = jnp.sort(places[:size])
+    near = points[places]
+    both = squares[places][:, None] + squares[places][None, :]
+    between = numerics.squared_gaps(both, numerics.matmul(near, near.T))
+
+    def take(i: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        left, found, fresh = carry
+        best = jnp.argmax(left)
+        gap = left[best]
+        sure = (gap > outside) | ((gap == outside) & (places[best] < rival))
+        fresh = fresh.at[i].set(sure & (gap > -jnp.inf) & ((i == 0) | fresh[i - 1]))
+        left = jnp.minimum(left, between[best]).at[best].set(-jnp.inf)
+        return left, found.at[i].set(places[best]), fresh
+
+    left = known[places]
+    begin = (left, jnp.zeros_like(places), jnp.zeros(size, bool))
+    _, found, fresh = jax.lax.fori_loop(0, size, take, begin)
+    return found, fresh
 
 
 def _nearest(

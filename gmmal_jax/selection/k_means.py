@@ -1,7 +1,8 @@
 """k-means of masked points, for a number of clusters that is a value."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gmmal_jax import numerics
+from gmmal_jax.selection.far_draws import far_draws
 from gmmal_jax.types import Key
 
 Array = jax.Array | np.ndarray
 
+Pick = Literal["centroid", "score"]
+
 _LLOYD_STEPS = 20
+_TABLE = 2**26
+"""Most distances that are held at once: of more points, block by block."""
 _Sums = tuple[jax.Array, jax.Array]
 _Moving = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
@@ -99,6 +105,38 @@ def kmeans_start(
     return jnp.where((places < num_clusters)[:, None], points[drawn], 0.0)
 
 
+@functools.partial(jax.jit, static_argnames="num_clusters")
+def far_start(
+    key: Key, points: Float[Array, "m d"], mask: Bool[Array, " m"], *, num_clusters: int
+) -> Float[jax.Array, "k d"]:
+    """The k-means++ start for very many clusters: see `far_draws`.
+
+    Args:
+      key: seeds the draws.
+      points: [m, d].
+      mask: [m], points that may be drawn, at least one.
+      num_clusters: k, static.
+
+    Returns:
+      [k, d]; points that differ, as far as there are so many.
+    """
+    points = jnp.where(mask[:, None], points, 0.0)
+    squares = jnp.sum(points**2, axis=1)
+
+    def squares_to(places: jax.Array) -> jax.Array:
+        products = numerics.matmul(points, points[places].T)
+        both = squares[:, None] + squares[places][None, :]
+        # Points that may not be drawn stand in where the others are too few.
+        return jnp.where(mask[:, None], numerics.squared_gaps(both, products), jnp.inf)
+
+    k_first, k_draws = jax.random.split(key)
+    logits = jnp.where(mask, 0.0, -jnp.inf)
+    first = jax.random.categorical(k_first, logits)
+    every = jnp.ones(points.shape[0], bool)
+    drawn = far_draws(k_draws, every, squares_to, first, num_clusters)
+    return points[drawn]
+
+
 @functools.partial(jax.jit, static_argnames="num_iters")
 def lloyd(
     points: Float[Array, "m d"],
@@ -128,12 +166,15 @@ def lloyd(
     num_centroids = centroids.shape[0]
     active = jnp.arange(num_centroids) < num_clusters
 
-    def assign(centroids: jax.Array) -> jax.Array:
+    def nearest(points: jax.Array, centroids: jax.Array) -> jax.Array:
         # A point's own square is the same for every centroid and left out.
         products = numerics.matmul(points, centroids.T)
         distances = jnp.sum(centroids**2, axis=1)[None, :] - 2 * products
-        nearest = jnp.argmin(jnp.where(active[None, :], distances, jnp.inf), axis=1)
-        return jnp.where(mask, nearest, -1).astype(jnp.int32)
+        return jnp.argmin(jnp.where(active[None, :], distances, jnp.inf), axis=1)
+
+    def assign(centroids: jax.Array) -> jax.Array:
+        found = _by_blocks(lambda rows: nearest(rows, centroids), points, num_centroids)
+        return jnp.where(mask, found, -1).astype(jnp.int32)
 
     def update(centroids: jax.Array, assignments: jax.Array) -> jax.Array:
         sums, counts = jax.lax.platform_dependent(
@@ -167,3 +208,48 @@ def lloyd(
     _, centroids, assignments, _ = jax.lax.while_loop(moving, move, begin)
     gaps = jnp.sum((points - centroids[assignments]) ** 2, axis=1)
     return Clustering(centroids, assignments, jnp.where(mask, gaps, jnp.inf))
+
+
+def first_of_cluster(
+    found: Clustering, mask: Bool[Array, " m"], max_clusters: int, pick: Pick
+) -> Int[jax.Array, " max_clusters"]:
+    """The first eligible point of each cluster.
+
+    Args:
+      found: the clustering of m points.
+      mask: [m], points that may be taken.
+      max_clusters: k.
+      pick: `centroid`: those nearest to it are eligible; `score`: all are.
+
+    Returns:
+      [k], places; a number >= m where there is none.
+    """
+    eligible = mask
+    if pick == "centroid":
+        distances = jnp.where(mask, found.distances, jnp.inf)
+        nearest = jax.ops.segment_min(distances, found.assignments, max_clusters)
+        eligible = mask & (found.distances == nearest[found.assignments])
+    num_rows = mask.shape[0]
+    places = jnp.where(eligible, jnp.arange(num_rows), num_rows)
+    return jax.ops.segment_min(places, found.assignments, max_clusters)
+
+
+def _by_blocks(
+    function: Callable[[jax.Array], jax.Array], points: jax.Array, width: int
+) -> jax.Array:
+    """A function of rows [b, d] to [b], on blocks that leave `width` numbers a row."""
+    num_rows = points.shape[0]
+    size = max(1, _TABLE // width)
+    if size >= num_rows:
+        return function(points)
+
+    def visit(total: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
+        # The last block reaches back into the one before.
+        start = jnp.minimum(first, num_rows - size)
+        values = function(jax.lax.dynamic_slice_in_dim(points, start, size))
+        return jax.lax.dynamic_update_slice_in_dim(total, values, start, 0), None
+
+    kind = jax.eval_shape(function, points[:size])
+    begin = jnp.zeros(num_rows, kind.dtype)
+    total: jax.Array = jax.lax.scan(visit, begin, jnp.arange(0, num_rows, size))[0]
+    return total

@@ -38,6 +38,22 @@ def rank(values: Float[Array, " n"], mask: Bool[Array, " n"]) -> Float[jax.Array
     return jnp.where(mask, average / jnp.maximum(jnp.sum(mask) - 1, 1), 0.0)
 
 
+def random_order(
+    key: Key,
+    mask: Bool[Array, " n"],
+    sound: Bool[Array, " n"],
+    ids: UInt32[Array, " n"],
+) -> Int[jax.Array, " n"]:
+    """All rows, the masked-in ones first and of these the sound ones, else at random.
+
+    In this order the place of a row means nothing: permuting rows permutes what is
+    chosen by places. Arguments are those of `top_k`.
+    """
+    total = jnp.where(sound, 0.0, -jnp.inf)
+    order: jax.Array = top_k(key, total, mask, total.shape[0], ids=ids)
+    return order
+
+
 @functools.partial(jax.jit, static_argnames="k")
 def top_k(
     key: Key,

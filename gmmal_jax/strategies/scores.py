@@ -19,7 +19,7 @@ def entropy(logits: Float[Array, "n c"]) -> Float[jax.Array, " n"]:
 
     Source: I_Ent of eq. 5 (section 3.5).
     """
-    log_probs, _ = _log_softmax(logits)
+    log_probs, _ = log_softmax_and_others(logits)
     # 0 log 0 is 0, but 0 * -inf is NaN.
     terms = jnp.where(jnp.isneginf(log_probs), 0.0, -jnp.exp(log_probs) * log_probs)
     return jnp.sum(terms, axis=1)
@@ -36,7 +36,7 @@ def margin(logits: Float[Array, "n c"]) -> Float[jax.Array, " n"]:
 
     Source: margin sampling; the form 1 - (p1 - p2) is ours.
     """
-    log_probs, others = _log_softmax(logits)
+    log_probs, others = log_softmax_and_others(logits)
     probs = jnp.where(others, jnp.exp(log_probs), 0.0)
     return jnp.sum(probs, axis=1) + jnp.max(probs, axis=1)
 
@@ -52,7 +52,7 @@ def least_confidence(logits: Float[Array, "n c"]) -> Float[jax.Array, " n"]:
 
     Source: least-confidence sampling.
     """
-    log_probs, others = _log_softmax(logits)
+    log_probs, others = log_softmax_and_others(logits)
     return jnp.sum(jnp.where(others, jnp.exp(log_probs), 0.0), axis=1)
 
 
@@ -76,7 +76,7 @@ def likelihood_ratio(
     return jnp.asarray(log_lik_unlabeled) - jnp.asarray(log_lik_labeled)
 
 
-def _log_softmax(
+def log_softmax_and_others(
     logits: Float[Array, "n c"],
 ) -> tuple[Float[jax.Array, "n c"], Bool[jax.Array, "n c"]]:
     """Log-probabilities, and which entries are not the row's (first) largest.
