@@ -29,8 +29,8 @@ _WIDEST = 500
 _NARROW = ("float32", "float16", "bfloat16", "int16", "uint16", "int8", "uint8", "bool")
 """What float32 holds as it is."""
 
-_SQUARE = 1e30
-"""Variances of this size, or its reciprocal, are far from float32's ends."""
+_LARGE = 1e15
+"""Squares of numbers of this size, or its reciprocal, are far from float32's ends."""
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 # Outside jit, indexing is five programs, each loaded on its own.
@@ -295,7 +295,7 @@ def _on_device(rows: Any, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
         return _nothing(rows.shape[1]), np.asarray(usable)
     exponent = np.clip(_exponent(low, high), -126, 126)
     sizes = np.where(low < high, variance, 1.0)
-    if not ((sizes > 1 / _SQUARE) & (sizes < _SQUARE)).all():
+    if (sizes <= 1 / _LARGE**2).any() or max(high.max(), -low.min()) >= _LARGE:
         # Squares are beyond float32: once more, in units of the largest number.
         unit = np.ldexp(1.0, -exponent)
         found = _survey(placed, counted, jnp.asarray(unit, jnp.float32))[2:4]
@@ -323,7 +323,9 @@ def _survey(rows: jax.Array, mask: jax.Array, unit: jax.Array) -> tuple[jax.Arra
     def look(total: Any, block: jax.Array, asked: jax.Array) -> tuple[Any, jax.Array]:
         block = block.astype(jnp.float32)
         usable = moments.usable_rows(block, asked)
-        data = moments.moments(block * unit[None], usable)
+        # What is beyond is seen by low and high; its square would be infinite.
+        scaled = jnp.clip(block * unit[None], -_LARGE, _LARGE)
+        data = moments.moments(scaled, usable)
         here = usable[:, None]
         low = jnp.minimum(total[1], jnp.where(here, block, jnp.inf).min(axis=0))
         high = jnp.maximum(total[2], jnp.where(here, block, -jnp.inf).max(axis=0))
@@ -358,7 +360,7 @@ def _gather_within(rows: jax.Array, indices: jax.Array, affine: Affine) -> jax.A
 
 
 def _for_device(frame: Frame) -> Frame:
-    """The same frame with numbers that `place` has in float32."""
+    """The same frame with numbers that `affine` has in float32."""
     exponent = _device_exponent(frame.scale)
     unit = np.ldexp(1.0, -exponent)
     rest = np.asarray(1 / (frame.scale * unit), np.float32)

@@ -66,6 +66,19 @@ def test_fits_are_the_same_with_every_switch(switch, plain):
         assert one.dtype == np.float64
 
 
+@pytest.mark.parametrize("size", [1e30, 1e38, 1e-30])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_no_size_makes_a_number_that_is_none(size, dtype):
+    """Where one comes up on the way, JAX's check ends a person's process."""
+    rows, _ = features("dead", N, D, K)
+    options = {"num_iters": ITERS, "seed": 1}
+    expected = gmmal_jax.fit_mixture(rows.astype(dtype), K, **options)
+    with jax.debug_nans(True), jax.debug_infs(True):
+        large = (rows * (size / np.abs(rows).max())).astype(dtype)
+        found = gmmal_jax.fit_mixture(large, K, **options)
+    np.testing.assert_allclose(found.mixture.weights, expected.mixture.weights, 1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "int64", "float32", "int32"])
 def test_arrays_of_x64_are_as_good_as_numpys(dtype):
     rows = np.round(100 * features("plain", N, D, K)[0]).astype(dtype)
