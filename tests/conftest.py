@@ -5,7 +5,9 @@ float32's last place, as another processor's rounding might (`benchmarks/
 rounded_inputs.py` runs the numeric tests so).
 """
 
+import gc
 import os
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = " ".join(
@@ -45,11 +47,27 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
-    """Programs are kept for the processes that tests start, never for the tests' own.
+    """Programs that several tests compile are compiled once a session.
 
-    XLA's CPU backend dies now and then of keeping, or of finding, a program that was
-    mapped over its devices (jaxlib 0.10.2).
+    In a folder of the session's own: XLA's CPU backend dies of programs for several
+    devices that another process left in a cache.
     """
-    jax.config.update("jax_enable_compilation_cache", False)
     folder = tmp_path_factory.mktemp("compiled")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+
+
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 20_000
+"""Linux grants a process 65,530 memory maps, a compiled program takes ten: without any
+more, compiling, or reading what is compiled, ends the interpreter."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Compiled programs are given back between files, before they are too many."""
+    yield
+    if MAPS.exists() and MAPS.read_text().count("\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
