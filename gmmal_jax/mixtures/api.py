@@ -24,7 +24,7 @@ from gmmal_jax.mixtures import (
     start as starts,
     stream,
 )
-from gmmal_jax.mixtures.frame import Found, Frame, Framed
+from gmmal_jax.mixtures.frame import Found, Frame, Framed, on_device, on_host
 from gmmal_jax.mixtures.moments import Covariance, Floor
 from gmmal_jax.switches import pinned
 from gmmal_jax.types import Key, Mixture
@@ -321,11 +321,11 @@ def solve(
     """
     fit = fit or functools.partial(_exact, problem)
     precision: Precision = "float32"
-    fitted = fit(problem.within(), _cast(start, np.float32))
+    fitted = fit(problem.within(), on_device(start, np.float32))
     if not _is_enough(fitted):
         precision = "float64"
         with pinned(double=True):
-            fitted = fit(problem.within(np.float64), _cast(start, np.float64))
+            fitted = fit(problem.within(np.float64), on_device(start, np.float64))
             fitted = jax.tree.map(np.asarray, fitted)
     return _record(problem, fitted, precision)
 
@@ -439,11 +439,7 @@ def _kmeanspp(key: Key, problem: Problem) -> Mixture:
         num_components=problem.num_components,
         floor=Floor(unit=1.0),
     )
-    return _cast(drawn, np.float64, np.asarray)
-
-
-def _cast(mixture: Mixture, dtype: Any, array: Any = jnp.asarray) -> Mixture:
-    return Mixture(*(array(values, dtype) for values in mixture))
+    return on_host(drawn)
 
 
 def _columns(which: np.ndarray) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.em import HEALTHY
-from gmmal_jax.mixtures.frame import of_mixture
+from gmmal_jax.mixtures.frame import of_mixture, on_device
 from gmmal_jax.switches import pinned
 from gmmal_jax.types import Mixture
 
@@ -44,8 +44,10 @@ def evaluate(values: Values, rows: np.ndarray, mixture: Mixture) -> np.ndarray:
     inner = frame.inward(mixture)
     nats = 0.0 if values == "posteriors" else frame.nats
     with pinned():
-        narrow = _cast(inner, jnp.float32)
+        narrow = on_device(inner, np.float32)
         enough = float(_rho(narrow)) <= HEALTHY
+    with pinned(double=True):
+        exact = on_device(inner, np.float64)
     width = () if values == "log_likelihood" else (len(inner.weights),)
     results = np.empty((len(rows), *width))
     for first in range(0, len(rows), _BLOCK_ROWS):
@@ -61,7 +63,6 @@ def evaluate(values: Values, rows: np.ndarray, mixture: Mixture) -> np.ndarray:
                 found[near] = _of_block(values, block[near], narrow, np.float32)
         far = np.clip(block[~near], -_FARTHEST, _FARTHEST)
         with pinned(double=True):
-            exact = _cast(inner, jnp.float64)
             found[~near] = _of_block(values, far, exact, np.float64)
     results -= nats
     return results
@@ -73,10 +74,6 @@ def _of_block(
     padded = np.zeros((_BLOCK_ROWS, block.shape[1]), dtype)
     padded[: len(block)] = block
     return np.asarray(_FUNCTIONS[values](jnp.asarray(padded), mixture))[: len(block)]
-
-
-def _cast(mixture: Mixture, dtype: Any) -> Mixture:
-    return Mixture(*(jnp.asarray(values, dtype) for values in mixture))
 
 
 @jax.jit

@@ -171,6 +171,11 @@ def on_host(parts: Iterable[Any]) -> Mixture:
     return Mixture(*values)
 
 
+def on_device(mixture: Mixture, dtype: Any) -> Mixture:
+    """A mixture of the host's; with float64 the switch must be on."""
+    return Mixture(*(jnp.asarray(values, dtype) for values in mixture))
+
+
 def take(rows: Any, which: Any) -> jax.Array:
     """Some rows on the device, of those on the host only these; float32 as a rule.
 
@@ -257,7 +262,7 @@ def spread(
     total, usable = _nothing(rows.shape[1]), np.zeros(mask.shape, bool)
     for piece in _pieces(rows) if narrow else _blocks(rows):
         if mask[piece].any():
-            look = _on_device if narrow else _on_host
+            look = _seen_by_device if narrow else _seen_by_host
             found, usable[piece] = look(rows[piece], mask[piece])
             total = _combine(total, found)
     return total, usable
@@ -268,7 +273,7 @@ def _nothing(dims: int) -> Spread:
     return Spread(0.0, zeros, zeros, zeros.astype(int), zeros, zeros)
 
 
-def _on_host(rows: np.ndarray, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
+def _seen_by_host(rows: np.ndarray, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
     rows = np.asarray(rows, np.float64)
     usable = mask & np.isfinite(rows).all(axis=1)
     rows = rows if usable.all() else rows[usable]
@@ -286,7 +291,7 @@ def _on_host(rows: np.ndarray, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
     return Spread(float(len(rows)), low, high, exponent, mean, variance), usable
 
 
-def _on_device(rows: Any, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
+def _seen_by_device(rows: Any, mask: np.ndarray) -> tuple[Spread, np.ndarray]:
     placed, counted = jnp.asarray(rows), jnp.asarray(mask)
     ones = jnp.ones(rows.shape[1], jnp.float32)
     usable, *found = _survey(placed, counted, ones)
