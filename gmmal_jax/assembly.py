@@ -10,6 +10,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
 from gmmal_jax.models import table
 from gmmal_jax.phases.base import Learner, check_learner
+from gmmal_jax.phases.continued import continued
 from gmmal_jax.phases.extend import extend
 from gmmal_jax.phases.network import Network
 from gmmal_jax.strategies import base
@@ -39,6 +40,8 @@ def make(network: Network, config: Config) -> Method:
         extension = create(network, **groups(create, config, name))
         if needs & extension.gives - learner.gives:
             learner = extend(learner, extension)
+    if config.train.init == "continue":
+        learner = continued(learner)
     missing = sorted(needs - learner.gives)
     if missing:
         remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
@@ -65,6 +68,40 @@ def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> 
         return
     promised = check_learner(method.learner, image_shape)
     base.check_scores(method.strategy, base.abstract_view(*promised))
+
+
+def columns_of(query: str, config: Config) -> frozenset[str]:
+    """Columns of the pool that a strategy reads under these settings.
+
+    Args:
+      query: a name of `methods.STRATEGIES`, or what --query takes.
+      config: the settings.
+
+    Raises:
+      UserError: there is no such strategy.
+    """
+    name, _ = methods.factory("query", query)
+    strategy = _made("query", name, base.Strategy, config)
+    return base.columns_needed(strategy, config.select)
+
+
+def groups_read(config: Config) -> set[str]:
+    """Groups of settings that the method's parts are given, and extensions may be.
+
+    Args:
+      config: names the parts.
+
+    Raises:
+      UserError: see `methods.resolve` and `groups`.
+    """
+    learn, query = methods.resolve(config)
+    makers = {"--learn": methods.factory("learner", learn)[1]}
+    makers["--query"] = methods.factory("query", query)[1]
+    makers |= {name: part.make for name, part in methods.EXTENSIONS.items()}
+    resolved = {what: plugins.resolve(make, what) for what, make in makers.items()}
+    return {
+        name for what, make in resolved.items() for name in groups(make, config, what)
+    }
 
 
 def groups(

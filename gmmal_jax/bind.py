@@ -216,6 +216,7 @@ def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
         evaluation=run.evaluated.take(split.evaluation_rows),
         evaluation_labels=labels[split.evaluation_rows],
         select=arm.config.select,
+        continued=arm.config.train.init == "continue",
     )
 
 
@@ -287,7 +288,7 @@ def _arm(
 def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
     body = {
         "label": arm.label,
-        "config": configs.to_dict(arm.config),
+        "config": configs.to_dict(arm.config, assembly.groups_read(arm.config)),
         "streams": keys.STREAMS,
         "versions": _environment(arm),
         "data": run_folder.describe(dataset) | {"places": _places(arm.config)},

@@ -32,6 +32,7 @@ class Task(NamedTuple):
       evaluation: m rows that are never trained on.
       evaluation_labels: int [m].
       select: how queries are made of scores.
+      continued: networks go on from the cycle before (`phases.continued`).
     """
 
     seed: int
@@ -41,6 +42,7 @@ class Task(NamedTuple):
     evaluation: Images
     evaluation_labels: np.ndarray
     select: SelectConfig
+    continued: bool = False
 
 
 class Outcome(NamedTuple):
@@ -127,6 +129,10 @@ def run(
     on_scoring()
     view = embed_pool(trained.state)
     results = _evaluate(task, pool, trained.state)
+    results |= {
+        "candidates": int(np.count_nonzero(candidates)),
+        "continued": int(task.continued),
+    }
     diagnostics = _diagnose(task, view, trained)
     query = None
     if budget:

@@ -40,12 +40,20 @@ class Entry(NamedTuple):
       source: what it is or where it is from, in one line.
       changes: dotted field of the configuration -> (value, reason): what the method's
         authors do otherwise. Presets by name and options win over it.
+      official: likewise, what only `--preset official` changes: the authors' protocol,
+        where all others compare with another one.
+      cost: beside random in a cycle: readouts of the pool, and steps.
+      state: "as published", "as in its code" where that computes something else, or
+        "ours".
     """
 
     learner: str
     query: str
     source: str
     changes: presets.Changes = {}
+    official: presets.Changes = {}
+    cost: str = ""
+    state: str = "as published"
 
 
 LEARNERS: dict[str, Part] = {
@@ -73,30 +81,30 @@ STRATEGIES: dict[str, Part] = {
     "random": Part("gmmal_jax.strategies.random:make", "uniform choice"),
     "entropy": Part(
         "gmmal_jax.strategies.uncertainty:entropy",
-        "largest predictive entropy (Shannon)",
+        "largest predictive entropy (Shannon, 1948)",
     ),
     "margin": Part(
         "gmmal_jax.strategies.uncertainty:margin",
-        "smallest gap of the two best classes (Roth & Small)",
+        "smallest gap of the two best classes (Roth & Small, 2006)",
     ),
     "least_confidence": Part(
         "gmmal_jax.strategies.uncertainty:least_confidence",
-        "smallest best probability (Lewis & Gale)",
+        "smallest best probability (Lewis & Gale, 1994)",
     ),
     "coreset": Part(
         "gmmal_jax.strategies.coreset:make",
-        "rows that cover the pool: greedy k-center (Sener & Savarese)",
+        "rows that cover the pool: greedy k-center (Sener & Savarese, 2018)",
     ),
     "badge": Part(
         "gmmal_jax.strategies.badge:make",
-        "large gradients unlike one another: k-means++ (Ash et al.)",
+        "large gradients unlike one another: k-means++ (Ash et al., 2020)",
     ),
     "kmeans": Part(
         "gmmal_jax.strategies.kmeans:make", "a row of each cluster of the pool"
     ),
     "typiclust": Part(
         "gmmal_jax.strategies.typiclust:make",
-        "typical rows of clusters with fewest labels (Hacohen et al.)",
+        "typical rows of clusters with fewest labels (Hacohen et al., 2022)",
     ),
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
@@ -107,11 +115,16 @@ STRATEGIES: dict[str, Part] = {
 _TABLES = {"learner": LEARNERS, "query": STRATEGIES}
 OPTIONS = {"learner": "--learn", "query": "--query"}
 
+_TEN_THOUSAND: presets.Changes = {
+    "select.subset_size": (10_000, "the public code asks among so many random rows")
+}
+
 METHODS: dict[str, Entry] = {
     "gmm": Entry(
         "reg_da",
         "gmm",
         "Distribution Aware Active Learning via Gaussian Mixtures",
+        cost="1,000 images more a step; 10,000 steps of 200 images, 21 readouts",
     ),
     **{
         name: Entry("ce", name, STRATEGIES[name].source)
@@ -119,10 +132,20 @@ METHODS: dict[str, Entry] = {
         if name not in ("gmm", "predicted_loss")
     },
     "ll4al": Entry(
-        "ll4al", "predicted_loss", "Learning Loss for Active Learning (Yoo & Kweon)"
+        "ll4al",
+        "predicted_loss",
+        "Learning Loss for Active Learning (Yoo & Kweon, 2019)",
+        official=_TEN_THOUSAND,
+        cost="a head of three layers in every step",
     ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""
+
+ALIASES = {"kcenter": "coreset", "learning_loss": "ll4al"}
+"""Other names of methods and their parts: what others call them -> what we do."""
+
+OFFICIAL = "official"
+"""The preset whose changes are the method's own (`Entry.official`)."""
 
 
 def resolve(config: Config) -> tuple[str, str]:
@@ -152,7 +175,24 @@ def entry(name: str) -> Entry:
     Raises:
       UserError: there is none, or what is there is no `Entry` with a source.
     """
+    name = ALIASES.get(name, name)
     return _whole(plugins.load(GROUP, name, METHODS, "--method"), f"--method {name}")
+
+
+def preset(config: Config, names: Sequence[str]) -> dict[str, object]:
+    """Dotted field -> value of presets by name, the method's own among them.
+
+    Args:
+      config: its method says what `official` changes.
+      names: of `presets.NAMED`, or `official`; later ones win.
+
+    Raises:
+      UserError: there is no such preset, or the method has none of its own.
+    """
+    found: dict[str, object] = {}
+    for name in names:
+        found |= _official(config) if name == OFFICIAL else presets.named([name])
+    return found
 
 
 def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Config:
@@ -164,7 +204,7 @@ def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Confi
     Args:
       options: dotted field -> value; the data set and the method among them, where they
         are not those of `Config`.
-      names: of presets, see `presets.NAMED`.
+      names: of presets, see `preset`.
 
     Raises:
       UserError: an unknown name or an impossible value.
@@ -172,7 +212,7 @@ def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Confi
     parts = ("dataset", "method", "learn", "query", "model")
     config = configs.replace(Config(), **{k: options[k] for k in parts if k in options})
     chosen = presets.changes(config.dataset) | _changes(config)
-    return configs.replace(config, **(chosen | presets.named(names) | dict(options)))
+    return configs.replace(config, **(chosen | preset(config, names) | dict(options)))
 
 
 def reference(config: Config) -> Config:
@@ -208,6 +248,7 @@ def factory(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
       UserError: there is no such part, or it cannot be imported.
     """
     known, option = _TABLES[kind], OPTIONS[kind]
+    name = ALIASES.get(name, name)
     found = plugins.load(GROUP, name, known, option)
     if isinstance(found, Part):
         return name, found.make
@@ -247,6 +288,16 @@ def _changes(config: Config) -> dict[str, object]:
     return {} if name is None else presets.values(entry(name).changes)
 
 
+def _official(config: Config) -> dict[str, object]:
+    name = _named(config)
+    own = {} if name is None else entry(name).official
+    if not own:
+        having = [each for each in METHODS if METHODS[each].official]
+        remedy = f"those that have one: {', '.join(having)}"
+        raise UserError(f"--preset {OFFICIAL}: no protocol of its own", name, remedy)
+    return presets.values(own)
+
+
 def _whole(found: Any, what: str) -> Entry:
     if not isinstance(found, Entry):
         remedy = "let it be a gmmal_jax.methods.Entry"
@@ -268,6 +319,7 @@ def _named(config: Config) -> str | None:
 
 def _pair(name: str) -> tuple[str, str]:
     """Names of a method's parts; those that it brings itself go by its name."""
+    name = ALIASES.get(name, name)
     method = entry(name)
     learn = method.learner if method.learner in LEARNERS else name
     return learn, method.query if method.query in STRATEGIES else name

@@ -162,3 +162,44 @@ def test_the_reference_keeps_its_own_settings(theirs, monkeypatch):
     changed = methods.METHODS["random"]._replace(changes=CHANGES)
     monkeypatch.setitem(methods.METHODS, "random", changed)
     assert methods.reference(preset("digits")).select.subset_size == 300
+
+
+def test_another_name_means_the_same():
+    for other, name in methods.ALIASES.items():
+        assert methods.entry(other) == methods.METHODS[name]
+        config = preset("digits")
+        renamed = configs.replace(config, method=other)
+        assert methods.resolve(renamed) == methods.resolve(
+            configs.replace(config, method=name)
+        )
+        assert methods.label(renamed) == name
+    query = configs.replace(preset("digits"), method="random", query="kcenter")
+    assert methods.resolve(query) == ("ce", "coreset")
+
+
+def test_the_authors_protocol_is_a_preset_of_the_method():
+    named = {"dataset": "digits", "method": "ll4al"}
+    assert methods.configure(named).select.subset_size is None
+    official = methods.configure(named, ["official"])
+    assert official.select.subset_size == 10_000
+    own = methods.configure({**named, "select.subset_size": 300}, ["official"])
+    assert own.select.subset_size == 300
+    with pytest.raises(UserError, match="official: no protocol of its own: 'margin'"):
+        methods.configure({"dataset": "digits", "method": "margin"}, ["official"])
+
+
+@pytest.mark.parametrize(
+    "changes, read",
+    [
+        ({"method": "random"}, set()),
+        ({"method": "gmm"}, {"reg", "gmm"}),
+        ({"learn": "ce", "query": "gmm"}, {"gmm"}),
+    ],
+)
+def test_a_run_knows_the_groups_that_it_reads(changes, read):
+    found = assembly.groups_read(configs.replace(preset("digits"), **changes))
+    saved = configs.to_dict(preset("digits"), found)
+    assert configs.plain.OF_EVERY_RUN <= saved.keys() and read <= saved.keys()
+    unread = {"reg"} - read
+    assert not unread & saved.keys()
+    assert configs.from_dict(saved).data == preset("digits").data

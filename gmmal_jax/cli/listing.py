@@ -1,39 +1,73 @@
 """`gmmal methods`: what a run can be made of."""
 
+from collections.abc import Iterable, Sequence
+
 from gmmal_jax import methods, plugins
 from gmmal_jax.cli.parser import Parsed, Verb
+from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
+from gmmal_jax.methods import Entry
 from gmmal_jax.models import table
 
-MORE = f"""Installed packages add methods through the entry-point group {methods.GROUP},
-networks through {table.GROUP}. In place of any name, --learn, --query and --model also
-take package.module:function."""
+MORE = f"""Candidates are what may be asked in a cycle: all, and after the stroke what
+--preset {methods.OFFICIAL} makes of it. Beside random: what a cycle costs more than one
+with random choice. Installed packages add methods through the entry-point group
+{methods.GROUP}, networks through {table.GROUP}. In place of any name, --learn, --query
+and --model also take package.module:function."""
+
+_Row = tuple[str, ...]
+_METHODS: _Row = (
+    "method", "learner", "query", "candidates", "state", "beside random", "what"
+)  # fmt: skip
+_SIZE = "select.subset_size"
 
 
 def _methods(parsed: Parsed) -> int:
-    names = methods.names()
-    width = max(16, *map(len, names))
-    print(f"{'method':<{width}}  learner     query             what")
-    for name in names:
-        print(f"{name:<{width}}  {_line(name)}")
-    for option, parts in (("learn", methods.LEARNERS), ("query", methods.STRATEGIES)):
-        print(f"\n--{option}")
-        for name, part in parts.items():
-            print(f"{name:<16}  {part.source}")
+    _print([_METHODS, *(_row(name) for name in methods.names())])
+    print("\nother names")
+    _print(list(methods.ALIASES.items()))
+    print("\n--learn")
+    _print([(name, part.source) for name, part in methods.LEARNERS.items()])
+    print("\n--query, and the columns that it needs")
+    _print(_queries())
     print(f"\n--model {'|'.join(plugins.names(table.GROUP, table.NETWORKS))}")
     return 0
 
 
-def _line(name: str) -> str:
+def _row(name: str) -> _Row:
     """A method's line; that of a package that is broken says so."""
     try:
         entry = methods.entry(name)
     except UserError as error:
-        return str(error)
-    shown = [
-        "its own" if ":" in part else part for part in (entry.learner, entry.query)
-    ]
-    return f"{shown[0]:<10}  {shown[1]:<16}  {entry.source}"
+        return name, str(error)
+    shown = ["its own" if ":" in part else part for part in entry[:2]]
+    return name, *shown, _candidates(entry), entry.state, entry.cost, entry.source
+
+
+def _candidates(entry: Entry) -> str:
+    """How many rows may be asked: usually, and in the authors' protocol."""
+    sizes = [each.get(_SIZE, (None,))[0] for each in (entry.changes, entry.official)]
+    usual, official = (f"{size:,}" if isinstance(size, int) else "" for size in sizes)
+    return (usual or "all") + (f" | {official}" if official else "")
+
+
+def _queries() -> Iterable[_Row]:
+    from gmmal_jax import assembly  # needs JAX, as the rest of a listing does not
+
+    for name, part in methods.STRATEGIES.items():
+        needs = assembly.columns_of(name, Config())
+        yield name, ", ".join(sorted(needs)) or "nothing", part.source
+
+
+def _print(rows: Iterable[Sequence[str]]) -> None:
+    """Cells one below the other; the last one of a row is as long as it is."""
+    rows = list(rows)
+    most = max(map(len, rows))
+    whole = [row for row in rows if len(row) == most]
+    widths = [max(map(len, cells)) for cells in zip(*whole, strict=True)]
+    for row in rows:
+        pairs = zip(row[:-1], widths, strict=False)
+        print("  ".join([*(f"{cell:<{width}}" for cell, width in pairs), row[-1]]))
 
 
 METHODS = Verb(

@@ -21,7 +21,8 @@ OWN = (
     Option("config", "FILE", "Start from a saved configuration, such as a run's "
            "config.json, in place of the presets of data set and method."),
     Option("preset", "NAME ...", "Put presets on top, later ones over earlier ones: "
-           f"{', '.join(presets.NAMED)}. gmmal datasets shows what each changes."),
+           f"{', '.join(presets.NAMED)} (gmmal datasets shows what each changes), and "
+           f"{methods.OFFICIAL}: the protocol of the method's authors."),
 )  # fmt: skip
 """Options that are no settings."""
 
@@ -45,7 +46,8 @@ def configuration(given: Given) -> Config:
     file = parser.one(given, "config")
     if file is None:
         return methods.configure({"dataset": DEFAULT_DATASET} | values, names)
-    config = replace(_read_config(Path(file)), **(presets.named(names) | values))
+    saved = replace(_read_config(Path(file)), **values)
+    config = replace(saved, **(methods.preset(saved, names) | values))
     methods.resolve(config)
     return config
 

@@ -5,6 +5,7 @@ guard it with errors of its own.
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from gmmal_jax.config.checks import check_fields, option, require
@@ -15,9 +16,27 @@ REMOVED = {"gmm.feature_mode": "eval"}
 """Dotted fields that older files have -> the one value that is still what is done."""
 
 
-def to_dict(config: Config) -> dict[str, Any]:
-    """The configuration as plain nested values, for JSON."""
-    return dataclasses.asdict(config)
+OF_EVERY_RUN = frozenset({"data", "train", "select", "checkpoint"})
+"""Groups of settings that matter whatever the method is."""
+
+
+def to_dict(config: Config, groups: Collection[str] | None = None) -> dict[str, Any]:
+    """The configuration as plain nested values, for JSON.
+
+    Args:
+      config: the whole.
+      groups: those that the method reads; others are left out, but for those of every
+        run. None: all.
+    """
+    values = dataclasses.asdict(config)
+    if groups is None:
+        return values
+    kept = OF_EVERY_RUN | {*groups}
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, dict) or name in kept
+    }
 
 
 def from_dict(values: Any, source: str = "configuration") -> Config:

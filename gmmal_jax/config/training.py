@@ -52,6 +52,9 @@ class TrainConfig(Checked):
     chunk_steps: Few = 50
     """So many steps are sent to the devices at once; between such chunks the loss and
     signals are looked at, and training state is saved."""
+    init: Literal["fresh", "continue"] = "fresh"
+    """The network that a cycle's training starts from: a new one, as in the paper, or
+    that of the cycle before."""
     precision: Literal["float32", "bf16"] = "float32"
     """The numbers that hold images and feature maps, in training and readouts;
     parameters, statistics, latents, logits, mixtures and critic are float32 with

@@ -181,8 +181,11 @@ def differences(config: Config, folder: Path) -> list[str]:
     Raises:
       UserError: see `read_config` and `saved_config`.
     """
-    there = saved_config(folder, read_config(folder))
-    theirs, ours = (_flat(configs.to_dict(each)) for each in (there, config))
+    saved = read_config(folder)
+    there = saved_config(folder, saved)
+    # Of groups that the method does not read nothing was written down.
+    read = saved["config"].keys()
+    theirs, ours = (_flat(configs.to_dict(each, read)) for each in (there, config))
     free = {"out"}
     if config.clip_budget and there.cycles <= config.cycles:
         free.add("cycles")  # a clipped run wrote down those that it could do
