@@ -1,11 +1,15 @@
 """Is a run that was killed with -9 and resumed equal to one that was not?
 
     python benchmarks/kill_and_resume.py [--json FILE]
+    python benchmarks/kill_and_resume.py --learners [METHOD ...]
 
 Runs digits with a network of width 4 once whole, then once for each stage of a cycle:
 a child process kills itself with SIGKILL inside that stage, which it names, `gmmal
 resume` goes on in a new process, and the tables of method and reference are compared
-byte for byte. Exit code 1 if any differs or a child did not die of the signal.
+byte for byte. With --learners the stages are the phases of each method that trains in
+its own way (or of those named), and the kill comes in the second cycle, so that what
+was carried over from the first is there. Exit code 1 if any differs or a child did not
+die of the signal.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import harness
@@ -37,10 +42,18 @@ STAGES = {
 }
 
 
-def child(stage: str, folder: str) -> None:
-    """Run until the stage, then die as by the kernel's hand."""
+def child(stage: str, folder: str, options: Sequence[str]) -> None:
+    """Run until the stage, or the phase of that name, then die as by the kernel."""
     from gmmal_jax.cli import main as cli
 
+    if stage in STAGES:
+        _die_in_call(stage)
+    else:
+        _die_in_phase(stage)
+    sys.exit(cli.main(["run", "--out", folder, *options]))
+
+
+def _die_in_call(stage: str) -> None:
     module_name, name, call, when = STAGES[stage]
     module = importlib.import_module(module_name)
     original, calls = getattr(module, name), 0
@@ -50,12 +63,34 @@ def child(stage: str, folder: str) -> None:
         calls += 1
         result = original(*args, **kwargs) if when == "after" else None
         if calls == call:
-            print(f"killed in: {stage} ({module_name}.{name}, call {call})", flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die(f"{stage} ({module_name}.{name}, call {call})")
         return result if when == "after" else original(*args, **kwargs)
 
     setattr(module, name, dying)
-    sys.exit(cli.main(["run", "--out", folder, *OPTIONS]))
+
+
+def _die_in_phase(phase: str) -> None:
+    """After the phase's second chunk in the second cycle, before it is saved."""
+    from gmmal_jax import loop
+
+    original: Callable[..., None] = loop._Watch.on_chunk
+    chunks = 0
+
+    def dying(watch: loop._Watch, standing: object) -> None:
+        nonlocal chunks
+        _, _, cycle = watch.where
+        if cycle == 1 and standing.chunk.name == phase:
+            chunks += 1
+            if chunks == 2:
+                _die(phase)
+        original(watch, standing)
+
+    loop._Watch.on_chunk = dying
+
+
+def _die(where: str) -> None:
+    print(f"killed in: {where}", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def gmmal(*args: str) -> None:
@@ -67,13 +102,20 @@ def gmmal(*args: str) -> None:
 def tables(folder: Path) -> dict[str, bytes]:
     """Contents of the deterministic tables of both arms."""
     places = (folder, folder / "reference")
-    return {f"{p.name}/{v}": (p / v).read_bytes() for p in places for v in VIEWS}
+    return {
+        f"{place.name}/{view}": (place / view).read_bytes()
+        for place in places
+        if place.exists()
+        for view in VIEWS
+    }
 
 
-def attempt(stage: str, root: Path, whole: dict[str, bytes]) -> dict[str, object]:
+def attempt(
+    stage: str, root: Path, whole: dict[str, bytes], options: Sequence[str]
+) -> dict[str, object]:
     """Kill in a stage, resume, compare."""
     folder = root / stage.replace(" ", "-") / "run"
-    command = [sys.executable, __file__, "--child", stage, str(folder)]
+    command = [sys.executable, __file__, "--child", stage, str(folder), *options]
     died = subprocess.run(command, capture_output=True, text=True)
     said = [line for line in died.stdout.splitlines() if line.startswith("killed in")]
     killed = died.returncode == -signal.SIGKILL and bool(said)
@@ -86,24 +128,67 @@ def attempt(stage: str, root: Path, whole: dict[str, bytes]) -> dict[str, object
     }
 
 
-def main() -> int:
-    """Compare all stages and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--child", nargs=2, metavar=("STAGE", "FOLDER"))
-    args = parser.parse_args()
-    if args.child:
-        child(*args.child)
+def attempts(stages: Sequence[str], options: Sequence[str]) -> list[dict[str, object]]:
+    """Compare all stages of a run, and print a line for each."""
     with tempfile.TemporaryDirectory() as root:
         straight = Path(root) / "whole" / "run"
-        gmmal("run", "--out", str(straight), *OPTIONS)
-        whole = tables(straight)
-        rows = []
-        for stage in STAGES:
-            rows.append(attempt(stage, Path(root), whole))
-            row = rows[-1]
+        gmmal("run", "--out", str(straight), *options)
+        whole, rows = tables(straight), []
+        for stage in stages:
+            row = attempt(stage, Path(root), whole, options)
             verdict = "byte-identical" if row["equal"] else "DIFFERENT"
             print(f"{row['hit']}: {verdict}", flush=True)
+            rows.append(row)
+    return rows
+
+
+def phases(method: str) -> tuple[str, ...]:
+    """Of the learner that trains for a method, with what its query adds."""
+    from gmmal_jax import bind
+    from gmmal_jax.cli import run
+
+    options = _options(method)
+    prepared = bind.prepare(run.parse_run(options), Path("nowhere"))
+    return tuple(phase.name for phase in prepared.arms[-1].method.learner.phases)
+
+
+def trained_alike() -> list[str]:
+    """The first method of each way to train."""
+    from gmmal_jax import methods
+
+    first: dict[tuple[str, tuple[str, ...]], str] = {}
+    for name, entry in methods.METHODS.items():
+        first.setdefault((entry.learner, phases(name)), name)
+    alone = {entry.learner for entry in methods.METHODS.values()}
+    return [*first.values(), *(x for x in methods.LEARNERS if x not in alone)]
+
+
+def _options(name: str) -> list[str]:
+    """Of a method, or of a learner that is no method's, with random choice."""
+    from gmmal_jax import methods
+
+    known = name in methods.METHODS or name in methods.ALIASES
+    chosen = ["--method", name] if known else ["--learn", name, "--query", "random"]
+    return [*OPTIONS, *chosen, "--reference", "none"]
+
+
+def main() -> int:
+    """Compare, print a line for each kill; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--learners", nargs="*", metavar="METHOD")
+    parser.add_argument("--child", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    if args.child:
+        stage, folder, *options = args.child
+        child(stage, folder, options)
+    if args.learners is None:
+        rows = attempts(list(STAGES), OPTIONS)
+    else:
+        rows = []
+        for name in args.learners or trained_alike():
+            print(f"{name}:", flush=True)
+            rows += attempts(phases(name), _options(name))
     if args.json:
         harness.write_json(args.json, rows)
     return 0 if all(row["equal"] and row["killed"] for row in rows) else 1
