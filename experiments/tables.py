@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gmmal_jax.storage import files
 
+README = Path(__file__).parent / "README.md"
 Row = dict[str, str]
 
 
@@ -25,3 +26,11 @@ def save(path: Path, rows: Sequence[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     files.write_atomic(path, text.getvalue())
+
+
+def put(name: str, body: str) -> None:
+    """Write between an experiment's two markers of experiments/README.md."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = README.read_text().split(begin)
+    after = rest.split(end)[1]
+    files.write_atomic(README, f"{before}{begin}\n\n{body}\n\n{end}{after}")

@@ -34,9 +34,27 @@ def run(cores: Sequence[int]) -> int:
         work = Path(folder)
         found = [row for rows in run_all(jobs, work, None, cores) for row in rows]
         environment = environment_of(jobs[0], work)
-    exact = _same(environment)
+    return compare(found, tables.load(RESULTS), environment, ENVIRONMENT)
+
+
+def compare(
+    found: Sequence[tables.Row],
+    committed: Sequence[tables.Row],
+    environment: dict[str, Any],
+    recorded: Path,
+) -> int:
+    """Print how rows differ from the committed ones; 0 if all arms agree, else 1.
+
+    Args:
+      found: rows of arms that were run again.
+      committed: the table.
+      environment: what they ran with now (`environment_of`).
+      recorded: the file that says what the table ran with.
+    """
+    exact = _same(environment, recorded)
     print("every digit must agree" if exact else f"within {POINTS} points, on average")
-    agreed = [_agrees(found, arm, exact) for arm in ARMS]
+    arms_found = dict.fromkeys((row["world"], row["arm"]) for row in found)
+    agreed = [_agrees(found, committed, arm, exact) for arm in arms_found]
     return 0 if all(agreed) else 1
 
 
@@ -47,18 +65,23 @@ def environment_of(job: Job, work: Path) -> dict[str, Any]:
     return versions | {"processor": " ".join((model, *vectors))}
 
 
-def _same(environment: dict[str, Any]) -> bool:
-    committed = json.loads(ENVIRONMENT.read_text())
+def _same(environment: dict[str, Any], recorded: Path) -> bool:
+    committed = json.loads(recorded.read_text())
     return all(environment[name] == committed.get(name) for name in SAME)
 
 
-def _agrees(found: Sequence[tables.Row], arm: str, exact: bool) -> bool:
-    ours = [row for row in found if row["arm"] == arm]
-    wanted = {(arm, "digits", "0", row["cycle"]) for row in ours}
+def _agrees(
+    found: Sequence[tables.Row],
+    committed: Sequence[tables.Row],
+    arm: tuple[str, str],
+    exact: bool,
+) -> bool:
+    ours = [row for row in found if (row["world"], row["arm"]) == arm]
+    wanted = {(row["seed"], row["cycle"]) for row in ours}
     theirs = [
         row
-        for row in tables.load(RESULTS)
-        if (row["arm"], row["world"], row["seed"], row["cycle"]) in wanted
+        for row in committed
+        if (row["world"], row["arm"]) == arm and (row["seed"], row["cycle"]) in wanted
     ]
     gaps = [
         100 * (float(a["accuracy"]) - float(b["accuracy"]))
@@ -66,5 +89,6 @@ def _agrees(found: Sequence[tables.Row], arm: str, exact: bool) -> bool:
     ]
     well = ours == theirs if exact else abs(sum(gaps) / len(gaps)) <= POINTS
     shown = ", ".join(f"{gap:+.2f}" for gap in gaps)
-    print(f"{'ok' if well else 'DIFFERS'}: {arm}, points off at each size: {shown}")
+    verdict, name = "ok" if well else "DIFFERS", ", ".join(arm)
+    print(f"{verdict}: {name}, points off at each size: {shown}")
     return well

@@ -1,7 +1,6 @@
 """The committed rows as tables in experiments/README.md."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -9,10 +8,7 @@ from experiments import tables
 from experiments.first_check import tune
 from experiments.first_check.arms import CONTRASTS, Contrast
 from gmmal_jax.report import Estimate, estimate, markdown, show
-from gmmal_jax.storage import files
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- first_check: begin -->", "<!-- first_check: end -->"
 Row = tables.Row
 
 
@@ -110,11 +106,7 @@ def write(rows: Sequence[Row], log: Sequence[Row]) -> None:
     parts += [f"**{world}**\n\n{arms_table(rows, world)}" for world in worlds]
     parts += [f"**Why DA hurts on digits** (validation data)\n\n{why_table(log)}"]
     parts += [f"**Trials** (validation data)\n\n{trials_table(log)}"]
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    body = "\n\n".join(parts)
-    files.write_atomic(README, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
+    tables.put("first_check", "\n\n".join(parts))
 
 
 def _signed(found: Estimate | None) -> str:

@@ -1,17 +1,13 @@
 """What is on record, what is left, and what it says: text and Markdown."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from experiments import tables
 from experiments.first_cycle import pieces, run
 from gmmal_jax.report import Estimate, estimate, markdown, show
-from gmmal_jax.storage import files
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- first_cycle: begin -->", "<!-- first_cycle: end -->"
 COLUMNS = {
     "labeled": ("labeled_accuracy", 100.0, 1),
     "distance before": ("distance_before", 1.0, 2),
@@ -131,10 +127,7 @@ def _paired(one: tables.Row, two: tables.Row) -> bool:
 
 def write(rows: Sequence[tables.Row]) -> None:
     """Put the tables between the markers of the README."""
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    files.write_atomic(README, f"{before}{BEGIN}\n\n{body(rows)}\n\n{END}{after}")
+    tables.put("first_cycle", body(rows))
 
 
 def body(rows: Sequence[tables.Row]) -> str:

@@ -1,0 +1,1 @@
+"""Every method on digits, balanced and imbalanced, by one recipe."""
