@@ -108,7 +108,7 @@ def test_every_question_has_arms_and_every_reported_row_is_a_fresh_seed_of_test(
 
 
 def test_the_tables_of_the_readme_are_those_of_the_rows():
-    text, log = report.README.read_text(), tables.load(tune.LOG)
+    text, log = tables.README.read_text(), tables.load(tune.LOG)
     assert report.contrasts_table(tables.load(check.RESULTS)) in text
     assert report.trials_table(log) in text and report.why_table(log) in text
 
@@ -120,21 +120,17 @@ def test_what_da_does_is_compared_with_the_same_form_without_it():
     assert tune._before("why", "digits") == tune._before("da", "digits")
 
 
-def test_the_check_fails_where_rows_differ(monkeypatch, tmp_path, capsys):
+def test_the_check_fails_where_rows_differ(capsys):
     committed = rows("a", [(0.5, 0.6)])
-    for row in committed:
-        row["world"] = "digits"
-    tables.save(tmp_path / "rows.csv", committed)
-    monkeypatch.setattr(check, "RESULTS", tmp_path / "rows.csv")
 
-    def moved(points):
+    def agrees(points, exact):
         gap = points / 100
-        return [
+        found = [
             row | {"accuracy": str(float(row["accuracy"]) + gap)} for row in committed
         ]
+        ours = found if points else committed
+        return check._agrees(ours, committed, (committed[0]["world"], "a"), exact)
 
-    assert check._agrees(committed, "a", exact=True)
-    assert not check._agrees(moved(0.1), "a", exact=True)
-    assert check._agrees(moved(5), "a", exact=False)
-    assert not check._agrees(moved(-13), "a", exact=False)
+    assert agrees(0, exact=True) and not agrees(0.1, exact=True)
+    assert agrees(5, exact=False) and not agrees(-13, exact=False)
     assert "DIFFERS" in capsys.readouterr().out

@@ -127,7 +127,7 @@ def test_what_is_committed_agrees_with_itself():
     for scale in {each["scale"] for each in rows}:
         planned = {piece.key for piece in pieces.order(scale, rows)}
         assert {key for key in keys if key[0] == scale} <= planned
-    assert report.body(rows) in report.README.read_text()
+    assert report.body(rows) in tables.README.read_text()
     committed = json.loads(check.RECORD.read_text())["rows"]
     assert [each["arm"] for each in committed] == list(check.ARMS)
 
