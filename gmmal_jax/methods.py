@@ -68,11 +68,19 @@ LEARNERS: dict[str, Part] = {
     "ll4al": Part(
         "gmmal_jax.learners.ll4al:make", "cross-entropy and a head that ranks losses"
     ),
+    "snapshot": Part(
+        "gmmal_jax.learners.snapshot:make",
+        "cross-entropy, and a committee of earlier states (Jung et al., 2023)",
+    ),
 }
 """Training recipes."""
 
 EXTENSIONS: dict[str, Part] = {
     "critic": Part("gmmal_jax.phases.critics:alone", "ours: the paper's critic alone"),
+    "snapshot": Part(
+        "gmmal_jax.phases.snapshots:committee",
+        "the network's states in its last phase (Jung et al., 2023)",
+    ),
 }
 """What any learner is extended by where a query needs columns that it lacks."""
 
@@ -109,6 +117,10 @@ STRATEGIES: dict[str, Part] = {
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
     ),
+    "snapshot": Part(
+        "gmmal_jax.strategies.snapshot:make",
+        "least agreement of a network's earlier states (Jung et al., 2023)",
+    ),
 }
 """Query strategies."""
 
@@ -118,6 +130,9 @@ OPTIONS = {"learner": "--learn", "query": "--query"}
 _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
+
+_OWN = {"gmm", "predicted_loss", "snapshot"}
+"""Strategies whose methods have a learner of their own."""
 
 METHODS: dict[str, Entry] = {
     "gmm": Entry(
@@ -129,7 +144,7 @@ METHODS: dict[str, Entry] = {
     **{
         name: Entry("ce", name, STRATEGIES[name].source)
         for name in STRATEGIES
-        if name not in ("gmm", "predicted_loss")
+        if name not in _OWN
     },
     "ll4al": Entry(
         "ll4al",
@@ -137,6 +152,11 @@ METHODS: dict[str, Entry] = {
         "Learning Loss for Active Learning (Yoo & Kweon, 2019)",
         official=_TEN_THOUSAND,
         cost="a head of three layers in every step",
+    ),
+    "snapshot": Entry(
+        "snapshot",
+        "snapshot",
+        "snapshots of one run as a committee (Jung et al., 2023)",
     ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""

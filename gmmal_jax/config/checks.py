@@ -46,6 +46,7 @@ Count = Annotated[int, Range(1, LARGEST_INT, f"use 1 {_UP_TO}")]
 Epochs = Annotated[int, Range(1, 10_000, "use 1 or more, at most 10,000")]
 """Times the batches of a pool of 200,000 they still fit into an int32."""
 Few = Annotated[int, Range(1, 1000, "use 1 or more, at most 1000")]
+Several = Annotated[int, Range(2, 1000, "use 2 or more, at most 1000")]
 Pair = Annotated[int, Range(2, LARGEST_INT, f"use 2 {_UP_TO}")]
 Seed = Annotated[int, Range(0, LARGEST_INT, f"use seeds of 0 {_UP_TO}")]
 Size = Annotated[int, Range(1, LARGEST_SIZE, f"use 1 or more, at most {LARGEST_SIZE}")]

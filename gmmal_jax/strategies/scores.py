@@ -56,6 +56,57 @@ def least_confidence(logits: Float[Array, "n c"]) -> Float[jax.Array, " n"]:
     return jnp.sum(jnp.where(others, jnp.exp(log_probs), 0.0), axis=1)
 
 
+def variation_ratio(logits: Float[Array, "n m c"]) -> Float[jax.Array, " n"]:
+    """Share of a committee's votes that are not for its most frequent class.
+
+    Args:
+      logits: [n, m, c], of m members; NaN where one broke down.
+
+    Returns:
+      [n], in [0, 1 - 1/m]; multiples of 1/m.
+
+    Source: Freeman, 1965, as in query by committee.
+    """
+    votes = jnp.argmax(jnp.asarray(logits), axis=2)
+    alike = votes[:, :, None] == votes[:, None, :]
+    most = jnp.max(jnp.sum(alike, axis=2), axis=1)
+    members = votes.shape[1]
+    return (members - most).astype(jnp.float32) / members
+
+
+def mean_log_probabilities(logits: Float[Array, "n m c"]) -> Float[jax.Array, "n c"]:
+    """Log of the mean of a committee's softmaxes: logits of its mean prediction.
+
+    Args:
+      logits: [n, m, c], of m members; -inf stands for probability 0.
+
+    Returns:
+      [n, c], nats; exact where probabilities leave float32's range.
+
+    Source: soft voting, as in query by committee.
+    """
+    log_probs = jax.nn.log_softmax(jnp.asarray(logits, jnp.float32))
+    return jax.nn.logsumexp(log_probs, axis=1) - jnp.log(log_probs.shape[1])
+
+
+def mutual_information(logits: Float[Array, "n m c"]) -> Float[jax.Array, " n"]:
+    """Entropy of a committee's mean prediction less its members' mean entropy.
+
+    Args:
+      logits: [n, m, c], of m members.
+
+    Returns:
+      [n], nats, >= 0: what a label tells about which member is right.
+
+    Source: BALD (Houlsby et al., 2011; arXiv:1112.5745).
+    """
+    logits = jnp.asarray(logits)
+    rows, members, classes = logits.shape
+    single = entropy(logits.reshape(rows * members, classes)).reshape(rows, members)
+    gained = entropy(mean_log_probabilities(logits)) - jnp.mean(single, axis=1)
+    return jnp.maximum(gained, 0.0)
+
+
 def likelihood_ratio(
     log_lik_unlabeled: Float[Array, " n"], log_lik_labeled: Float[Array, " n"]
 ) -> Float[jax.Array, " n"]:

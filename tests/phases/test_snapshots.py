@@ -1,0 +1,104 @@
+"""Snapshots: taken at their exact steps, of the last phase, over any learner."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from gmmal_jax import assembly, config as configs
+from gmmal_jax.config import SnapshotConfig, TrainConfig
+from gmmal_jax.errors import UserError
+from gmmal_jax.learners import ce, snapshot as learner
+from gmmal_jax.phases import snapshots
+from gmmal_jax.phases.extend import extend
+from gmmal_jax.testing import learners, worlds
+from gmmal_jax.types import Clock
+
+
+def taken(num_steps, shares):
+    """Steps done when each member is taken."""
+    steps = jnp.arange(num_steps)
+    clock = Clock(steps, *[jnp.full(num_steps, num_steps)] * 2)
+    due = np.asarray(snapshots.due(clock, shares))
+    assert (due.sum(axis=1) == 1).all()
+    return (due.argmax(axis=1) + 1).tolist()
+
+
+@pytest.mark.parametrize("num_steps", [2000, 200, 300, 7, 4, 1])
+def test_members_are_taken_once_each_at_their_share_of_the_steps(num_steps):
+    shares = snapshots.times(SnapshotConfig())
+    exact = [max(1, round(num_steps * tenths / 10)) for tenths in (6, 7, 8, 9, 10)]
+    assert taken(num_steps, shares) == exact
+
+
+def test_the_times_of_the_long_schedule():
+    """250 epochs, members in the last 50."""
+    shares = snapshots.times(SnapshotConfig(start=0.8))
+    assert taken(250, shares) == [210, 220, 230, 240, 250]
+
+
+def train(chunk):
+    """Without a drop of the rate, which falls on the end of a chunk."""
+    return TrainConfig(
+        steps=10, chunk_steps=chunk, batch_size=8, learning_rate=0.05, decay=1.0
+    )
+
+
+def states(chunk, **options):
+    """The outcome, the network after every chunk, and the members at the end."""
+    made = learner.make(worlds.network(), train(chunk), SnapshotConfig(**options))
+    outcome, chunks = worlds.cycle(*worlds.world(made, chunk=chunk))
+    return outcome, [c.state.model for c in chunks], chunks[-1].state.own
+
+
+def test_members_are_the_network_at_that_step_whatever_the_chunks():
+    _, models, kept = states(1)
+    wanted = jax.tree.map(
+        lambda *each: np.stack(each), *(models[i] for i in (5, 6, 7, 8))
+    )
+    chex.assert_trees_all_equal(kept, wanted)
+    np.testing.assert_array_equal(kept.batch_stats["steps"], [6, 7, 8, 9])
+    # Chunks of five end after steps 5 and 10: no member falls on a chunk's end.
+    chex.assert_trees_all_equal(states(5)[2], kept)
+
+
+def test_the_last_member_is_the_network():
+    outcome, _, kept = states(5, members=3, start=0.0)
+    columns = outcome.view.columns
+    assert columns["member_logits"].shape == (worlds.ROWS, 3, worlds.CLASSES)
+    np.testing.assert_array_equal(columns["member_logits"][:, 2], columns["logits"])
+    images, _ = worlds.dataset()
+    network = worlds.network()
+    for i in range(2):
+        member = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), kept)
+        seen = network.predict(member, network.normalized(jnp.asarray(images))).logits
+        np.testing.assert_allclose(columns["member_logits"][:, i], seen, rtol=1e-5)
+
+
+def test_training_is_that_of_the_learner_alone():
+    plain = worlds.cycle(*worlds.world(ce.make(worlds.network(), train(5)), chunk=5))[1]
+    chex.assert_trees_all_equal(states(5)[1][-1], plain[-1].state.model)
+
+
+def test_of_two_phases_the_last_ones_snapshots_remain():
+    base = ce.make(worlds.network(), train(5))
+    again = base.phases[0]._replace(name="again")
+    base = base._replace(phases=(*base.phases, again))
+    both = extend(base, snapshots.committee(worlds.network(), SnapshotConfig()))
+    _, chunks = worlds.cycle(*worlds.world(both, chunk=5))
+    members = chunks[-1].state.own.batch_stats["steps"]
+    np.testing.assert_array_equal(members, [16, 17, 18, 19])
+
+
+def test_any_learner_goes_with_the_query():
+    settings = configs.replace(tiny.config(), learn="ll4al", query="snapshot")
+    made = assembly.make(worlds.network(), settings)
+    assert "member_logits" in made.learner.gives
+    learners.check(lambda network: assembly.make(network, settings).learner, (2,))
+
+
+def test_a_committee_of_one_is_refused():
+    with pytest.raises(UserError, match="snapshot.members: 1; use 2 or more"):
+        SnapshotConfig(members=1)
