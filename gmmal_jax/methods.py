@@ -72,6 +72,10 @@ LEARNERS: dict[str, Part] = {
         "gmmal_jax.learners.snapshot:make",
         "cross-entropy, and a committee of earlier states (Jung et al., 2023)",
     ),
+    "tod": Part(
+        "gmmal_jax.learners.tod:make",
+        "semi-supervised: near to its own moving average (Huang et al., 2021)",
+    ),
 }
 """Training recipes."""
 
@@ -121,6 +125,10 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.snapshot:make",
         "least agreement of a network's earlier states (Jung et al., 2023)",
     ),
+    "tod": Part(
+        "gmmal_jax.strategies.tod:make",
+        "predictions that changed most since the last cycle (Huang et al., 2021)",
+    ),
 }
 """Query strategies."""
 
@@ -131,7 +139,7 @@ _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
 
-_OWN = {"gmm", "predicted_loss", "snapshot"}
+_OWN = {"gmm", "predicted_loss", "snapshot", "tod"}
 """Strategies whose methods have a learner of their own."""
 
 METHODS: dict[str, Entry] = {
@@ -158,6 +166,7 @@ METHODS: dict[str, Entry] = {
         "snapshot",
         "snapshots of one run as a committee (Jung et al., 2023)",
     ),
+    "tod": Entry("tod", "tod", "temporal output discrepancy (Huang et al., 2021)"),
 }
 """Named pairs; every other pair is reached by --learn and --query."""
 

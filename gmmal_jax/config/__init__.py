@@ -5,7 +5,10 @@ sets (and their reasons) are in `presets.py`; `A1`, `A5`, ... name the entries o
 table of decisions in docs/design.md.
 """
 
-from gmmal_jax.config.committees import SnapshotConfig as SnapshotConfig
+from gmmal_jax.config.committees import (
+    SnapshotConfig as SnapshotConfig,
+    TodConfig as TodConfig,
+)
 from gmmal_jax.config.data import DataConfig as DataConfig
 from gmmal_jax.config.mixtures import MixtureConfig as MixtureConfig
 from gmmal_jax.config.plain import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import BelowOne, Checked, Several
+from gmmal_jax.config.checks import AtLeastZero, BelowOne, Checked, Several
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,20 @@ class SnapshotConfig(Checked):
     """The committee's doubt: the share of its votes against the most frequent class
     (ties by entropy), the entropy of its mean, the information that a label would give
     about the member (bald), or the smallest margin of its mean."""
+
+
+@dataclass(frozen=True)
+class TodConfig(Checked):
+    """Temporal output discrepancy (Huang et al., 2021)."""
+
+    group: ClassVar[str] = "tod."
+
+    weight: AtLeastZero = 0.02
+    """The weight of the distance to the moving average's logits in the loss."""
+    loss: Literal["code", "paper"] = "code"
+    """code leads from the classifier to the moving average through a second head, as
+    the authors' program has it; paper leads straight there."""
+    first_cycle: Literal["random", "smallest", "largest"] = "random"
+    """What is asked in the first cycle, which has no earlier network: random rows, or
+    those of the smallest (the authors' program) or largest discrepancy to a network
+    that was not trained."""

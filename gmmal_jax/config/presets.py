@@ -40,13 +40,16 @@ DIGITS: Changes = {
     **SMALL_DATA,
 }
 
+_TOD = "the weight of TOD's authors for this data set"
 _CIFAR100: Changes = {
     "initial": (2000, "section 4.1"),
     "budget": (2000, "section 4.1"),
+    "tod.weight": (0.05, _TOD),
 }
-_SVHN: Changes = {"data.flip": (False, "a mirrored digit is no digit")}
+_MIRRORED: Changes = {"data.flip": (False, "a mirrored digit is no digit")}
+_SVHN: Changes = {**_MIRRORED, "tod.weight": (0.005, _TOD)}
 _MNIST: Changes = {
-    **_SVHN,
+    **_MIRRORED,
     "initial": (100, "not in the paper; 1,000 labels leave nothing to gain"),
     "budget": (100, "likewise"),
 }

@@ -13,7 +13,7 @@ from gmmal_jax.config.checks import (
     option,
     require,
 )
-from gmmal_jax.config.committees import SnapshotConfig
+from gmmal_jax.config.committees import SnapshotConfig, TodConfig
 from gmmal_jax.config.data import DataConfig
 from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
@@ -90,6 +90,7 @@ class Config(Checked):
     gmm: MixtureConfig = field(default_factory=MixtureConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
+    tod: TodConfig = field(default_factory=TodConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:

@@ -75,6 +75,8 @@ def view(
         "log_likelihood_unlabeled": 100 * rng.normal(size=NUM_ROWS),
         "predicted_loss": rng.gamma(1.0, size=NUM_ROWS),
         "member_logits": rng.normal(size=(NUM_ROWS, 5, NUM_CLASSES)),
+        "discrepancy": rng.uniform(size=NUM_ROWS),
+        "compared": np.ones(NUM_ROWS),
     }
     return PoolView(
         ids=rng.permutation(1000)[:NUM_ROWS].astype(np.uint32),
