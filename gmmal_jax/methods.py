@@ -76,6 +76,10 @@ LEARNERS: dict[str, Part] = {
         "gmmal_jax.learners.tod:make",
         "semi-supervised: near to its own moving average (Huang et al., 2021)",
     ),
+    "ads": Part(
+        "gmmal_jax.learners.ads:make",
+        "semi-supervised: two heads that agree or part (Fu et al., 2021)",
+    ),
 }
 """Training recipes."""
 
@@ -129,6 +133,10 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.tod:make",
         "predictions that changed most since the last cycle (Huang et al., 2021)",
     ),
+    "ads": Part(
+        "gmmal_jax.strategies.ads:make",
+        "largest mean entropy of two heads (Fu et al., 2021)",
+    ),
 }
 """Query strategies."""
 
@@ -139,7 +147,7 @@ _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
 
-_OWN = {"gmm", "predicted_loss", "snapshot", "tod"}
+_OWN = {"ads", "gmm", "predicted_loss", "snapshot", "tod"}
 """Strategies whose methods have a learner of their own."""
 
 METHODS: dict[str, Entry] = {
@@ -165,8 +173,32 @@ METHODS: dict[str, Entry] = {
         "snapshot",
         "snapshot",
         "snapshots of one run as a committee (Jung et al., 2023)",
+        cost="a readout of the pool by each of four networks more",
     ),
-    "tod": Entry("tod", "tod", "temporal output discrepancy (Huang et al., 2021)"),
+    "tod": Entry(
+        "tod",
+        "tod",
+        "temporal output discrepancy (Huang et al., 2021)",
+        official={
+            "select.subset_size": (25_000, "their code asks among half of CIFAR-10"),
+            "tod.first_cycle": ("smallest", "what their code asks for at first"),
+            "train.init": ("continue", "their networks keep their weights"),
+        },
+        cost="in every step as many unlabeled images, and both once more forward; "
+        "two networks' readouts",
+        state="as in its code",
+    ),
+    "ads": Entry(
+        "ads",
+        "ads",
+        "agreement-discrepancy-selection (Fu et al., 2021)",
+        official={
+            **_TEN_THOUSAND,
+            "ads.weights": ("code", "their code divides by the batch twice"),
+            "train.init": ("continue", "their networks keep their weights"),
+        },
+        cost="200 steps of unlabeled images more an epoch",
+    ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""
 

@@ -6,6 +6,7 @@ table of decisions in docs/design.md.
 """
 
 from gmmal_jax.config.committees import (
+    AdsConfig as AdsConfig,
     SnapshotConfig as SnapshotConfig,
     TodConfig as TodConfig,
 )

@@ -3,7 +3,31 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import AtLeastZero, BelowOne, Checked, Several
+from gmmal_jax.config.checks import (
+    AtLeastZero,
+    BelowOne,
+    Checked,
+    Count,
+    Several,
+)
+
+
+@dataclass(frozen=True)
+class AdsConfig(Checked):
+    """Agreement-Discrepancy-Selection (Fu et al., 2021)."""
+
+    group: ClassVar[str] = "ads."
+
+    head: Literal["prototype", "linear"] = "prototype"
+    """Both heads compare features with three prototypes of each class by their cosine
+    (the authors' program), or are linear."""
+    unlabeled_steps: Count = 100
+    """The number of steps of agreement in an epoch, and of discrepancy: with batches of
+    100, one pass over the authors' 10,000 candidates. --train.epochs counts such
+    epochs, --train.steps the steps of all kinds."""
+    weights: Literal["paper", "code"] = "paper"
+    """paper averages the weighted distances of a batch; code divides that by the batch
+    once more, as the authors' program does."""
 
 
 @dataclass(frozen=True)

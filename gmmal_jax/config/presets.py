@@ -37,6 +37,10 @@ DIGITS: Changes = {
     "da.batch_size": (50, _TWO_CORES),
     "da.hidden": ((128, 128), "as wide as the small network's latents; paper: 512"),
     "da.refit_every": (100, "a stage of 300 steps would see one refit of 500"),
+    "ads.unlabeled_steps": (
+        1,
+        "of 300 steps in all, a third has to learn from labels",
+    ),
     **SMALL_DATA,
 }
 

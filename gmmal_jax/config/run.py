@@ -13,7 +13,7 @@ from gmmal_jax.config.checks import (
     option,
     require,
 )
-from gmmal_jax.config.committees import SnapshotConfig, TodConfig
+from gmmal_jax.config.committees import AdsConfig, SnapshotConfig, TodConfig
 from gmmal_jax.config.data import DataConfig
 from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
@@ -89,6 +89,7 @@ class Config(Checked):
     da: AlignConfig = field(default_factory=AlignConfig)
     gmm: MixtureConfig = field(default_factory=MixtureConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
+    ads: AdsConfig = field(default_factory=AdsConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     tod: TodConfig = field(default_factory=TodConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

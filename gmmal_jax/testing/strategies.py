@@ -77,6 +77,7 @@ def view(
         "member_logits": rng.normal(size=(NUM_ROWS, 5, NUM_CLASSES)),
         "discrepancy": rng.uniform(size=NUM_ROWS),
         "compared": np.ones(NUM_ROWS),
+        "mean_entropy": rng.uniform(size=NUM_ROWS),
     }
     return PoolView(
         ids=rng.permutation(1000)[:NUM_ROWS].astype(np.uint32),
