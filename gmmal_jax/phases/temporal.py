@@ -37,6 +37,10 @@ class TemporalState(NamedTuple):
     previous: ModelState
     compared: jax.Array
 
+    def with_model(self, model: ModelState) -> "TemporalState":
+        """With another task network, which is its own average at first."""
+        return self._replace(model=model, average=model.params)
+
 
 def init(
     network: Network, train: TrainConfig, key: Key, previous: ModelState | None

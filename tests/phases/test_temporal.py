@@ -12,6 +12,7 @@ from rounding import sums_of
 from gmmal_jax.config import TodConfig, TrainConfig
 from gmmal_jax.learners import ce, tod as learner
 from gmmal_jax.phases import temporal
+from gmmal_jax.phases.continued import continued
 from gmmal_jax.testing import worlds
 from gmmal_jax.types import Batch, Clock, ModelState, StepBatch
 
@@ -114,6 +115,17 @@ def test_the_next_cycle_compares_with_this_ones_network():
     chex.assert_trees_all_equal(fresh.model, jax.jit(NETWORK.init)(jax.random.key(3)))
     chex.assert_trees_all_equal(fresh.previous, kept)
     chex.assert_trees_all_equal(fresh.average, fresh.model.params)
+
+
+def test_a_network_that_goes_on_is_its_own_average():
+    made = continued(learner.make(NETWORK, TRAIN, TodConfig()))
+    state = jax.jit(made.init)(jax.random.key(0), None)
+    state = state._replace(model=jax.tree.map(lambda leaf: leaf + 1, state.model))
+    begun = jax.jit(made.init)(jax.random.key(1), made.carry(state))
+    chex.assert_trees_all_equal(begun.model, state.model)
+    chex.assert_trees_all_equal(begun.average, state.model.params)
+    chex.assert_trees_all_equal(begun.previous, state.model)
+    assert begun.compared == 1
 
 
 def test_unlabeled_rows_differ_from_step_to_step():
