@@ -29,23 +29,32 @@ def make(network: Network, config: Config) -> Method:
     """Build the pair; extensions give a learner the columns that only the query has.
 
     Raises:
-      UserError: unknown names, or a strategy that needs columns the learner lacks.
+      UserError: unknown names, a strategy that needs columns the learner lacks, or
+        `infuse` where nothing takes it.
     """
     learn, query = methods.resolve(config)
     learner = _made("learner", learn, Learner, config, network=network)
     strategy = _made("query", query, base.Strategy, config)
     needs = base.columns_needed(strategy, config.select)
+    infused = _takes(methods.factory("learner", learn)[1], "infuse")
     for name, part in methods.EXTENSIONS.items():
         create = plugins.resolve(part.make, name)
         extension = create(network, **groups(create, config, name))
         if needs & extension.gives - learner.gives:
             learner = extend(learner, extension)
+            infused |= _takes(part.make, "infuse")
     if config.train.init == "continue":
         learner = continued(learner)
     missing = sorted(needs - learner.gives)
     if missing:
         remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
         raise UserError("--query", query, remedy)
+    if config.infuse and not infused:
+        remedy = (
+            f"--learn {learn} with --query {query} has no discriminator for it; leave "
+            "it out, or ask by a method that has: ta_vaal, waal"
+        )
+        raise UserError("--infuse", config.infuse, remedy)
     return Method(learner, strategy)
 
 
@@ -110,7 +119,7 @@ def groups(
     what: str,
     given: Sequence[str] = ("network",),
 ) -> dict[str, Any]:
-    """The groups of settings that a factory's parameters name.
+    """The groups of settings that a factory's parameters name, and `infuse`.
 
     Args:
       create: the factory.
@@ -126,7 +135,7 @@ def groups(
         for field in dataclasses.fields(config)
         if dataclasses.is_dataclass(getattr(config, field.name))
         and field.name != "checkpoint"  # no matter of a method's
-    }
+    } | {"infuse": config.infuse}
     wanted = {}
     for name, parameter in inspect.signature(create).parameters.items():
         if name in known:
@@ -136,6 +145,11 @@ def groups(
             remedy = f"use {names}, or give it a default"
             raise UserError(f"{what} has a parameter that nobody gives", name, remedy)
     return wanted
+
+
+def _takes(factory: Any, parameter: str) -> bool:
+    create = plugins.resolve(factory, "factory")
+    return parameter in inspect.signature(create).parameters
 
 
 def _made(

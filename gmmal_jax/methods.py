@@ -23,7 +23,8 @@ class Part(NamedTuple):
 
     Attributes:
       make: "package.module:function". Its parameters name what it is given: `network`
-        (learners only), and groups of settings: data, train, reg, da, gmm, select.
+        (learners only), groups of settings (data, train, reg, da, gmm, select), and
+        `infuse` where it has a discriminator that takes the columns which that names.
       source: what it is or where it is from, in one line.
     """
 
@@ -227,7 +228,8 @@ def resolve(config: Config) -> tuple[str, str]:
 
 def label(config: Config) -> str:
     """How tables and figures call the arm: the method's name, or learner+strategy."""
-    return _named(config) or "+".join(resolve(config))
+    name = _named(config) or "+".join(resolve(config))
+    return f"{name} with {config.infuse}" if config.infuse else name
 
 
 def entry(name: str) -> Entry:
@@ -289,6 +291,7 @@ def reference(config: Config) -> Config:
         method="random",
         learn=None,
         query=None,
+        infuse=None,
         reference="none",
         select=configs.SelectConfig(),
     )

@@ -128,6 +128,27 @@ def test_a_query_without_its_columns_is_refused(theirs):
         make(method="theirs:entry")
 
 
+def test_infuse_reaches_a_factory_that_takes_it_and_is_refused_elsewhere(theirs):
+    seen, plain = [], theirs.learner
+    theirs.learner = lambda network, train, infuse: (
+        seen.append(infuse) or plain(network, train)
+    )
+    for infuse in (None, "gmm"):
+        make(method="theirs:both", infuse=infuse)
+    assert seen == [None, "gmm"]
+    with pytest.raises(UserError, match="no discriminator") as caught:
+        make(method="random", infuse="gmm")
+    assert "\n" not in str(caught.value)
+
+
+def test_infuse_names_the_arm_and_is_not_the_references():
+    config = methods.configure(
+        {"dataset": "digits", "method": "margin", "infuse": "gmm"}
+    )
+    assert methods.label(config) == "margin with gmm"
+    assert methods.reference(config).infuse is None
+
+
 def test_a_method_changes_settings_and_options_win(theirs):
     config = methods.configure({"dataset": "digits", "method": "theirs:entry"})
     assert config.select.subset_size == 300 and config.train.learning_rate == 0.5

@@ -58,6 +58,10 @@ class Config(Checked):
     query: str | None = None
     """The query strategy in place of the method's: a name that `gmmal methods` lists,
     or package.module:function. None: the method's."""
+    infuse: Literal["gmm"] | None = None
+    """What the discriminator of ta_vaal or waal sees beside its own input: gmm are the
+    critic's columns of two mixtures, of labeled and of unlabeled latents. None:
+    nothing."""
     model: str = "resnet18"
     """The task network: small, resnet18, resnet50, the name of an installed package's,
     or package.module:function."""
