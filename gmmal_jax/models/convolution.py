@@ -33,9 +33,12 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 def conv2d(
-    x: Float[Array, "n h w c"], kernel: Float[Array, "kh kw c o"], stride: int = 1
+    x: Float[Array, "n h w c"],
+    kernel: Float[Array, "kh kw c o"],
+    stride: int = 1,
+    padding: int | None = None,
 ) -> Float[Array, "n oh ow o"]:
-    """Convolve with zero padding of half the kernel's size, as PyTorch networks do.
+    """Convolve with zero padding, as PyTorch networks do.
 
     On CPU, reverse-mode differentiation only.
 
@@ -43,27 +46,30 @@ def conv2d(
       x: [n, h, w, c].
       kernel: [kh, kw, c, o].
       stride: step in both directions, static.
+      padding: rows and columns of zeros on each side, static; None: half the kernel's.
 
     Returns:
-      [n, oh, ow, o] with oh = (h + 2 (kh // 2) - kh) // stride + 1, ow alike.
+      [n, oh, ow, o] with oh = (h + 2 padding - kh) // stride + 1, ow alike.
 
-    Source: ours; `torch.nn.Conv2d(..., padding=k // 2)`.
+    Source: ours; `torch.nn.Conv2d(..., padding=padding)`.
     """
-    kh, kw = kernel.shape[:2]
-    padding = ((kh // 2, kh // 2), (kw // 2, kw // 2))
+    high, wide = (
+        taps // 2 if padding is None else padding for taps in kernel.shape[:2]
+    )
+    pads = ((high, high), (wide, wide))
     if not devices.on_cpu():
-        return _convolve(x, kernel, padding, stride)
-    kernel, padding = _drop_unreached(x, kernel, padding, stride)
+        return _convolve(x, kernel, pads, stride)
+    kernel, pads = _drop_unreached(x, kernel, pads, stride)
     if kernel.shape[:2] == (1, 1):
-        return _multiply_patches(x, kernel, padding, stride)
+        return _multiply_patches(x, kernel, pads, stride)
     if max(x.shape[1:3]) <= _TINY:
-        return _multiply_map(x, kernel, padding, stride)
+        return _multiply_map(x, kernel, pads, stride)
     # Strided: the gradient by x would convolve an image that is mostly zeros.
     if stride > 1 or x.shape[-1] <= _FEW:
-        return _multiply_patches(x, kernel, padding, stride)
-    if winograd.suits(x, kernel):
+        return _multiply_patches(x, kernel, pads, stride)
+    if padding is None and winograd.suits(x, kernel):
         return winograd.conv3x3(x, kernel)
-    return _canonical(x, kernel, padding)
+    return _canonical(x, kernel, pads)
 
 
 def _convolve(x: Array, kernel: Array, padding: Padding, stride: int = 1) -> Array:

@@ -51,6 +51,7 @@ class Network(NamedTuple):
       num_classes: c.
       latent_size: d.
       map_shapes: (h, w, ch) of each feature map.
+      image_shape: (h, w, ch) of the images it reads.
       scan_safe: whether phases that train it are; see `parallel.compile_step`.
     """
 
@@ -64,6 +65,7 @@ class Network(NamedTuple):
     num_classes: int
     latent_size: int
     map_shapes: tuple[tuple[int, ...], ...]
+    image_shape: tuple[int, int, int]
     scan_safe: bool = True
 
 
@@ -118,6 +120,7 @@ def bind(architecture: Architecture, form: ImageForm) -> Network:
         num_classes=found.logits.shape[1],
         latent_size=found.latents.shape[1],
         map_shapes=tuple(each.shape[1:] for each in found.maps),
+        image_shape=form.shape,
         scan_safe=architecture.scan_safe,
     )
 

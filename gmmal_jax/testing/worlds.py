@@ -74,6 +74,7 @@ def network() -> Network:
         num_classes=CLASSES,
         latent_size=LATENT,
         map_shapes=((1, 1, LATENT),),
+        image_shape=IMAGE_SHAPE,
     )
 
 
