@@ -1,7 +1,7 @@
 """The interface of learners: records of pure functions, no base classes."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from gmmal_jax.types import (
     StepBatch,
     struct,
 )
+
+if TYPE_CHECKING:
+    from gmmal_jax.phases.losses import AuxLoss
 
 
 class Inputs(NamedTuple):
@@ -98,6 +101,9 @@ class Learner(NamedTuple):
         the held-out columns are the readout of the evaluation part. None: nothing.
       head: state -> (kernel [d, c], bias [c]) of the linear classifier on the column
         `latents`, for strategies that look through it; None: there is none.
+      with_losses: (auxiliary losses) -> this learner with those beside its own in its
+        supervised phase, in a state that has `heads` as `SupervisedState` has; None:
+        it takes no more.
 
     The state is any pytree with a field or property `model: ModelState`; nobody else
     reads more of it (see `with_model` for who puts another network there).
@@ -112,6 +118,7 @@ class Learner(NamedTuple):
         Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
     ) = None
     head: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
+    with_losses: "Callable[[Sequence[AuxLoss]], Learner] | None" = None
 
 
 def with_model(state: PyTree, model: ModelState) -> PyTree:

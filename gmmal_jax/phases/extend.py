@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from gmmal_jax.phases.base import Inputs, Learner, Phase, carry_nothing, with_model
+from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.types import (
     EmbedPool,
     Key,
@@ -39,6 +40,24 @@ class Extended(NamedTuple):
         """With another task network in the base."""
         return self._replace(base=with_model(self.base, model))
 
+    @property
+    def heads(self) -> dict[str, PyTree]:
+        """The auxiliary losses' parameters, by the losses' names."""
+        heads: dict[str, PyTree] = self.base.heads
+        return heads
+
+
+def with_heads(state: PyTree, heads: dict[str, PyTree]) -> PyTree:
+    """A state with other parameters of its auxiliary losses.
+
+    Args:
+      state: `Extended`, of a base that has them.
+      heads: by the losses' names.
+    """
+    if isinstance(state, Extended):
+        return state._replace(base=with_heads(state.base, heads))
+    return state._replace(heads=heads)
+
 
 class Carried(NamedTuple):
     """What base and extension hand on to the next cycle."""
@@ -56,12 +75,14 @@ class Beside(NamedTuple):
         The metrics have names that the base's have not.
       inputs: what it reads, beside what the base reads.
       phases: names of the phases that it goes along with; None: all.
+      skips: names of phases that it lets alone.
       scan_safe: as in `Phase`.
     """
 
     step: Callable[[Key, Extended, StepBatch], tuple[Extended, Metrics]]
     inputs: Inputs = Inputs()
     phases: frozenset[str] | None = None
+    skips: frozenset[str] = frozenset()
     scan_safe: bool = True
 
 
@@ -81,6 +102,7 @@ class Extension(NamedTuple):
         draws from fold_in(key, 0), losses from 2 on, a critic from 1: fold in another.
       phases: run after the base's; they see `Extended`.
       beside: runs within the base's.
+      losses: go into the base's supervised phase, beside its own.
       readout: (own, the base's columns, uint8 images [b, h, w, ch]) -> columns
         [b, ...] of `gives`, evaluation mode.
       carry: own -> what the next cycle's `init` sees; None: nothing.
@@ -92,6 +114,7 @@ class Extension(NamedTuple):
     init: Callable[[Key, PyTree, Any], PyTree]
     phases: tuple[Phase, ...] = ()
     beside: Beside | None = None
+    losses: tuple[AuxLoss, ...] = ()
     readout: Callable[
         [PyTree, dict[str, jax.Array], jax.Array], dict[str, jax.Array]
     ] = read_nothing
@@ -102,11 +125,17 @@ class Extension(NamedTuple):
 
 
 def extend(learner: Learner, extension: Extension) -> Learner:
-    """The learner, unchanged, and the extension; extensions may be stacked.
+    """The learner, unchanged but for losses, and the extension; they may be stacked.
 
     Raises:
-      ValueError: `beside` names a phase that the learner has not.
+      ValueError: `beside` names a phase that the learner has not, or the learner takes
+        no losses.
     """
+    if extension.losses:
+        if learner.with_losses is None:
+            raise ValueError("the learner takes no auxiliary losses")
+        learner = learner.with_losses(extension.losses)
+        extension = extension._replace(losses=())
     beside = extension.beside
     known = {phase.name for phase in learner.phases}
     if beside and beside.phases is not None and not beside.phases <= known:
@@ -130,6 +159,7 @@ def extend(learner: Learner, extension: Extension) -> Learner:
         carry=_carry(learner, extension),
         diagnose=_diagnose(learner, extension),
         head=_head(learner, extension),
+        with_losses=_with_losses(learner, extension),
     )
 
 
@@ -171,7 +201,8 @@ def _with_base(state: Extended, base: PyTree) -> Extended:
 
 def _along(phase: Phase, beside: Beside | None) -> Phase:
     """The base's phase with what goes along with it."""
-    if beside is None or phase.name not in (beside.phases or {phase.name}):
+    known = {phase.name} if beside is None or beside.phases is None else beside.phases
+    if beside is None or phase.name not in known - beside.skips:
         return phase
 
     def step(key: Key, state: Extended, batch: StepBatch) -> tuple[Extended, Metrics]:
@@ -192,6 +223,11 @@ def _carry(learner: Learner, extension: Extension) -> Callable[[Extended], Any]:
     if learner.carry is extension.carry is carry_nothing:
         return carry_nothing
     return lambda state: Carried(learner.carry(state.base), extension.carry(state.own))
+
+
+def _with_losses(learner: Learner, extension: Extension) -> Any:
+    more = learner.with_losses
+    return more and (lambda losses: extend(more(losses), extension))
 
 
 def _head(learner: Learner, extension: Extension) -> Any:

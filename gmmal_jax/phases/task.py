@@ -36,4 +36,5 @@ def make(network: Network, losses: Sequence[AuxLoss], config: TrainConfig) -> Le
         phases=(supervised.make_phase(network, losses, config),),
         readout=readout,
         head=classify and (lambda state: classify(state.model)),
+        with_losses=lambda more: make(network, (*losses, *more), config),
     )

@@ -9,11 +9,15 @@ from scipy import stats
 from gmmal_jax.config import TrainConfig
 from gmmal_jax.learners import ll4al
 from gmmal_jax.models.loss_head import LossHead
-from gmmal_jax.phases import network as networks
+from gmmal_jax.phases import network as networks, ranking
 from gmmal_jax.testing import worlds
 from gmmal_jax.types import Batch, Clock, Outputs, StepBatch
 
-pair_loss = worlds.on_one_device(ll4al.pair_loss)
+pair_loss = worlds.on_one_device(ranking.hinge)
+
+
+def ranking_loss(network):
+    return ranking.make(network, "ranking", ranking.hinge, "predicted_loss")
 
 
 def value(predicted, losses, rows=None):
@@ -48,7 +52,7 @@ def test_padding_has_no_influence():
 def test_the_gradient_stops_after_three_fifths_of_the_steps(num_steps):
     steps = jnp.arange(num_steps)
     lengths = (jnp.full(num_steps, num_steps),) * (len(Clock._fields) - 1)
-    gates = ll4al.ranking_loss(worlds.network()).gate(Clock(steps, *lengths))
+    gates = ranking_loss(worlds.network()).gate(Clock(steps, *lengths))
     assert gates.sum() == round(0.6 * num_steps) and gates[0] == 1
     assert np.all(np.diff(gates) <= 0)
 
@@ -57,7 +61,7 @@ def test_the_module_reads_the_maps_of_any_network():
     form = networks.ImageForm((8, 8, 1), (0.5,), (0.5,))
     network = networks.make("small", 4, 3, form)
     assert network.map_shapes == ((8, 8, 4), (4, 4, 8), (2, 2, 16), (1, 1, 32))
-    params = jax.eval_shape(ll4al.ranking_loss(network).init, jax.random.key(0))
+    params = jax.eval_shape(ranking_loss(network).init, jax.random.key(0))
     layers = params["params"]
     assert [layers[f"map_{i}"]["kernel"].shape for i in range(4)] == [
         (4, 128), (8, 128), (16, 128), (32, 128),
@@ -84,7 +88,7 @@ def test_the_module_pools_and_starts_as_pytorchs():
 def test_it_learns_to_rank_images_whose_loss_a_map_tells():
     """Half the labels are wrong where the map is large: there the loss is large."""
     network, rows = worlds.network(), 60
-    loss, generator = ll4al.ranking_loss(network), np.random.default_rng(0)
+    loss, generator = ranking_loss(network), np.random.default_rng(0)
     hard = jnp.asarray(generator.uniform(size=rows), jnp.float32)
     maps = (jnp.stack([hard] + [jnp.ones(rows)] * 4, 1)[:, None, None],)
     logits = jnp.stack([-5 * hard, *[jnp.zeros(rows)] * 2], 1)
