@@ -41,6 +41,9 @@ def make(network: Network, config: Config) -> Method:
         create = plugins.resolve(part.make, name)
         extension = create(network, **groups(create, config, name))
         if needs & extension.gives - learner.gives:
+            if extension.losses and learner.with_losses is None:
+                remedy = f"--learn {learn} takes no loss of the query's; choose another"
+                raise UserError("--query", query, remedy)
             learner = extend(learner, extension)
             infused |= _takes(part.make, "infuse")
     if config.train.init == "continue":

@@ -81,6 +81,14 @@ LEARNERS: dict[str, Part] = {
         "gmmal_jax.learners.ads:make",
         "semi-supervised: two heads that agree or part (Fu et al., 2021)",
     ),
+    "vaal": Part(
+        "gmmal_jax.learners.vaal:make",
+        "cross-entropy, then a VAE and a discriminator (Sinha et al., 2019)",
+    ),
+    "ta_vaal": Part(
+        "gmmal_jax.learners.ta_vaal:make",
+        "cross-entropy and a ranker, then VAAL's networks (Kim et al., 2021)",
+    ),
 }
 """Training recipes."""
 
@@ -89,6 +97,12 @@ EXTENSIONS: dict[str, Part] = {
     "snapshot": Part(
         "gmmal_jax.phases.snapshots:committee",
         "the network's states in its last phase (Jung et al., 2023)",
+    ),
+    "vaal": Part(
+        "gmmal_jax.phases.vaal:make", "a VAE and a discriminator (Sinha et al., 2019)"
+    ),
+    "ta_vaal": Part(
+        "gmmal_jax.phases.ta_vaal:make", "the same, and a ranker (Kim et al., 2021)"
     ),
 }
 """What any learner is extended by where a query needs columns that it lacks."""
@@ -138,6 +152,14 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.ads:make",
         "largest mean entropy of two heads (Fu et al., 2021)",
     ),
+    "vaal": Part(
+        "gmmal_jax.strategies.looks_unlabeled:vaal",
+        "rows that a discriminator of VAE latents takes for unlabeled (Sinha, 2019)",
+    ),
+    "ta_vaal": Part(
+        "gmmal_jax.strategies.looks_unlabeled:ta_vaal",
+        "likewise, of one that knows their predicted loss (Kim et al., 2021)",
+    ),
 }
 """Query strategies."""
 
@@ -148,7 +170,7 @@ _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
 
-_OWN = {"ads", "gmm", "predicted_loss", "snapshot", "tod"}
+_OWN = {"ads", "gmm", "predicted_loss", "snapshot", "ta_vaal", "tod", "vaal"}
 """Strategies whose methods have a learner of their own."""
 
 METHODS: dict[str, Entry] = {
@@ -199,6 +221,20 @@ METHODS: dict[str, Entry] = {
             "train.init": ("continue", "their networks keep their weights"),
         },
         cost="200 steps of unlabeled images more an epoch",
+    ),
+    "vaal": Entry(
+        "vaal",
+        "vaal",
+        "Variational Adversarial Active Learning (Sinha et al., 2019)",
+        official=_TEN_THOUSAND,
+        cost="some 9,000 steps of a VAE on 512 images and a critic's",
+    ),
+    "ta_vaal": Entry(
+        "ta_vaal",
+        "ta_vaal",
+        "Task-Aware Variational Adversarial Active Learning (Kim et al., 2021)",
+        official=_TEN_THOUSAND,
+        cost="some 9,000 steps of a VAE on 256 images and a critic's; a loss head",
     ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""

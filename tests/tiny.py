@@ -15,6 +15,8 @@ from gmmal_jax.testing.worlds import (
 )
 from gmmal_jax.types import PoolView
 
+GAME = {"steps": 2, "batch_size": 10, "width": 2, "latent_size": 3, "hidden": (8,)}
+
 
 def config(**changes):
     """400 digits, a network of width 2, a handful of steps."""
@@ -31,6 +33,11 @@ def config(**changes):
         "da.batch_size": 10,
         "da.hidden": (16,),
         "gmm.em_iters": 3,
+        **{
+            f"{method}.{name}": value
+            for method in ("vaal", "ta_vaal")
+            for name, value in GAME.items()
+        },
     }
     return configs.replace(preset("digits"), **(small | changes))
 

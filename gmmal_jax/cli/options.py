@@ -87,7 +87,15 @@ def _fields(cls: Any, prefix: str) -> Iterator[Field]:
 
 
 def _docstrings(cls: Any) -> dict[str, str]:
-    """Field -> the string that stands below it."""
+    """Field -> the string that stands below it, in the class or those it extends."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _own_docstrings(base)
+    return found
+
+
+def _own_docstrings(cls: Any) -> dict[str, str]:
     (body,) = (
         node.body
         for node in ast.parse(inspect.getsource(sys.modules[cls.__module__])).body

@@ -11,6 +11,10 @@ from gmmal_jax.config.committees import (
     TodConfig as TodConfig,
 )
 from gmmal_jax.config.data import DataConfig as DataConfig
+from gmmal_jax.config.generative import (
+    TaVaalConfig as TaVaalConfig,
+    VaalConfig as VaalConfig,
+)
 from gmmal_jax.config.mixtures import MixtureConfig as MixtureConfig
 from gmmal_jax.config.plain import (
     from_dict as from_dict,

@@ -21,6 +21,17 @@ SMALL_DATA: Changes = {
     ),
 }
 
+_GAMES: Changes = {
+    f"{method}.{field}": change
+    for method in ("vaal", "ta_vaal")
+    for field, change in {
+        "steps": (100, _TWO_CORES),
+        "batch_size": (50, _TWO_CORES),
+        "width": (16, "8x8 images: as many channels as the small network has"),
+        "hidden": ((128, 128), "as wide as the critic of da"),
+    }.items()
+}
+
 DIGITS: Changes = {
     "model": ("small", "8x8 images: one block a stage is plenty"),
     "cycles": (6, _SMALL_SET),
@@ -41,6 +52,7 @@ DIGITS: Changes = {
         1,
         "of 300 steps in all, a third has to learn from labels",
     ),
+    **_GAMES,
     **SMALL_DATA,
 }
 

@@ -15,6 +15,7 @@ from gmmal_jax.config.checks import (
 )
 from gmmal_jax.config.committees import AdsConfig, SnapshotConfig, TodConfig
 from gmmal_jax.config.data import DataConfig
+from gmmal_jax.config.generative import TaVaalConfig, VaalConfig
 from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
@@ -96,6 +97,8 @@ class Config(Checked):
     ads: AdsConfig = field(default_factory=AdsConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     tod: TodConfig = field(default_factory=TodConfig)
+    ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
+    vaal: VaalConfig = field(default_factory=VaalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ import optax
 
 from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.mixtures import gaussian, refit
+from gmmal_jax.mixtures.refit import RefitInfo
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.network import Network, global_mean, own_rows
@@ -18,6 +19,7 @@ from gmmal_jax.types import (
     Key,
     Metrics,
     Mixture,
+    PoolView,
     PyTree,
     StepBatch,
 )
@@ -75,7 +77,7 @@ def make(
 def init(adversary: Adversary, key: Key) -> CriticState:
     """A fresh critic (from `fold_in(key, 1)`) and empty mixtures."""
     k, d = adversary.network.num_classes, adversary.network.latent_size
-    mixture = Mixture(jnp.full(k, 1 / k), jnp.zeros((k, d)), jnp.ones((k, d)))
+    mixture = placeholder(adversary.network)
     columns = 2 * k + 2
     width = d + (columns if adversary.da.inputs == "latents_mixtures" else 0)
     params = adversary.critic.init(jax.random.fold_in(key, 1), jnp.zeros((1, width)))
@@ -89,6 +91,12 @@ def init(adversary: Adversary, key: Key) -> CriticState:
         health=jnp.zeros(()),
         live=jnp.zeros(()),
     )
+
+
+def placeholder(network: Network) -> Mixture:
+    """A mixture of the network's latents, before any was fitted."""
+    k, d = network.num_classes, network.latent_size
+    return Mixture(jnp.full(k, 1 / k), jnp.zeros((k, d)), jnp.ones((k, d)))
 
 
 def decayed(adversary: Adversary, clock: Clock, rate: float) -> jax.Array:
@@ -126,11 +134,25 @@ def critic_inputs(
         return latents
     seen = latents if da.mixture_gradient else jax.lax.stop_gradient(latents)
     mixtures = jax.lax.stop_gradient((state.labeled, state.unlabeled))
-    columns = mixture_columns(seen, *mixtures)
-    scaled = (columns - state.center[None, :]) / state.scale[None, :]
     if da.input_norm == "standardize":
-        scaled = jnp.clip(scaled, -STANDARDIZED_CLIP, STANDARDIZED_CLIP)
+        scaled = standardized(seen, *mixtures, state.center, state.scale)
+    else:
+        columns = mixture_columns(seen, *mixtures)
+        scaled = (columns - state.center[None, :]) / state.scale[None, :]
     return jnp.concatenate([latents, scaled], axis=1)
+
+
+def standardized(
+    latents: jax.Array,
+    labeled: Mixture,
+    unlabeled: Mixture,
+    center: jax.Array,
+    scale: jax.Array,
+) -> jax.Array:
+    """[b, 2k + 2]: mixture columns less their center, by their scale, clipped."""
+    columns = mixture_columns(latents, labeled, unlabeled)
+    scaled = (columns - center[None, :]) / scale[None, :]
+    return jnp.clip(scaled, -STANDARDIZED_CLIP, STANDARDIZED_CLIP)
 
 
 def column_scale(
@@ -171,13 +193,10 @@ def refit_mixtures(adversary: Adversary) -> Any:
         view = embed_pool(state)
         # To the device once, for both fits and the scale.
         latents, critic = jnp.asarray(view.columns["latents"]), state.critic
-        labeled = refit.fit_labeled(
-            latents, view.labels, view.labeled, network.num_classes, gmm
-        )
         # Before the first fit the state holds a placeholder, which EM cannot part.
         previous = critic.unlabeled if float(critic.live) else None
-        unlabeled, info = refit.fit_pool(
-            key, latents, ~view.labeled, labeled, gmm, previous
+        labeled, unlabeled, info = fit_mixtures(
+            key, latents, view, network.num_classes, gmm, previous
         )
         center, scale = column_scale(latents, labeled, unlabeled, da.input_norm)
         critic = critic._replace(
@@ -191,6 +210,31 @@ def refit_mixtures(adversary: Adversary) -> Any:
         return state._replace(critic=critic)
 
     return refresh
+
+
+def fit_mixtures(
+    key: Key,
+    latents: jax.Array,
+    view: PoolView,
+    num_classes: int,
+    gmm: MixtureConfig,
+    previous: Mixture | None = None,
+) -> tuple[Mixture, Mixture, RefitInfo]:
+    """Mixtures of the labeled set by its classes, and of the unlabeled pool by EM.
+
+    Args:
+      key: of EM's start.
+      latents: [n, d], of the pool, on the device.
+      view: the same rows.
+      num_classes: k.
+      gmm: how they are fitted.
+      previous: the pool's mixture at the last refit; None: there was none.
+    """
+    labeled = refit.fit_labeled(latents, view.labels, view.labeled, num_classes, gmm)
+    unlabeled, info = refit.fit_pool(
+        key, latents, ~view.labeled, labeled, gmm, previous
+    )
+    return labeled, unlabeled, info
 
 
 def gradient_penalty(

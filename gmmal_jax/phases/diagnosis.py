@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import expit
 
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.em import HEALTHY
@@ -21,26 +22,46 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((below + up_to) / (2 * len(positive) * len(negative)))
 
 
+def separation(
+    name: str,
+    values: np.ndarray,
+    probabilities: np.ndarray,
+    labeled: np.ndarray,
+    held_out: np.ndarray,
+) -> dict[str, float]:
+    """How well something tells unlabeled rows from labeled ones.
+
+    Args:
+      name: of the judge, before the names of the numbers.
+      values: [n], larger where a row looks unlabeled.
+      probabilities: [n], of looking unlabeled.
+      labeled: bool [n].
+      held_out: [m], values of the evaluation part, which no training has seen; labeled
+        rows are in training by their nature.
+
+    Returns:
+      Mean binary entropy (nats), and area under the ROC curve of either.
+    """
+    q = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
+    entropy = -(q * np.log(q) + (1 - q) * np.log(1 - q))
+    return {
+        f"{name}/binary_entropy": float(entropy.mean()),
+        f"{name}/auc": auc(values[~labeled], values[labeled]),
+        f"{name}/held_out_auc": auc(held_out, values[labeled]),
+    }
+
+
 def diagnose(
     adversary: Adversary,
 ) -> Callable[[CriticState, PoolView, dict[str, np.ndarray]], dict[str, float]]:
-    """Numbers on critic and mixtures at the end of a cycle.
-
-    The held-out AUC sets the labeled rows against the evaluation part, which neither
-    critic nor network has seen; labeled rows are in training by their nature.
-    """
+    """Numbers on critic and mixtures at the end of a cycle."""
 
     def run(
         critic: CriticState, view: PoolView, held_out: dict[str, np.ndarray]
     ) -> dict[str, float]:
         value = view.columns["critic"]
-        q = value if adversary.da.output == "sigmoid" else 1 / (1 + np.exp(-value))
-        q = np.clip(q.astype(np.float64), 1e-12, 1 - 1e-12)
-        entropy = -(q * np.log(q) + (1 - q) * np.log(1 - q))
-        result = {
-            "critic/binary_entropy": float(entropy.mean()),
-            "critic/auc": auc(value[~view.labeled], value[view.labeled]),
-            "critic/held_out_auc": auc(held_out["critic"], value[view.labeled]),
+        q = value if adversary.da.output == "sigmoid" else expit(value)
+        result = separation("critic", value, q, view.labeled, held_out["critic"]) | {
             "gmm/rho": float(critic.health),
             "gmm/live_components": float(critic.live),
         }

@@ -78,6 +78,8 @@ def view(
         "discrepancy": rng.uniform(size=NUM_ROWS),
         "compared": np.ones(NUM_ROWS),
         "mean_entropy": rng.uniform(size=NUM_ROWS),
+        "looks_unlabeled": rng.normal(size=NUM_ROWS),
+        "looks_unlabeled_by_rank": rng.normal(size=NUM_ROWS),
     }
     return PoolView(
         ids=rng.permutation(1000)[:NUM_ROWS].astype(np.uint32),

@@ -1,0 +1,228 @@
+"""TA-VAAL: losses by NumPy, who is frozen when, combinations, infused columns."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from linear import asked, compare, dense, halves, linear_game, seen_of, state_of
+from tiny import config, made
+
+from gmmal_jax import assembly
+from gmmal_jax.config import TaVaalConfig, VaalConfig
+from gmmal_jax.errors import UserError
+from gmmal_jax.learners import ce, reg_da, ta_vaal as learner_of
+from gmmal_jax.models import vae
+from gmmal_jax.phases import ranking, ta_vaal, vae_game, vae_losses
+from gmmal_jax.phases.extend import extend
+from gmmal_jax.phases.vae_game import Told
+from gmmal_jax.strategies import looks_unlabeled
+from gmmal_jax.testing import learners, worlds
+from gmmal_jax.types import ModelState
+
+REFERENCE = np.load(Path(__file__).parent.parent / "reference/ta_vaal.npz")
+SETTINGS = config(**{"train.learning_rate": 0.05, "reg.subset_size": 12})
+rank_loss = worlds.on_one_device(ranking.rank_loss)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "losses", "wanted"),
+    [
+        ((1, 2), (3, 1), 1.313262),
+        ((1, 1), (3, 1), 0.693147),
+        ((2, 1), (3, 1), 0.313262),
+        ((2, 1), (1, 1), 1.313262),  # a tie: the first is not the larger
+    ],
+)
+def test_the_ranking_loss_by_hand(ranks, losses, wanted):
+    args = np.float32(ranks), np.float32(losses), np.ones(2, bool)
+    assert float(rank_loss(*args)) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_ranking_loss_and_its_gradient_are_the_references():
+    """Nine rows, so the middle one has no partner; two of padding."""
+    rows = len(REFERENCE["true"])
+    predicted, true = (
+        jnp.asarray(np.pad(REFERENCE[name], (0, 2), constant_values=5.0), jnp.float32)
+        for name in ("predicted", "true")
+    )
+    mask = jnp.arange(rows + 2) < rows
+    found, slopes = worlds.on_one_device(jax.value_and_grad(ranking.rank_loss))(
+        predicted, true, mask
+    )
+    compare(found, REFERENCE["rank_loss"])
+    compare(slopes[:rows], REFERENCE["rank_slopes"])
+    assert not np.any(slopes[rows:]) and slopes[rows // 2] == 0
+
+
+def told():
+    ranks, columns = halves(REFERENCE["ranks"]), halves(REFERENCE["columns"])
+    return Told(jax.nn.sigmoid(ranks), jnp.concatenate([ranks, columns], axis=1))
+
+
+def test_the_vaes_loss_and_gradient_are_the_references():
+    game, seen = linear_game(TaVaalConfig()), seen_of(REFERENCE, told())
+
+    def loss(params, own, seen, noise):
+        return vae_game.vae_loss(game, params, own, seen, noise)[0]
+
+    found, slopes = worlds.on_one_device(jax.value_and_grad(loss))(
+        jnp.asarray(REFERENCE["vae"], jnp.float32),
+        state_of(REFERENCE),
+        seen,
+        halves(REFERENCE["noise"]),
+    )
+    compare(found, REFERENCE["loss"])
+    compare(slopes, REFERENCE["slopes"])
+
+
+def test_the_discriminators_loss_and_gradient_are_the_references():
+    game, seen = linear_game(TaVaalConfig()), seen_of(REFERENCE, told())
+    state = ModelState(jnp.asarray(REFERENCE["vae"], jnp.float32), {})
+
+    def loss(flat, seen):
+        (mean, _), _ = game.vae.encode(state, seen.images, seen.mask, None)
+        logits = vae_game.judge(game, dense(flat), mean, seen.told)
+        return vae_losses.discrimination(logits, seen.masks)
+
+    found, slopes = worlds.on_one_device(jax.value_and_grad(loss))(
+        jnp.asarray(REFERENCE["judge"], jnp.float32), seen
+    )
+    compare(found, REFERENCE["judge_loss"])
+    compare(slopes, REFERENCE["judge_slopes"])
+
+
+def test_the_query_is_the_references():
+    game, images = linear_game(TaVaalConfig()), jnp.asarray(REFERENCE["pool"], "f4")
+    state = ModelState(jnp.asarray(REFERENCE["vae"], jnp.float32), {})
+    (mean, _), _ = game.vae.encode(state, images, None, vae.EVALUATION)
+    known = Told(None, jnp.asarray(REFERENCE["known"], jnp.float32))
+    logits = vae_game.judge(game, dense(REFERENCE["judge"]), mean, known)
+    chosen = asked(looks_unlabeled.ta_vaal(), -logits, 7)
+    assert chosen.tolist() == REFERENCE["chosen"].tolist()
+
+
+def test_told_of_ranks_that_are_zero_it_is_vaal():
+    """To the same loss, where the weights of what is told may be anything."""
+    game, seen = linear_game(VaalConfig()), seen_of(REFERENCE)
+    rows = seen.images.shape[0]
+    nothing = Told(jnp.zeros((rows, 1)), jnp.zeros((rows, 4)))
+    flat, noise = jnp.asarray(REFERENCE["vae"], "f4"), halves(REFERENCE["noise"])
+    judge = jnp.asarray(REFERENCE["judge"], jnp.float32)
+    ranked = state_of(REFERENCE)
+    plain = ranked._replace(discriminator=dense(jnp.delete(judge, slice(2, 6))))
+
+    @worlds.on_one_device
+    def both(flat, ranked, plain, seen, nothing, noise):
+        cut = flat[: len(flat) - seen.images.shape[-1]]  # the decoder's row for ranks
+        last = seen._replace(told=nothing)
+        return [
+            vae_game.vae_loss(game, *args, noise)[0]
+            for args in ((flat, ranked, last), (cut, plain, seen))
+        ]
+
+    one, other = both(flat, ranked, plain, seen, nothing, noise)
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def ended(stands, phase):
+    """The state after the last chunk of a phase."""
+    return [s for s in stands if s.chunk and s.chunk.name == phase][-1].state
+
+
+def equal(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_network_and_ranker_are_frozen_while_the_vae_trains():
+    outcome, stands = cycle_of(made(learner_of.make, SETTINGS))
+    before, after = ended(stands, "supervised"), ended(stands, "ta_vaal")
+    assert equal(before.base, after.base)
+    assert not equal(before.own.game.vae.params, after.own.game.vae.params)
+    assert not equal(before.own.game.discriminator, after.own.game.discriminator)
+    assert {"predicted_rank", ta_vaal.COLUMN} <= outcome.view.columns.keys()
+
+
+def test_the_discriminator_sees_raw_ranks_and_the_decoder_scaled_ones():
+    columns = {"predicted_rank": jnp.array([-9.0, 0.0, 9.0]), "latents": None}
+    rank = ranking.make(worlds.network(), "rank", ranking.rank_loss, "predicted_rank")
+    for norm in ("raw", "sigmoid"):
+        tell = ta_vaal._tell(worlds.network(), TaVaalConfig(rank_norm=norm), rank)
+        told = tell.tell(None, columns)
+        assert told.decoder.max() < 1 and told.decoder[1, 0] == 0.5
+        assert float(told.discriminator.max()) == pytest.approx(
+            9.0 if norm == "raw" else 1 / (1 + np.exp(-9.0))
+        )
+
+
+def test_cross_entropy_with_its_query_is_ta_vaal():
+    """--learn ce --query ta_vaal: the same bits."""
+    pair = config(learn="ce", query="ta_vaal", **{"train.learning_rate": 0.05})
+    given = assembly.make(worlds.network(), pair).learner
+    own = made(learner_of.make, pair)
+    states = [worlds.cycle(*worlds.world(each))[0].state for each in (given, own)]
+    assert given.gives == own.gives and equal(*states)
+
+
+def test_reg_and_da_have_the_ranking_loss_in_stage_1_and_a_ranker_that_goes_on():
+    """As table 1 of the GMM paper has it: --learn reg_da --query ta_vaal."""
+    base = made(reg_da.make, SETTINGS)
+    extension = made(ta_vaal.make, SETTINGS)
+    phases = extend(base, extension).phases
+    assert [each.name for each in phases] == ["supervised", "alignment", "ta_vaal"]
+    extension = extension._replace(phases=())  # without what comes after
+    plain, _ = cycle_of(base)
+    _, stands = cycle_of(extend(base, extension))
+    _, idle = cycle_of(extend(base, extension._replace(beside=None)))
+    first = stands[0].chunk.metrics
+    assert {"reg", "rank", "cross_entropy"} <= first.keys()
+    stage1, stage2, alone = (
+        ended(stands, "supervised"), ended(stands, "alignment"),
+        ended(idle, "alignment"),
+    )  # fmt: skip
+    assert not equal(stage2.model, plain.state.model)  # the loss reached the network
+    # On detached maps: alignment is what it is without the ranker's going on.
+    assert equal(stage2.model, alone.model)
+    assert not equal(stage1.heads["rank"], stage2.heads["rank"])
+    assert equal(stage1.heads["rank"], alone.heads["rank"])
+
+
+def cycle_of(learner):
+    return worlds.cycle(*worlds.world(learner))
+
+
+def test_a_learner_that_takes_no_loss_is_refused_in_a_line(monkeypatch):
+    closed = made(ce.make, SETTINGS)._replace(with_losses=None)
+    monkeypatch.setattr(ce, "make", lambda network, train: closed)
+    with pytest.raises(UserError, match="--learn ce takes no loss") as caught:
+        assembly.make(worlds.network(), config(learn="ce", query="ta_vaal"))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="no auxiliary losses"):
+        extend(closed, made(ta_vaal.make, SETTINGS))
+
+
+def test_reg_and_da_with_its_query_keep_the_contract():
+    """On three devices, killed and resumed; with mixtures infused."""
+    settings = config(
+        infuse="gmm", **{"reg.subset_size": 12, "reg.alpha": 0.1, "reg.refit_every": 1}
+    )
+
+    def build(network):
+        extension = made(ta_vaal.make, settings, network)
+        return extend(made(reg_da.make, settings, network), extension)
+
+    learners.check(build, devices=(3,))
+
+
+def test_infused_columns_are_fitted_once_and_stay():
+    settings = config(method="ta_vaal", infuse="gmm", **{"train.learning_rate": 0.05})
+    learner = assembly.make(worlds.network(), settings).learner
+    outcome, stands = worlds.cycle(*worlds.world(learner, chunk=1))
+    known = [s.state.own.game.known for s in stands if s.chunk.name == "ta_vaal"]
+    assert len(known) > 1 and all(equal(known[0], each) for each in known)
+    assert not np.all(known[0].scale == 1)
+    k = worlds.CLASSES
+    first = outcome.state.own.game.discriminator["params"]["Dense_0"]["kernel"]
+    assert first.shape[0] == settings.ta_vaal.latent_size + 1 + 2 * k + 2
