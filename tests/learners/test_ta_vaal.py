@@ -12,7 +12,7 @@ from tiny import config, made
 from gmmal_jax import assembly
 from gmmal_jax.config import TaVaalConfig, VaalConfig
 from gmmal_jax.errors import UserError
-from gmmal_jax.learners import ce, reg_da, ta_vaal as learner_of
+from gmmal_jax.learners import ce, reg_da, reg_longer, ta_vaal as learner_of
 from gmmal_jax.models import vae
 from gmmal_jax.phases import ranking, ta_vaal, vae_game, vae_losses
 from gmmal_jax.phases.extend import extend
@@ -203,15 +203,13 @@ def test_a_learner_that_takes_no_loss_is_refused_in_a_line(monkeypatch):
         extend(closed, made(ta_vaal.make, SETTINGS))
 
 
-def test_reg_and_da_with_its_query_keep_the_contract():
+def test_its_query_of_a_learner_with_more_phases_keeps_the_contract():
     """On three devices, killed and resumed; with mixtures infused."""
-    settings = config(
-        infuse="gmm", **{"reg.subset_size": 12, "reg.alpha": 0.1, "reg.refit_every": 1}
-    )
+    settings = config(infuse="gmm", **{"reg.subset_size": 12, "reg.alpha": 0.1})
 
     def build(network):
         extension = made(ta_vaal.make, settings, network)
-        return extend(made(reg_da.make, settings, network), extension)
+        return extend(made(reg_longer.make, settings, network), extension)
 
     learners.check(build, devices=(3,))
 
