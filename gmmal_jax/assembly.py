@@ -38,9 +38,9 @@ def make(network: Network, config: Config) -> Method:
     needs = base.columns_needed(strategy, config.select)
     infused = _takes(methods.factory("learner", learn)[1], "infuse")
     for name, part in methods.EXTENSIONS.items():
-        create = plugins.resolve(part.make, name)
-        extension = create(network, **groups(create, config, name))
-        if needs & extension.gives - learner.gives:
+        if needs & part.gives - learner.gives:
+            create = plugins.resolve(part.make, name)
+            extension = create(network, **groups(create, config, name))
             if extension.losses and learner.with_losses is None:
                 remedy = f"--learn {learn} takes no loss of the query's; choose another"
                 raise UserError("--query", query, remedy)
@@ -98,7 +98,7 @@ def columns_of(query: str, config: Config) -> frozenset[str]:
 
 
 def groups_read(config: Config) -> set[str]:
-    """Groups of settings that the method's parts are given, and extensions may be.
+    """Groups of settings that the method's parts are given, and the query's extensions.
 
     Args:
       config: names the parts.
@@ -109,7 +109,12 @@ def groups_read(config: Config) -> set[str]:
     learn, query = methods.resolve(config)
     makers = {"--learn": methods.factory("learner", learn)[1]}
     makers["--query"] = methods.factory("query", query)[1]
-    makers |= {name: part.make for name, part in methods.EXTENSIONS.items()}
+    needs = columns_of(query, config)
+    makers |= {
+        name: part.make
+        for name, part in methods.EXTENSIONS.items()
+        if needs & part.gives
+    }
     resolved = {what: plugins.resolve(make, what) for what, make in makers.items()}
     return {
         name for what, make in resolved.items() for name in groups(make, config, what)

@@ -209,18 +209,27 @@ def test_the_authors_protocol_is_a_preset_of_the_method():
         methods.configure({"dataset": "digits", "method": "margin"}, ["official"])
 
 
+@pytest.mark.parametrize("name", methods.EXTENSIONS)
+def test_an_extension_gives_the_columns_that_its_row_names(name):
+    part = methods.EXTENSIONS[name]
+    made = tiny.made(plugins.resolve(part.make, name), tiny.config())
+    assert made.gives == part.gives
+
+
 @pytest.mark.parametrize(
     "changes, read",
     [
         ({"method": "random"}, set()),
         ({"method": "gmm"}, {"reg", "gmm"}),
         ({"learn": "ce", "query": "gmm"}, {"gmm"}),
+        ({"method": "vaal"}, {"vaal"}),
+        ({"learn": "reg_da", "query": "ta_vaal"}, {"reg", "gmm", "ta_vaal"}),
     ],
 )
 def test_a_run_knows_the_groups_that_it_reads(changes, read):
     found = assembly.groups_read(configs.replace(preset("digits"), **changes))
     saved = configs.to_dict(preset("digits"), found)
     assert configs.plain.OF_EVERY_RUN <= saved.keys() and read <= saved.keys()
-    unread = {"reg"} - read
+    unread = {"reg", "vaal", "ta_vaal"} - read
     assert not unread & saved.keys()
     assert configs.from_dict(saved).data == preset("digits").data
