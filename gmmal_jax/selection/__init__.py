@@ -4,6 +4,8 @@ Shapes are fixed by the pool and the budget; masks, quotas and counts are values
 that nothing compiles again while the labeled set grows.
 """
 
+from gmmal_jax.selection.balance import balanced_rows, lacking
+from gmmal_jax.selection.balanced_k_center import balanced_k_center
 from gmmal_jax.selection.base import Ask, Selector
 from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP
 from gmmal_jax.selection.far_draws import far_draws
@@ -29,12 +31,15 @@ __all__ = [
     "Pick",
     "Quota",
     "Selector",
+    "balanced_k_center",
+    "balanced_rows",
     "far_draws",
     "far_start",
     "first_of_cluster",
     "k_center_greedy",
     "kmeans",
     "kmeans_start",
+    "lacking",
     "lloyd",
     "quotas",
     "random_order",

@@ -1,6 +1,7 @@
 """Greedy k-center: rows that leave no row of the pool far from a chosen one."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +54,51 @@ def k_center_greedy(
     Source: Gonzalez, 1985; greedy algorithm 1 of Sener and Savarese, 2018
     (arXiv:1708.00489).
     """
-    # Masked-in rows first, in a random order: the first of equal ones is a random one.
+    order, points, squares, gaps, free = prepare(key, points, centers, mask, ids)
+
+    def pick_some(carry: _Picks) -> _Picks:
+        picks, count, gaps, free = carry
+        places, fresh = _block(points, squares, gaps, free)
+        fresh &= count + jnp.cumsum(fresh) <= k
+        # Beyond the picks, the first one again: no row gets nearer by it.
+        to_picks = squared_gaps_to(points, squares, jnp.where(fresh, places, places[0]))
+        slots = jnp.where(fresh, count + jnp.cumsum(fresh) - 1, k)
+        picks = picks.at[slots].set(order[places], mode="drop")
+        free = free.at[jnp.where(fresh, places, free.size)].set(False, mode="drop")
+        return picks, count + fresh.sum(), jnp.minimum(gaps, to_picks.min(axis=1)), free
+
+    begin = (jnp.zeros(k, jnp.int32), jnp.zeros((), jnp.int32), gaps, free)
+    picked: jax.Array = jax.lax.while_loop(lambda c: c[1] < k, pick_some, begin)[0]
+    return picked
+
+
+class Prepared(NamedTuple):
+    """Rows in a random order, masked-in ones first, where the first of equals is any.
+
+    Attributes:
+      order: [n], where they come from.
+      points: [n, d], centered; those that are not finite lie in the center.
+      squares: [n], of their lengths.
+      gaps: [n], squared distance to the nearest center; inf where there is none, -1 of
+        rows that are not finite.
+      free: [n], rows that may be picked.
+    """
+
+    order: jax.Array
+    points: jax.Array
+    squares: jax.Array
+    gaps: jax.Array
+    free: jax.Array
+
+
+def prepare(
+    key: Key,
+    points: Float[Array, "n d"],
+    centers: Bool[Array, " n"],
+    mask: Bool[Array, " n"],
+    ids: UInt32[Array, " n"],
+) -> Prepared:
+    """What greedy picks start from; arguments are those of `k_center_greedy`."""
     order = top_k(key, jnp.zeros(points.shape[0]), mask, points.shape[0], ids=ids)
     points, centers = jnp.asarray(points)[order], jnp.asarray(centers)[order]
     sound = jnp.all(jnp.isfinite(points), axis=1)
@@ -63,21 +108,7 @@ def k_center_greedy(
     squares = jnp.sum(points**2, axis=1)
     gaps = jnp.where(sound, _nearest(points, squares, centers & sound), -1.0)
     free = jnp.arange(points.shape[0]) < jnp.sum(mask)
-
-    def pick_some(carry: _Picks) -> _Picks:
-        picks, count, gaps, free = carry
-        places, fresh = _block(points, squares, gaps, free)
-        fresh &= count + jnp.cumsum(fresh) <= k
-        # Beyond the picks, the first one again: no row gets nearer by it.
-        to_picks = _squared_gaps(points, squares, jnp.where(fresh, places, places[0]))
-        slots = jnp.where(fresh, count + jnp.cumsum(fresh) - 1, k)
-        picks = picks.at[slots].set(order[places], mode="drop")
-        free = free.at[jnp.where(fresh, places, free.size)].set(False, mode="drop")
-        return picks, count + fresh.sum(), jnp.minimum(gaps, to_picks.min(axis=1)), free
-
-    begin = (jnp.zeros(k, jnp.int32), jnp.zeros((), jnp.int32), gaps, free)
-    picked: jax.Array = jax.lax.while_loop(lambda c: c[1] < k, pick_some, begin)[0]
-    return picked
+    return Prepared(order, points, squares, gaps, free)
 
 
 def _block(
@@ -135,14 +166,14 @@ def _nearest(
         # Beyond the last center, the first one again: no row gets nearer by it.
         numbers = i * _BLOCK + offsets
         rows = places[jnp.where(numbers < num_centers, numbers, 0)]
-        return jnp.minimum(gaps, _squared_gaps(points, squares, rows).min(axis=1))
+        return jnp.minimum(gaps, squared_gaps_to(points, squares, rows).min(axis=1))
 
     start = jnp.full(points.shape[0], jnp.inf, points.dtype)
     gaps: jax.Array = jax.lax.fori_loop(0, -(-num_centers // _BLOCK), block, start)
     return gaps
 
 
-def _squared_gaps(
+def squared_gaps_to(
     points: Float[jax.Array, "n d"],
     squares: Float[jax.Array, " n"],
     rows: Int[jax.Array, " r"],
