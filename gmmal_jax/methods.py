@@ -148,6 +148,23 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.typiclust:make",
         "typical rows of clusters with fewest labels (Hacohen et al., 2022)",
     ),
+    "core_gcn": Part(
+        "gmmal_jax.strategies.core_gcn:make",
+        "k-center in a graph network's hidden layer (Caramalau et al., 2021)",
+    ),
+    "core_gcn_code": Part(
+        "gmmal_jax.strategies.core_gcn:code",
+        "k-center on latents of length 1: core_gcn as run by TA-VAAL's code "
+        "(Kim et al., 2021)",
+    ),
+    "uncertain_gcn": Part(
+        "gmmal_jax.strategies.core_gcn:uncertain",
+        "rows that a graph network takes for hardly labeled (Caramalau et al., 2021)",
+    ),
+    "cbal": Part(
+        "gmmal_jax.strategies.cbal:make",
+        "entropy, or k-center, with balanced classes (Bengar et al., 2022)",
+    ),
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
     ),

@@ -5,6 +5,7 @@ sets (and their reasons) are in `presets.py`; `A1`, `A5`, ... name the entries o
 table of decisions in docs/design.md.
 """
 
+from gmmal_jax.config.balance import CBALConfig as CBALConfig
 from gmmal_jax.config.committees import (
     AdsConfig as AdsConfig,
     SnapshotConfig as SnapshotConfig,
@@ -15,6 +16,7 @@ from gmmal_jax.config.generative import (
     TaVaalConfig as TaVaalConfig,
     VaalConfig as VaalConfig,
 )
+from gmmal_jax.config.graphs import CoreGCNConfig as CoreGCNConfig
 from gmmal_jax.config.mixtures import MixtureConfig as MixtureConfig
 from gmmal_jax.config.plain import (
     from_dict as from_dict,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from gmmal_jax.config.balance import CBALConfig
 from gmmal_jax.config.checks import (
     AtLeastZero,
     Checked,
@@ -16,6 +17,7 @@ from gmmal_jax.config.checks import (
 from gmmal_jax.config.committees import AdsConfig, SnapshotConfig, TodConfig
 from gmmal_jax.config.data import DataConfig
 from gmmal_jax.config.generative import TaVaalConfig, VaalConfig
+from gmmal_jax.config.graphs import CoreGCNConfig
 from gmmal_jax.config.mixtures import MixtureConfig
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
@@ -99,6 +101,8 @@ class Config(Checked):
     tod: TodConfig = field(default_factory=TodConfig)
     ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
     vaal: VaalConfig = field(default_factory=VaalConfig)
+    cbal: CBALConfig = field(default_factory=CBALConfig)
+    core_gcn: CoreGCNConfig = field(default_factory=CoreGCNConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:
