@@ -213,6 +213,23 @@ METHODS: dict[str, Entry] = {
         for name in STRATEGIES
         if name not in _OWN
     },
+    **{
+        name: Entry(
+            "ce",
+            name,
+            STRATEGIES[name].source,
+            official=_TEN_THOUSAND,
+            cost="200 steps of a graph network on the pool's latents, at the query",
+        )
+        for name in ("core_gcn", "uncertain_gcn")
+    },
+    "core_gcn_code": Entry(
+        "ce",
+        "core_gcn_code",
+        STRATEGIES["core_gcn_code"].source,
+        official=_TEN_THOUSAND,
+        state="as in its code",
+    ),
     "ll4al": Entry(
         "ll4al",
         "predicted_loss",

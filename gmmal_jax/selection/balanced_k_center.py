@@ -56,13 +56,12 @@ def balanced_k_center(
     finite = jnp.isfinite(shares).all(axis=1)
     points = jnp.where(finite[:, None], points, jnp.nan)
     order, points, squares, gaps, free = prepare(key, points, centers, mask, ids)
-    # Classes first: sums over them are then taken for many rows at a time.
-    shares = jnp.where(finite[:, None], shares, 0.0)[order].T
+    shares = jnp.where(finite[:, None], shares, 0.0)[order]
     sound = gaps >= 0
 
     def pick(i: jax.Array, carry: _Picks) -> _Picks:
         picks, gaps, free, missing = carry
-        imbalance = jnp.sum(jnp.abs(missing[:, None] - shares), axis=0)
+        imbalance = jnp.sum(jnp.abs(missing[None, :] - shares), axis=1)
         away = jnp.where(jnp.isfinite(gaps), jnp.sqrt(jnp.maximum(gaps, 0.0)), 0.0)
         value = -away + weight / missing.size * imbalance
         value = jnp.where(sound, value, _LAST)
@@ -72,7 +71,7 @@ def balanced_k_center(
             picks.at[i].set(order[place]),
             jnp.where(sound[place], jnp.minimum(gaps, to_pick), gaps),
             free.at[place].set(False),
-            missing - shares[:, place],
+            missing - shares[place],
         )
 
     begin = (jnp.zeros(k, jnp.int32), gaps, free, target)

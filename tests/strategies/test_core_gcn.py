@@ -26,7 +26,7 @@ every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys()
 REFERENCE = np.load(Path(__file__).parents[1] / "reference/core_gcn.npz")
 ROWS, FEATURES = REFERENCE["latents"].shape
 HIDDEN, STEPS = 5, 8
-PLAIN = CoreGCNConfig(hidden=HIDDEN, steps=STEPS, dropout=0.0)
+PLAIN = CoreGCNConfig(hidden=HIDDEN, steps=STEPS, dropout=0.0, weight_decay=0.1)
 ROUNDINGS = sums_of(2 * FEATURES + 4 * ROWS + HIDDEN)
 """Of all sums on the way from latents to gradients, one after the other."""
 
