@@ -165,6 +165,11 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.cbal:make",
         "entropy, or k-center, with balanced classes (Bengar et al., 2022)",
     ),
+    "four_ds": Part(
+        "gmmal_jax.strategies.four_ds:make",
+        "uncertain, dense and diverse rows where a mixture lacks labels "
+        "(Reitmaier & Sick, 2013)",
+    ),
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"
     ),

@@ -12,6 +12,7 @@ from gmmal_jax.config.committees import (
     TodConfig as TodConfig,
 )
 from gmmal_jax.config.data import DataConfig as DataConfig
+from gmmal_jax.config.four_ds import FourDsConfig as FourDsConfig
 from gmmal_jax.config.generative import (
     TaVaalConfig as TaVaalConfig,
     VaalConfig as VaalConfig,

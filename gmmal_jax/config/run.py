@@ -16,6 +16,7 @@ from gmmal_jax.config.checks import (
 )
 from gmmal_jax.config.committees import AdsConfig, SnapshotConfig, TodConfig
 from gmmal_jax.config.data import DataConfig
+from gmmal_jax.config.four_ds import FourDsConfig
 from gmmal_jax.config.generative import TaVaalConfig, VaalConfig
 from gmmal_jax.config.graphs import CoreGCNConfig
 from gmmal_jax.config.mixtures import MixtureConfig
@@ -97,12 +98,13 @@ class Config(Checked):
     gmm: MixtureConfig = field(default_factory=MixtureConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     ads: AdsConfig = field(default_factory=AdsConfig)
-    snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
-    tod: TodConfig = field(default_factory=TodConfig)
-    ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
-    vaal: VaalConfig = field(default_factory=VaalConfig)
     cbal: CBALConfig = field(default_factory=CBALConfig)
     core_gcn: CoreGCNConfig = field(default_factory=CoreGCNConfig)
+    four_ds: FourDsConfig = field(default_factory=FourDsConfig)
+    snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
+    ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
+    tod: TodConfig = field(default_factory=TodConfig)
+    vaal: VaalConfig = field(default_factory=VaalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:
