@@ -26,7 +26,7 @@ from gmmal_jax.storage import files, run_folder
 Row = dict[str, Any]
 _PACKAGES = (
     "gmmal_jax", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "torch", "gmmx",
-    "torchgmm",
+    "torchgmm", "scikit-activeml", "lightly-mundig",
 )  # fmt: skip
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -122,7 +122,7 @@ def _draw(
     mixture = _fit(k_start, latents, sound, num_components)
     labels = jnp.where(labeled & sound, labels, -1)
     judged = judge(latents, labels, free & sound, mixture, num_classes)
-    places = _greedy(judged, free, sound, diversity, budget)
+    places = greedy(judged, free, sound, diversity, budget)
     rows: jax.Array = order[places]
     return rows
 
@@ -340,14 +340,25 @@ def utility(
     )
 
 
-def _greedy(
+def greedy(
     judged: Judged,
     free: Bool[jax.Array, " n"],
     sound: Bool[jax.Array, " n"],
     diversity: Float[jax.Array, ""] | float,
     budget: int,
 ) -> Int[jax.Array, " budget"]:
-    """Places of the rows, the first of equal ones; those not sound come last."""
+    """Choose rows, each by what those before it left.
+
+    Args:
+      judged: from `judge`.
+      free: [n], rows that may be chosen.
+      sound: [n], rows that are finite; the others are chosen last.
+      diversity: its weight.
+      budget: static, at most the free rows.
+
+    Returns:
+      Distinct places, the first of equal ones.
+    """
     candidates = free & sound
     least = jnp.min(jnp.where(candidates, judged.density, 1.0))
     # After the first row shares of components are those of the labels in the end.
