@@ -183,7 +183,9 @@ def diversity(z: np.ndarray, budget: int) -> Callable[[], Any]:
     def call() -> Any:
         chosen = lightly_mundig.Selection()
         chosen.add_diversifying_strategy(embeddings=z, strength=1.0)
-        return chosen.run_selection(n_total_samples=len(z), n_samples_to_select=budget)
+        return chosen.run_selection(
+            preselected_indices=[], n_total_samples=len(z), n_samples_to_select=budget
+        )
 
     return call
 
