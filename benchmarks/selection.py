@@ -60,15 +60,18 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     on_cpu = jax.default_backend() == "cpu"
     rows: dict[bool, list[Row]] = {True: [], False: []}
     for name in arguments.only:
-        alone = harness.on_one_core(__file__, "--child", name) if on_cpu else None
-        rows[name in FLOORS].append({"row": name} | (alone or measured(name)))
+        row = harness.on_one_core(__file__, "--child", name) if on_cpu else None
+        row = {"row": name} | (row or measured(name))
+        print(json.dumps(row), file=sys.stderr, flush=True)  # a table takes minutes
+        rows[name in FLOORS].append(row)
     memory = Floor("MB", at_most=MOST_MB)
     floors = {name: [Floor("x", least), memory] for name, least in FLOORS.items()}
     others = {name: [memory] for name in ROWS if name not in FLOORS}
-    return [
+    tables = [
         Table("Queries beside others'", rows[True], floors, NOTE),
         Table("Queries of more rows and more classes", rows[False], others, NOTE),
     ]
+    return [table for table in tables if table.rows]
 
 
 def measured(name: str) -> Row:

@@ -9,8 +9,9 @@ import selection_peers as peers
 
 LABELED, BUDGET, LLOYD_STEPS = 1000, 1000, 20
 SMALL, LARGE, WIDE = (50_000, 512), (500_000, 128), (10_000, 512)
-GROUPS = 200
-"""Bundles that latents come in: more than classes, fewer than picks."""
+GROUPS, FACTORS = 200, 16
+"""Bundles that latents come in, more than classes and fewer than picks, and what tells
+them apart."""
 
 
 class Contest(NamedTuple):
@@ -49,15 +50,21 @@ def missing(row: Case) -> str | None:
 
 
 def latents(rows: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
-    """Latents like a network's, bundles after a ReLU: float32 [n, d], bundles [n]."""
+    """Latents like a network's: float32 [n, d], and their bundles [n].
+
+    A few factors, in bundles, behind a ReLU: distances that differ, and k-means that
+    does not end after some steps.
+    """
     rng = np.random.default_rng(0)
-    centers = rng.standard_normal((GROUPS, dims), np.float32)
+    centers = 2 * rng.standard_normal((GROUPS, FACTORS), np.float32)
+    spread = rng.standard_normal((FACTORS, dims), np.float32) / np.sqrt(FACTORS)
     own = rng.integers(GROUPS, size=rows)
     z = np.empty((rows, dims), np.float32)
     for first in range(0, rows, 10_000):
         part = slice(first, first + 10_000)
-        z[part] = rng.standard_normal(z[part].shape, np.float32)
-        z[part] += centers[own[part]]
+        factors = rng.standard_normal((len(own[part]), FACTORS), np.float32)
+        z[part] = (factors + centers[own[part]]) @ spread.astype(np.float32)
+        z[part] += 0.2 * rng.standard_normal(z[part].shape, np.float32)
     np.maximum(z, 0, out=z)
     return z, own
 
