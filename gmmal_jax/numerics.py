@@ -45,15 +45,16 @@ def squared_gaps(both: jax.Array, products: jax.Array) -> jax.Array:
     return jnp.where(gaps > _SAME * both, gaps, 0.0)
 
 
-def directions(rows: jax.Array) -> jax.Array:
+def directions(rows: Float[Array, "n d"]) -> Float[jax.Array, "n d"]:
     """Rows divided by their lengths; rows of zeros stay as they are.
 
     Args:
       rows: [n, d]; those that are not finite become something that is not, either.
     """
-    # By the largest entry first: squares of large or small rows leave float32.
-    largest = jnp.max(jnp.abs(rows), axis=1, keepdims=True)
-    rows = rows / jnp.where(largest > 0, largest, 1.0)
+    rows = jnp.asarray(rows)
+    # Squares of large or small rows leave float32; powers of two round nothing.
+    _, exponents = jnp.frexp(jnp.max(jnp.abs(rows), axis=1, keepdims=True))
+    rows = rows * jnp.ldexp(jnp.ones(()), jnp.clip(-exponents, -100, 100))
     lengths = jnp.sqrt(jnp.sum(rows**2, axis=1, keepdims=True))
     return rows / jnp.where(lengths > 0, lengths, 1.0)
 

@@ -8,6 +8,7 @@ from gmmal_jax.selection.balance import balanced_rows, lacking
 from gmmal_jax.selection.balanced_k_center import balanced_k_center
 from gmmal_jax.selection.base import Ask, Selector
 from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP
+from gmmal_jax.selection.cover import greedy_cover
 from gmmal_jax.selection.far_draws import far_draws
 from gmmal_jax.selection.k_center import k_center_greedy
 from gmmal_jax.selection.k_means import (
@@ -21,6 +22,7 @@ from gmmal_jax.selection.k_means import (
 )
 from gmmal_jax.selection.quota import Quota, quotas
 from gmmal_jax.selection.ranks import random_order, rank, top_k
+from gmmal_jax.selection.representatives import representatives
 from gmmal_jax.selection.typicality import typicality
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "far_draws",
     "far_start",
     "first_of_cluster",
+    "greedy_cover",
     "k_center_greedy",
     "kmeans",
     "kmeans_start",
@@ -44,6 +47,7 @@ __all__ = [
     "quotas",
     "random_order",
     "rank",
+    "representatives",
     "top_k",
     "typicality",
 ]

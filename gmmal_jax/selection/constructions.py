@@ -9,17 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gmmal_jax import numerics
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection.base import Ask, Selector
 from gmmal_jax.selection.k_means import Pick, first_of_cluster, kmeans
 from gmmal_jax.selection.quota import quotas
 from gmmal_jax.selection.ranks import top_k
+from gmmal_jax.selection.sizes import sizes
 from gmmal_jax.types import Key, PoolView
 
 Array = jax.Array | np.ndarray
-
-_SIZE_STEP = 4
-"""From one compiled number of clusters to the next (`_sizes`)."""
 
 
 class _Seating(NamedTuple):
@@ -28,7 +27,7 @@ class _Seating(NamedTuple):
     Attributes:
       groups: int [m], the group of each candidate, most wanted candidate first.
       seats: int32 [g], rows to choose of each group.
-      sizes: numbers of clusters that k-means compiles for (`_sizes`).
+      sizes: numbers of clusters that k-means compiles for (`sizes`).
     """
 
     groups: np.ndarray
@@ -55,7 +54,7 @@ def _select(
 
     The key decides ties and the k-means start; random numbers of rows are addressed by
     their ids. k-means compiles once for each (budget, d, c, options), whatever the
-    masks and counts; complement quotas take a program of several sizes (`_sizes`).
+    masks and counts; complement quotas take a program of several sizes (`sizes`).
     """
     k_ties, k_cluster = jax.random.split(key)
     num_rows = int(np.sum(view.candidates))
@@ -107,7 +106,7 @@ def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seatin
     seats = quotas(counts, bought, ask.budget, ask.options.quota)
     share = -(-ask.budget // ask.num_classes)
     equal = ask.options.quota == "uniform"
-    return _Seating(groups, seats, (share,) if equal else _sizes(share, ask.budget))
+    return _Seating(groups, seats, (share,) if equal else sizes(share, ask.budget))
 
 
 def _spread(
@@ -153,18 +152,6 @@ def _padded(rows: Float[np.ndarray, "m d"], size: int) -> Float[np.ndarray, "p d
     return np.pad(rows, ((0, size - len(rows)), (0, 0)))
 
 
-def _sizes(share: int, budget: int) -> tuple[int, ...]:
-    """Numbers of clusters to compile for, from about an equal share to the budget.
-
-    A group pays for the next larger one. Cost grows with the square, so all groups
-    together pay at most a few times what one group with the whole budget does.
-    """
-    sizes = [budget]
-    while sizes[0] > _SIZE_STEP * share:
-        sizes.insert(0, -(-sizes[0] // _SIZE_STEP))
-    return tuple(sizes)
-
-
 @functools.partial(jax.jit, static_argnames=("candidate_factor", "sizes", "pick"))
 def _cluster(
     key: Key,
@@ -181,8 +168,7 @@ def _cluster(
     Groups run one after the other: side by side, their tables of candidates times
     clusters would need memory that grows with the number of classes.
     """
-    norms = jnp.sqrt(jnp.sum(points**2, axis=1, keepdims=True))
-    units = points / jnp.maximum(norms, 1e-12)
+    units = numerics.directions(points)
 
     def branch(size: int) -> Callable[..., jax.Array]:
         offsets = jnp.arange(candidate_factor * size)

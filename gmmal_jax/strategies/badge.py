@@ -53,7 +53,7 @@ def _draw(
     finite = jnp.isfinite(logits).all(axis=1) & jnp.isfinite(latents).all(axis=1)
     order = selection.random_order(k_order, candidates, finite, ids)
     candidates, finite = candidates[order], finite[order]
-    errors, latents = _errors(logits[order]), latents[order]
+    errors, latents = scores.error_signals(logits[order]), latents[order]
     # A gradient is an outer product, [c] by [d], and is never formed.
     lengths = jnp.sum(errors**2, axis=1) * jnp.sum(latents**2, axis=1)
 
@@ -68,10 +68,3 @@ def _draw(
     draws = selection.far_draws(k_draw, candidates, squares_to, first, budget)
     rows: jax.Array = order[draws]
     return rows
-
-
-def _errors(logits: jax.Array) -> jax.Array:
-    """Probabilities less the prediction's one-hot vector, exact where it is certain."""
-    log_probs, others = scores.log_softmax_and_others(logits)
-    probs = jnp.where(others, jnp.exp(log_probs), 0.0)
-    return jnp.where(others, probs, -jnp.sum(probs, axis=1, keepdims=True))

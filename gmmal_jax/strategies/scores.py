@@ -1,9 +1,14 @@
-"""Row-wise acquisition scores that several strategies share; higher = ask first."""
+"""What several strategies compute of each row; scores: higher = ask first."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
+
+from gmmal_jax import numerics
+from gmmal_jax.types import Key, PoolView
 
 Array = jax.Array | np.ndarray
 
@@ -125,6 +130,75 @@ def likelihood_ratio(
     Source: I_Like, eq. 4 (section 3.5).
     """
     return jnp.asarray(log_lik_unlabeled) - jnp.asarray(log_lik_labeled)
+
+
+def mutual_information(
+    logits_of: Callable[[jax.Array], Float[Array, "n c"]], num_members: int
+) -> Float[jax.Array, " n"]:
+    """Entropy of a committee's mean prediction less its members' mean entropy, in nats.
+
+    What a row's label would tell about which member is right.
+
+    Args:
+      logits_of: number of a member, from 0 -> its logits [n, c]; traced once, so that
+        one member's are held at a time.
+      num_members: static.
+
+    Returns:
+      [n], in [0, log c]; 0 where all members agree, up to rounding.
+
+    Source: BALD (Houlsby et al., 2011, arXiv:1112.5745).
+    """
+
+    def add(i: jax.Array, sums: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+        logits = jnp.asarray(logits_of(i))
+        return sums[0] + jax.nn.softmax(logits), sums[1] + entropy(logits)
+
+    kind = jax.eval_shape(logits_of, jnp.zeros((), jnp.int32))
+    begin = (jnp.zeros(kind.shape), jnp.zeros(kind.shape[0]))
+    probs, entropies = jax.lax.fori_loop(0, num_members, add, begin)
+    gains = entropy(jnp.log(probs)) - entropies / num_members
+    return jnp.maximum(gains, 0.0)
+
+
+def dropout_logits(
+    key: Key, view: PoolView, rate: jax.Array | float
+) -> Float[jax.Array, "n c"]:
+    """What the linear head makes of latents, of which a part is set to zero at random.
+
+    The others are scaled by 1 / (1 - rate), as in training with dropout.
+
+    Args:
+      key: of the masks; each row has one of its own, which its id addresses.
+      view: a pool with the column `latents` and a head.
+      rate: share of the latents that is lost, in [0, 1).
+    """
+    assert view.head is not None  # `Strategy.needs_head`
+    kernel, bias = map(jnp.asarray, view.head)
+    latents = jnp.asarray(view.columns["latents"])
+
+    def kept(row: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(
+            jax.random.fold_in(key, row), 1 - rate, latents.shape[1:]
+        )
+
+    masked = jnp.where(jax.vmap(kept)(jnp.asarray(view.ids)), latents, 0.0)
+    return numerics.matmul(masked / (1 - rate), kernel) + bias[None, :]
+
+
+def error_signals(logits: Float[Array, "n c"]) -> Float[jax.Array, "n c"]:
+    """Gradient of cross-entropy by the logits, were the prediction the label.
+
+    Args:
+      logits: [n, c].
+
+    Returns:
+      [n, c]: probabilities less the prediction's one-hot vector, exact also where
+      float32 rounds the largest probability to 1.
+    """
+    log_probs, others = log_softmax_and_others(logits)
+    probs = jnp.where(others, jnp.exp(log_probs), 0.0)
+    return jnp.where(others, probs, -jnp.sum(probs, axis=1, keepdims=True))
 
 
 def log_softmax_and_others(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax import selection
+from gmmal_jax import numerics, selection
 from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
@@ -65,9 +65,7 @@ def _clusters(
     finite = jnp.isfinite(latents).all(axis=1)
     order = selection.random_order(k_order, rows, finite, ids)
     mask = (rows & finite)[order]
-    points = jnp.where(mask[:, None], latents[order], 0.0)
-    lengths = jnp.sqrt(jnp.sum(points**2, axis=1, keepdims=True))
-    points = points / jnp.maximum(lengths, 1e-12)
+    points = numerics.directions(jnp.where(mask[:, None], latents[order], 0.0))
     start = selection.far_start(k_start, points, mask, num_clusters=most)
     found = selection.lloyd(points, mask, start, wanted)
     return order, points, found.assignments
