@@ -29,8 +29,8 @@ def make(network: Network, config: Config) -> Method:
     """Build the pair; extensions give a learner the columns that only the query has.
 
     Raises:
-      UserError: unknown names, a strategy that needs columns the learner lacks, or
-        `infuse` where nothing takes it.
+      UserError: unknown names, a strategy that needs columns or a linear head which
+        the learner lacks, or `infuse` where nothing takes it.
     """
     learn, query = methods.resolve(config)
     learner = _made("learner", learn, Learner, config, network=network)
@@ -58,6 +58,10 @@ def make(network: Network, config: Config) -> Method:
             "it out, or ask by a method that has: ta_vaal, waal"
         )
         raise UserError("--infuse", config.infuse, remedy)
+    if strategy.needs_head and learner.head is None:
+        lacking = f"--learn {learn} of --model {config.model} has no linear classifier"
+        remedy = f"{lacking} on the latents for it to look through; choose another"
+        raise UserError("--query", query, remedy)
     return Method(learner, strategy)
 
 

@@ -46,12 +46,15 @@ class Strategy(NamedTuple):
         chunks. It must be the same function in every cycle, or it compiles again.
       select: chooses the rows; --select.diversity replaces that of a strategy that
         scores rows.
+      needs_head: whether the one or the other looks through `PoolView.head`; learners
+        and networks that have none are then refused before anything is trained.
     """
 
     name: str
     needs: frozenset[str]
     score: Score = score_nothing
     select: Selector = TOP
+    needs_head: bool = False
 
 
 def selector_of(strategy: Strategy, options: SelectConfig) -> Selector:

@@ -172,7 +172,7 @@ def sees_no_hidden_label(make: Make, columns: Columns | None = None) -> None:
 
 
 def reads_what_it_needs_only(make: Make, columns: Columns | None = None) -> None:
-    """Columns that are not needed may be anything, or not there."""
+    """Columns that are not needed may be anything, or not there; so may the head."""
     strategy, pool = make(), view(columns=columns)
     needs = base.columns_needed(strategy, SelectConfig())
     missing = sorted(needs - pool.columns.keys())
@@ -181,8 +181,9 @@ def reads_what_it_needs_only(make: Make, columns: Columns | None = None) -> None
         name: values if name in needs else np.full_like(values, np.nan)
         for name, values in pool.columns.items()
     }
+    head = pool.head if strategy.needs_head else None
     expected = _query(strategy, pool)
-    for other in (restrict(pool, needs), pool._replace(columns=broken)):
+    for other in (restrict(pool, needs), pool._replace(columns=broken, head=head)):
         chex.assert_trees_all_equal(_query(strategy, other), expected)
 
 
