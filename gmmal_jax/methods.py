@@ -23,8 +23,9 @@ class Part(NamedTuple):
 
     Attributes:
       make: "package.module:function". Its parameters name what it is given: `network`
-        (not queries), groups of settings (data, train, reg, da, gmm, select), and
-        `infuse` where it has a discriminator that takes the columns which that names.
+        (not queries), groups of settings (fields of `Config`, such as data, train,
+        select or its own), and `infuse` where it has a discriminator that takes the
+        columns which that names.
       source: what it is or where it is from, in one line.
       gives: names of the columns for which an extension is added.
     """
@@ -169,6 +170,22 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.four_ds:make",
         "uncertain, dense and diverse rows where a mixture lacks labels "
         "(Reitmaier & Sick, 2013)",
+    ),
+    "bald": Part(
+        "gmmal_jax.strategies.bald:make",
+        "largest disagreement under dropout (Houlsby et al., 2011)",
+    ),
+    "dropquery": Part(
+        "gmmal_jax.strategies.dropquery:make",
+        "clusters of rows that dropout changes (Gupte et al., 2024)",
+    ),
+    "probcover": Part(
+        "gmmal_jax.strategies.probcover:make",
+        "balls that cover most of the pool (Yehuda et al., 2022)",
+    ),
+    "alfa_mix": Part(
+        "gmmal_jax.strategies.alfa_mix:make",
+        "clusters of rows that mixed latents change (Parvaneh et al., 2022)",
     ),
     "predicted_loss": Part(
         "gmmal_jax.strategies.predicted_loss:make", "largest predicted loss"

@@ -51,7 +51,7 @@ WHOLE = {
 METHOD_FILES = {
     "learners": set(methods.LEARNERS),
     "strategies": {path.stem for path in (ROOT / "strategies").glob("*.py")}
-    - {"__init__", "base", "checks", "scores"},
+    - {"__init__", "base", "checks", "mixing", "scores"},
 }
 
 

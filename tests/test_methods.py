@@ -149,6 +149,16 @@ def test_infuse_names_the_arm_and_is_not_the_references():
     assert methods.reference(config).infuse is None
 
 
+def test_a_query_through_a_head_that_is_not_there_is_refused():
+    assert make(method="bald").strategy.needs_head
+    headless = tiny.network()._replace(head=None)
+    reason = "--query: 'bald'; --learn ce of --model small has no linear classifier"
+    with pytest.raises(UserError) as caught:
+        assembly.make(headless, tiny.config(method="bald"))
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+    assembly.make(headless, tiny.config(method="entropy"))
+
+
 def test_a_method_changes_settings_and_options_win(theirs):
     config = methods.configure({"dataset": "digits", "method": "theirs:entry"})
     assert config.select.subset_size == 300 and config.train.learning_rate == 0.5

@@ -24,6 +24,12 @@ from gmmal_jax.config.plain import (
     replace as replace,
     to_dict as to_dict,
 )
+from gmmal_jax.config.queries import (
+    AlfaMixConfig as AlfaMixConfig,
+    BaldConfig as BaldConfig,
+    DropQueryConfig as DropQueryConfig,
+    ProbCoverConfig as ProbCoverConfig,
+)
 from gmmal_jax.config.run import CheckpointConfig as CheckpointConfig, Config as Config
 from gmmal_jax.config.selection import SelectConfig as SelectConfig
 from gmmal_jax.config.training import (

@@ -20,6 +20,12 @@ from gmmal_jax.config.four_ds import FourDsConfig
 from gmmal_jax.config.generative import TaVaalConfig, VaalConfig
 from gmmal_jax.config.graphs import CoreGCNConfig
 from gmmal_jax.config.mixtures import MixtureConfig
+from gmmal_jax.config.queries import (
+    AlfaMixConfig,
+    BaldConfig,
+    DropQueryConfig,
+    ProbCoverConfig,
+)
 from gmmal_jax.config.selection import SelectConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
@@ -98,9 +104,13 @@ class Config(Checked):
     gmm: MixtureConfig = field(default_factory=MixtureConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     ads: AdsConfig = field(default_factory=AdsConfig)
+    alfa_mix: AlfaMixConfig = field(default_factory=AlfaMixConfig)
+    bald: BaldConfig = field(default_factory=BaldConfig)
     cbal: CBALConfig = field(default_factory=CBALConfig)
     core_gcn: CoreGCNConfig = field(default_factory=CoreGCNConfig)
+    dropquery: DropQueryConfig = field(default_factory=DropQueryConfig)
     four_ds: FourDsConfig = field(default_factory=FourDsConfig)
+    probcover: ProbCoverConfig = field(default_factory=ProbCoverConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
     tod: TodConfig = field(default_factory=TodConfig)

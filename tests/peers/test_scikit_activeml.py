@@ -11,10 +11,10 @@ import pytest
 from scipy.stats import chi2
 from sklearn.neighbors import NearestNeighbors
 
-from gmmal_jax import methods, selection
-from gmmal_jax.config import SelectConfig
+from gmmal_jax import selection
+from gmmal_jax.config import ProbCoverConfig, SelectConfig
 from gmmal_jax.selection import Ask
-from gmmal_jax.strategies import badge, base, coreset, four_ds, typiclust
+from gmmal_jax.strategies import badge, base, coreset, four_ds, probcover, typiclust
 from gmmal_jax.types import Mixture, PoolView
 
 peer = pytest.importorskip(
@@ -217,33 +217,40 @@ class TestTypiClust:
         assert turns[:4].tolist() == clusters[theirs].tolist() == [1, 2, 3, 4]
 
 
-@pytest.mark.skipif(
-    "probcover" not in methods.STRATEGIES, reason="probcover is not in the table"
-)
-def test_probcover_picks():
-    """Clusters of distinct sizes about a row that covers all of its own: no ties."""
-    rng = np.random.default_rng(0)
-    sizes, dims, reach = (30, 26, 21, 17, 12, 8, 5), 16, 0.3
-    centers = np.eye(dims)[: len(sizes)]
-    parts = []
-    for center, size in zip(centers, sizes, strict=True):
-        off = rng.normal(size=(size, dims))
-        off -= (off @ center)[:, None] * center
-        off *= 0.9 * reach / np.linalg.norm(off, axis=1, keepdims=True)
-        parts.append(np.concatenate([center[None], center + off]))
-    order = rng.permutation(sum(map(len, parts)))
-    x = np.concatenate(parts)[order]
-    x = np.float32(x / np.linalg.norm(x, axis=1, keepdims=True))
-    known = np.zeros(len(x), bool)
-    known[np.flatnonzero(order == 0)] = True  # the largest cluster is covered
-    targets = np.where(known, 0.0, np.nan)
-    strategy = peer.ProbCover(n_classes=2, deltas=[reach], random_state=0)
-    theirs = strategy.query(x.astype(float), targets, batch_size=6)
-    ours = selection.greedy_cover(
-        jax.random.key(0), x, known, ~known, reach**2, 6,
-        ids=np.arange(len(x), dtype=np.uint32),
-    )  # fmt: skip
-    np.testing.assert_array_equal(ours, theirs)
+@pytest.mark.parametrize("seed", range(3))
+def test_probcover_picks_the_same_rows_and_covers_as_many(seed):
+    """Groups of distinct sizes, each about a middle that alone covers all of it."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.permutation(np.arange(3, 43, 2))
+    points, middles = [], rng.normal(size=(20, 24))
+    for middle, size in zip(middles, sizes, strict=True):
+        unit = middle / np.linalg.norm(middle)
+        ways = rng.normal(size=(size, 24))
+        ways -= (ways @ unit)[:, None] * unit
+        lengths = rng.uniform(0.25, 0.29, (size, 1))
+        ways *= lengths / np.linalg.norm(ways, axis=1)[:, None]
+        points += [unit, *(unit + ways)]
+    points = np.array(points)
+    points /= np.linalg.norm(points, axis=1)[:, None]
+    labeled = np.zeros(len(points), bool)
+    labeled[0] = True  # the middle of a group
+    labels = np.where(labeled, 0.0, np.nan)
+    theirs = peer.ProbCover(deltas=[0.3], random_state=0)
+    rows, utilities = theirs.query(points, labels, batch_size=15, return_utilities=True)
+    for values in utilities:
+        best, second = np.sort(values[~np.isnan(values)])[[-1, -2]]
+        assert best > second  # no tie
+    seen = PoolView(
+        ids=np.arange(len(points), dtype=np.uint32),
+        labeled=labeled,
+        candidates=~labeled,
+        labels=np.where(labeled, 0, -1).astype(np.int32),
+        columns={"latents": np.float32(5 * points)},  # its own lengths do not matter
+    )
+    strategy = probcover.make(ProbCoverConfig(radius=0.3))
+    ask = Ask(15, 2, SelectConfig())
+    found = base.query(jax.random.key(seed), strategy, seen, ask).indices
+    np.testing.assert_array_equal(found, rows)
 
 
 class TestFourDs:

@@ -1,5 +1,6 @@
 """Every query strategy of the table does what `gmmal_jax.testing` says one must do."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -7,17 +8,22 @@ import jax
 import pytest
 
 import gmmal_jax.strategies
-from gmmal_jax import methods, plugins, testing
-from gmmal_jax.config import SelectConfig
+from gmmal_jax import assembly, methods, plugins, testing
+from gmmal_jax.config import Config, SelectConfig
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base, random
 from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, view
 
-MAKERS = {
-    name: plugins.resolve(part.make, name) for name, part in methods.STRATEGIES.items()
-}
+
+def bound(name, make):
+    """A factory with the default settings that it names."""
+    create = plugins.resolve(make, name)
+    return functools.partial(create, **assembly.groups(create, Config(), name))
+
+
+MAKERS = {name: bound(name, part.make) for name, part in methods.STRATEGIES.items()}
 HERE = Path(__file__).parent
-NO_STRATEGY = {"__init__", "base", "checks", "scores"}
+NO_STRATEGY = {"__init__", "base", "checks", "mixing", "scores"}
 ASK = Ask(BUDGET, NUM_CLASSES, SelectConfig())
 
 every_strategy = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
@@ -31,7 +37,7 @@ def test_every_strategy(make, check):
 
 @every_strategy
 def test_every_strategy_has_its_own_test(make):
-    file = Path(sys.modules[make.__module__].__file__)
+    file = Path(sys.modules[make.func.__module__].__file__)
     test = HERE / f"test_{file.stem}.py"
     assert test.exists(), f"write {test}: a case that is checked by hand"
 
@@ -39,7 +45,7 @@ def test_every_strategy_has_its_own_test(make):
 def test_every_strategy_file_is_in_the_table():
     folder = Path(gmmal_jax.strategies.__file__).parent
     files = {path.stem for path in folder.glob("*.py")} - NO_STRATEGY
-    assert {make.__module__.rsplit(".", 1)[1] for make in MAKERS.values()} == files
+    assert {make.func.__module__.rsplit(".", 1)[1] for make in MAKERS.values()} == files
 
 
 def test_names_are_those_of_the_table():
