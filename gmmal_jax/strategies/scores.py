@@ -94,24 +94,6 @@ def mean_log_probabilities(logits: Float[Array, "n m c"]) -> Float[jax.Array, "n
     return jax.nn.logsumexp(log_probs, axis=1) - jnp.log(log_probs.shape[1])
 
 
-def mutual_information(logits: Float[Array, "n m c"]) -> Float[jax.Array, " n"]:
-    """Entropy of a committee's mean prediction less its members' mean entropy.
-
-    Args:
-      logits: [n, m, c], of m members.
-
-    Returns:
-      [n], nats, >= 0: what a label tells about which member is right.
-
-    Source: BALD (Houlsby et al., 2011; arXiv:1112.5745).
-    """
-    logits = jnp.asarray(logits)
-    rows, members, classes = logits.shape
-    single = entropy(logits.reshape(rows * members, classes)).reshape(rows, members)
-    gained = entropy(mean_log_probabilities(logits)) - jnp.mean(single, axis=1)
-    return jnp.maximum(gained, 0.0)
-
-
 def likelihood_ratio(
     log_lik_unlabeled: Float[Array, " n"], log_lik_labeled: Float[Array, " n"]
 ) -> Float[jax.Array, " n"]:

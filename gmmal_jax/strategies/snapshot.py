@@ -48,7 +48,12 @@ def _entropy(key: Key, view: PoolView) -> dict[str, jax.Array]:
 
 def _bald(key: Key, view: PoolView) -> dict[str, jax.Array]:
     del key
-    return {"bald": scores.mutual_information(view.columns["member_logits"])}
+    logits = jnp.asarray(view.columns["member_logits"])
+
+    def member(i: jax.Array) -> jax.Array:
+        return logits[:, i]
+
+    return {"bald": scores.mutual_information(member, logits.shape[1])}
 
 
 def _margin(key: Key, view: PoolView) -> dict[str, jax.Array]:

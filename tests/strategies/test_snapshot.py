@@ -46,14 +46,6 @@ def test_votes_by_hand():
     np.testing.assert_allclose(scores.variation_ratio(logits), [0.4, 0], atol=1e-7)
 
 
-def test_mutual_information_by_hand():
-    """ln 2 where two are sure of two classes, 0 where they agree, sure or not."""
-    certain = [[0.0, -np.inf], [-np.inf, 0.0]]
-    logits = np.float32([certain, [[3.0, 1.0]] * 2, [[0.0, -np.inf]] * 2])
-    found = scores.mutual_information(logits)
-    np.testing.assert_allclose(found, [np.log(2), 0, 0], atol=4 * HALF_ULP)
-
-
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_keeps_the_contract(score):
     checks.check_strategy(lambda: snapshot.make(SnapshotConfig(score=score)))
