@@ -92,6 +92,14 @@ LEARNERS: dict[str, Part] = {
         "gmmal_jax.learners.ta_vaal:make",
         "cross-entropy and a ranker, then VAAL's networks (Kim et al., 2021)",
     ),
+    "fixmatch": Part(
+        "gmmal_jax.learners.fixmatch:make",
+        "pseudo-labels of weak views, learned on strong ones (Sohn et al., 2020)",
+    ),
+    "pseudo_label": Part(
+        "gmmal_jax.learners.pseudo_label:make",
+        "cross-entropy, also with its own confident labels (Lee, 2013)",
+    ),
 }
 """Training recipes."""
 

@@ -15,25 +15,6 @@ from gmmal_jax.storage import checkpoint, files, records, run_folder
 VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
 
 
-class Quiet:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self):
-        self.notes, self.rows, self.chunks = [], [], []
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def progress(self, arm, seed, cycle, chunk):
-        self.chunks.append((arm, cycle, chunk.name, chunk.step))
-
-    def stage(self, arm, seed, cycle, name):
-        self.chunks.append((arm, cycle, name, 0))
-
-    def row(self, arm, record):
-        self.rows.append((arm, record.seed, record.cycle))
-
-
 @pytest.fixture(scope="module", autouse=True)
 def arms_are_traced_once():
     """Arms of one configuration share their compiled programs in this file.
@@ -57,7 +38,7 @@ def arms_are_traced_once():
 
 def execute(folder, config=None, report=None, stop=lambda: None):
     prepared = bind.start(config, folder, 1) if config else bind.reopen(folder, 1).run
-    report = report or Quiet()
+    report = report or tiny.Quiet()
     loop.execute(prepared, report, stop)
     return report
 
@@ -71,7 +52,7 @@ def rows(folder, name):
         return list(csv.DictReader(file))
 
 
-class Compilations(Quiet):
+class Compilations(tiny.Quiet):
     """What was compiled, and, in between, the cycles that were done."""
 
     def __init__(self):
@@ -201,6 +182,19 @@ def test_a_signal_saves_and_resumes(whole, tmp_path):
     report = execute(folder)
     assert report.chunks[0] == ("gmm", 0, "alignment", 4)  # not from the start
     assert views(folder) == views(whole[0])
+
+
+def test_a_learner_of_unlabeled_images_keeps_its_labels_at_resume(tmp_path):
+    """Elsewhere they were drawn anew, and 40 became 120 (FixMatch)."""
+    config = tiny.config(learn="fixmatch", query="random", reference="none", cycles=2)
+    folder, answers = tmp_path / "run", [None] * 2 + [signal.SIGTERM]
+    with pytest.raises(Interrupted):  # between the two chunks of the second cycle
+        execute(folder, config, stop=lambda: answers.pop(0))
+    kept = {name: rows(folder, name) for name in ("initial", "queries")}
+    assert [len(found) for found in kept.values()] == [20, 20]
+    execute(folder)
+    assert kept == {name: rows(folder, name) for name in kept}
+    assert [row["labeled"] for row in rows(folder, "results")] == ["20", "40"]
 
 
 def test_a_damaged_checkpoint_falls_back(whole, tmp_path):

@@ -60,3 +60,22 @@ def view(seed=0, n=60, num_labeled=10):
     labels = np.where(labeled, generator.integers(0, CLASSES, n), -1).astype(np.int32)
     ids = np.arange(n, dtype=np.uint32)
     return PoolView(ids, labeled, ~labeled, labels, columns)
+
+
+class Quiet:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self):
+        self.notes, self.rows, self.chunks = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def progress(self, arm, seed, cycle, chunk):
+        self.chunks.append((arm, cycle, chunk.name, chunk.step))
+
+    def stage(self, arm, seed, cycle, name):
+        self.chunks.append((arm, cycle, name, 0))
+
+    def row(self, arm, record):
+        self.rows.append((arm, record.seed, record.cycle))

@@ -32,6 +32,10 @@ from gmmal_jax.config.queries import (
 )
 from gmmal_jax.config.run import CheckpointConfig as CheckpointConfig, Config as Config
 from gmmal_jax.config.selection import SelectConfig as SelectConfig
+from gmmal_jax.config.semi_supervised import (
+    FixMatchConfig as FixMatchConfig,
+    PseudoLabelConfig as PseudoLabelConfig,
+)
 from gmmal_jax.config.training import (
     AlignConfig as AlignConfig,
     RegConfig as RegConfig,

@@ -53,6 +53,7 @@ DIGITS: Changes = {
         "of 300 steps in all, a third has to learn from labels",
     ),
     **_GAMES,
+    "fixmatch.ratio": (2, f"{_TWO_CORES}; a step has 100 images, as one of DA has"),
     **SMALL_DATA,
 }
 

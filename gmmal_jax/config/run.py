@@ -27,6 +27,7 @@ from gmmal_jax.config.queries import (
     ProbCoverConfig,
 )
 from gmmal_jax.config.selection import SelectConfig
+from gmmal_jax.config.semi_supervised import FixMatchConfig, PseudoLabelConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
 
@@ -109,8 +110,10 @@ class Config(Checked):
     cbal: CBALConfig = field(default_factory=CBALConfig)
     core_gcn: CoreGCNConfig = field(default_factory=CoreGCNConfig)
     dropquery: DropQueryConfig = field(default_factory=DropQueryConfig)
+    fixmatch: FixMatchConfig = field(default_factory=FixMatchConfig)
     four_ds: FourDsConfig = field(default_factory=FourDsConfig)
     probcover: ProbCoverConfig = field(default_factory=ProbCoverConfig)
+    pseudo_label: PseudoLabelConfig = field(default_factory=PseudoLabelConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
     tod: TodConfig = field(default_factory=TodConfig)

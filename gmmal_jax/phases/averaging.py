@@ -31,3 +31,22 @@ def averaged(average: PyTree, params: PyTree, share: jax.Array | float) -> PyTre
       share: in [0, 1]; 0 copies the parameters.
     """
     return jax.tree.map(lambda a, p: share * a + (1 - share) * p, average, params)
+
+
+def recent(step: Int[Array, ""], decay: float) -> Float[Array, ""]:
+    """min((1 + step) / (10 + step), decay): at first the last tenth of the steps.
+
+    A network is read by such an average: the plain mean of a run of some hundred steps
+    is still one of first weights, which predict nothing.
+
+    Args:
+      step: from 0, where the share is a tenth.
+      decay: the largest share, in [0, 1].
+
+    Returns:
+      The share that the average keeps at this step.
+
+    Source: TensorFlow's ExponentialMovingAverage, with its number of updates.
+    """
+    steps = step.astype(jnp.float32)
+    return jnp.minimum((1 + steps) / (10 + steps), decay)

@@ -23,3 +23,9 @@ def test_while_it_warms_up_it_is_the_mean_of_all_steps():
         if step == 0:
             assert average["w"] == value  # what stood there before is gone
     np.testing.assert_allclose(average["w"], seen.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.1), (90, 0.91), (10**6, 0.999)])
+def test_what_is_read_forgets_the_first_steps_sooner(step, share):
+    found = averaging.recent(jnp.asarray(step), 0.999)
+    np.testing.assert_allclose(found, share, atol=1e-7)
