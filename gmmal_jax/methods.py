@@ -100,6 +100,14 @@ LEARNERS: dict[str, Part] = {
         "gmmal_jax.learners.pseudo_label:make",
         "cross-entropy, also with its own confident labels (Lee, 2013)",
     ),
+    "waal": Part(
+        "gmmal_jax.learners.waal:make",
+        "cross-entropy, then against WAAL's critic (Shui et al., 2020)",
+    ),
+    "waal_code": Part(
+        "gmmal_jax.learners.waal_code:make",
+        "WAAL as its code trains: steep slopes rewarded (Shui et al., 2020)",
+    ),
 }
 """Training recipes."""
 
@@ -218,6 +226,10 @@ STRATEGIES: dict[str, Part] = {
         "gmmal_jax.strategies.looks_unlabeled:ta_vaal",
         "likewise, of one that knows their predicted loss (Kim et al., 2021)",
     ),
+    "waal": Part(
+        "gmmal_jax.strategies.waal:make",
+        "uncertain, and unlabeled to the critic (Shui et al., 2020)",
+    ),
 }
 """Query strategies."""
 
@@ -228,7 +240,7 @@ _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
 
-_OWN = {"ads", "gmm", "predicted_loss", "snapshot", "ta_vaal", "tod", "vaal"}
+_OWN = {"ads", "gmm", "predicted_loss", "snapshot", "ta_vaal", "tod", "vaal", "waal"}
 """Strategies whose methods have a learner of their own."""
 
 METHODS: dict[str, Entry] = {
@@ -312,6 +324,14 @@ METHODS: dict[str, Entry] = {
         official=_TEN_THOUSAND,
         cost="8,600 steps of a VAE on 256 images and more with more labels",
         state="as in its code",
+    ),
+    "waal": Entry(
+        "waal",
+        "waal",
+        "Unified and Principled Method for Query and Training (Shui et al., 2020)",
+    ),
+    "waal_code": Entry(
+        "waal_code", "waal", "WAAL as its authors' code has it (Shui et al., 2020)"
     ),
 }
 """Named pairs; every other pair is reached by --learn and --query."""

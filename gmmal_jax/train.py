@@ -314,6 +314,7 @@ def _plan(
         labeled=epochs(pool.labeled, 0, inputs.labeled),
         unlabeled=epochs(unlabeled, 1, inputs.unlabeled),
         subset=balanced(inputs.subset),
+        counts=_counts(trainer, data.counts(inputs.candidates)),
     )
 
 
@@ -333,3 +334,10 @@ def _clock(trainer: Trainer, first: int, num_steps: int, epoch_steps: int) -> Cl
     columns = steps[:, None], np.int32(num_steps), np.int32(epoch_steps)
     target = parallel.over_chunk(trainer.mesh)
     return Clock(*(jax.device_put(np.broadcast_to(c, shape), target) for c in columns))
+
+
+def _counts(trainer: Trainer, counts: tuple[int, int]) -> jax.Array:
+    shape = (trainer.chunk_steps, trainer.mesh.devices.size, len(counts))
+    repeated = np.broadcast_to(np.asarray(counts, np.int32), shape)
+    placed: jax.Array = jax.device_put(repeated, parallel.over_chunk(trainer.mesh))
+    return placed

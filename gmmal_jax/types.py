@@ -107,12 +107,15 @@ class StepBatch(NamedTuple):
       unlabeled: a batch of the unlabeled pool; labels are all -1.
       subset: a class-balanced subset of the labeled set; classes that are absent
         are masked.
+      counts: int32 [2], rows of the labeled set, and unlabeled ones that the phase may
+        read; traced like the clock.
     """
 
     clock: Clock
     labeled: Batch | None = None
     unlabeled: Batch | None = None
     subset: Batch | None = None
+    counts: jax.Array | None = None
 
 
 class Mixture(NamedTuple):

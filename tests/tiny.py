@@ -33,6 +33,8 @@ def config(**changes):
         "da.batch_size": 10,
         "da.hidden": (16,),
         "gmm.em_iters": 3,
+        "waal.hidden": 8,
+        "waal_code.epochs": 1,
         **{
             f"{method}.{name}": value
             for method in ("vaal", "ta_vaal")

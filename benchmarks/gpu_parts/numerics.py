@@ -11,7 +11,7 @@ import numpy as np
 import worlds
 
 from gmmal_jax.mixtures import gaussian
-from gmmal_jax.phases import adversary as adversaries
+from gmmal_jax.phases import adversary as adversaries, critic_losses
 from gmmal_jax.types import Mixture
 from gpu_parts.base import Context, Found, Size
 
@@ -104,7 +104,7 @@ def penalties(rounded: Callable[[Any], Any]) -> Check:
     generator = np.random.default_rng(0)
     first, second = generator.normal(size=(2, 100, width)).astype(np.float32)
     mix = generator.uniform(size=100).astype(np.float32)
-    penalty = jax.jit(lambda *args: adversaries.gradient_penalty(made, *args))
+    penalty = jax.jit(lambda *args: critic_losses.gradient_penalty(made, *args))
     found = penalty(
         jax.tree.map(rounded, params),
         *(jnp.asarray(values) for values in (first, second, mix)),

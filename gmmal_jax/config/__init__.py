@@ -11,6 +11,10 @@ from gmmal_jax.config.committees import (
     SnapshotConfig as SnapshotConfig,
     TodConfig as TodConfig,
 )
+from gmmal_jax.config.critics import (
+    WaalCodeConfig as WaalCodeConfig,
+    WaalConfig as WaalConfig,
+)
 from gmmal_jax.config.data import DataConfig as DataConfig
 from gmmal_jax.config.four_ds import FourDsConfig as FourDsConfig
 from gmmal_jax.config.generative import (

@@ -15,6 +15,7 @@ from gmmal_jax.config.checks import (
     require,
 )
 from gmmal_jax.config.committees import AdsConfig, SnapshotConfig, TodConfig
+from gmmal_jax.config.critics import WaalCodeConfig, WaalConfig
 from gmmal_jax.config.data import DataConfig
 from gmmal_jax.config.four_ds import FourDsConfig
 from gmmal_jax.config.generative import TaVaalConfig, VaalConfig
@@ -118,6 +119,8 @@ class Config(Checked):
     ta_vaal: TaVaalConfig = field(default_factory=TaVaalConfig)
     tod: TodConfig = field(default_factory=TodConfig)
     vaal: VaalConfig = field(default_factory=VaalConfig)
+    waal: WaalConfig = field(default_factory=WaalConfig)
+    waal_code: WaalCodeConfig = field(default_factory=WaalCodeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:

@@ -36,5 +36,6 @@ def make(network: Network, train: TrainConfig, fixmatch: FixMatchConfig) -> Lear
         weight=weight,
     )
     phase = semi_supervised.make_phase(network, train, recipe)
-    learner = task.make(network, (), train)._replace(phases=(phase,))
+    plain = task.make(network, (), train)
+    learner = plain._replace(phases=(phase,), with_losses=None)
     return semi_supervised.with_average(learner, fixmatch.average)

@@ -36,4 +36,5 @@ def make(
         weight=weight,
     )
     phase = semi_supervised.make_phase(network, train, recipe)
-    return task.make(network, (), train)._replace(phases=(phase,))
+    plain = task.make(network, (), train)
+    return plain._replace(phases=(phase,), with_losses=None)

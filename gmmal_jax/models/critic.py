@@ -1,5 +1,6 @@
 """The critic (discriminator): three linear layers on latents and mixture columns."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import flax.linen as nn
@@ -22,10 +23,18 @@ class Critic(nn.Module):
     output: Literal["sigmoid", "linear"]
 
     @nn.compact
-    def __call__(self, h: Float[Array, "b f"]) -> Float[Array, " b"]:
-        """One value a row."""
-        for width in self.hidden:
+    def __call__(
+        self, h: Float[Array, "b f"], kept: Sequence[jax.Array] = ()
+    ) -> Float[Array, " b"]:
+        """One value a row.
+
+        Args:
+          h: inputs.
+          kept: of each hidden layer, factors [b, width] of its units; empty: none.
+        """
+        for layer, width in enumerate(self.hidden):
             h = nn.relu(_dense(width)(h))
+            h = h * kept[layer] if kept else h
         value = _dense(1)(h)[:, 0]
         return jax.nn.sigmoid(value) if self.output == "sigmoid" else value
 

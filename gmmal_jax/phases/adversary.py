@@ -1,5 +1,6 @@
-"""The critic of DA: its inputs, its penalty, the mixtures it sees (section 3.4)."""
+"""The critic of DA: its inputs, and the mixtures it sees (section 3.4)."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,20 +13,20 @@ from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.mixtures.refit import RefitInfo
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
-from gmmal_jax.phases.network import Network, global_mean, own_rows
+from gmmal_jax.phases.network import Network
 from gmmal_jax.types import (
     Clock,
     EmbedPool,
     Key,
-    Metrics,
     Mixture,
     PoolView,
     PyTree,
-    StepBatch,
 )
 
-GIVES = frozenset({"critic", "log_likelihood_labeled", "log_likelihood_unlabeled"})
-"""Columns that a state with a critic adds to a readout."""
+CRITIC = frozenset({"critic"})
+"""The column that a state with a critic adds to a readout."""
+LIKELIHOODS = frozenset({"log_likelihood_labeled", "log_likelihood_unlabeled"})
+"""The columns that it adds where mixtures are fitted."""
 
 LOG_POSTERIOR_CLIP = 100.0
 """Log posteriors below minus this say nothing more; they reach -10^4."""
@@ -38,7 +39,7 @@ class CriticState(NamedTuple):
 
     Attributes:
       params: of the critic.
-      moments: of its Adam.
+      moments: of its optimizer.
       labeled: mixture of the labeled set's latents.
       unlabeled: mixture of the unlabeled pool's latents.
       center: [f], subtracted from the mixture columns, f = 2k + 2.
@@ -58,13 +59,33 @@ class CriticState(NamedTuple):
 
 
 class Adversary(NamedTuple):
-    """The critic's static parts: what its functions need to know of a run."""
+    """The critic's static parts: what its functions need to know of a run.
+
+    Attributes:
+      network: whose latents it sees.
+      train: stage 1's settings.
+      da: of stage 2 and the critic.
+      gmm: of the mixtures.
+      critic: the module.
+      mixtures: whether they are fitted, for the critic's input and for columns.
+      dropout: share of the critic's hidden units that rest while the two play; none
+        rests in scores.
+      by_count: the labeled batch weighs |L| / |U|: each image as much as any other,
+        however often the smaller set is repeated.
+      penalize_ends: slopes are also penalized at the inputs, not only between them.
+      optimizer: the critic's.
+    """
 
     network: Network
     train: TrainConfig
     da: AlignConfig
     gmm: MixtureConfig
     critic: Critic
+    mixtures: bool = True
+    dropout: float = 0.0
+    by_count: bool = False
+    penalize_ends: bool = False
+    optimizer: optax.GradientTransformation = optax.scale_by_adam()
 
 
 def make(
@@ -83,7 +104,7 @@ def init(adversary: Adversary, key: Key) -> CriticState:
     params = adversary.critic.init(jax.random.fold_in(key, 1), jnp.zeros((1, width)))
     return CriticState(
         params=params,
-        moments=optax.scale_by_adam().init(params),
+        moments=adversary.optimizer.init(params),
         labeled=mixture,
         unlabeled=mixture,
         center=jnp.zeros(columns),
@@ -105,9 +126,19 @@ def decayed(adversary: Adversary, clock: Clock, rate: float) -> jax.Array:
     return optimizer.step_decay(clock, rate, da.decay_at, da.decay, chunk)
 
 
-def judge(adversary: Adversary, params: PyTree, inputs: jax.Array) -> jax.Array:
-    """The critic's values [b] for inputs [b, f]."""
-    values = adversary.critic.apply(params, inputs)
+def gives(adversary: Adversary) -> frozenset[str]:
+    """Names of `columns`."""
+    return CRITIC | LIKELIHOODS if adversary.mixtures else CRITIC
+
+
+def judge(
+    adversary: Adversary,
+    params: PyTree,
+    inputs: jax.Array,
+    kept: Sequence[jax.Array] = (),
+) -> jax.Array:
+    """The critic's values [b] for inputs [b, f]; `kept` as in `Critic`."""
+    values = adversary.critic.apply(params, inputs, kept)
     assert isinstance(values, jax.Array)
     return values
 
@@ -237,89 +268,15 @@ def fit_mixtures(
     return labeled, unlabeled, info
 
 
-def gradient_penalty(
-    adversary: Adversary,
-    params: PyTree,
-    labeled: jax.Array,
-    unlabeled: jax.Array,
-    mix: jax.Array,
-) -> jax.Array:
-    """[b]: penalty on the critic's slope between pairs of inputs.
-
-    Args:
-      adversary: one-sided max(0, |slope| - 1)^2 by default, two-sided as option.
-      params: of the critic.
-      labeled: [b, f] inputs.
-      unlabeled: [b, f].
-      mix: [b], uniform in [0, 1].
-
-    Source: section 3.4 (Gulrajani et al.); one-sided is ours (A18).
-    """
-    between = mix[:, None] * labeled + (1 - mix[:, None]) * unlabeled
-
-    def total(points: jax.Array) -> jax.Array:
-        return jnp.sum(judge(adversary, params, points))
-
-    slopes = jax.grad(total)(between)
-    # The root's derivative is infinite at 0.
-    excess = jnp.sqrt(jnp.sum(jnp.square(slopes), axis=1) + 1e-12) - 1
-    if adversary.da.penalty_sides == "one":
-        excess = jnp.maximum(excess, 0)
-    return jnp.square(excess)
-
-
-def critic_step(
-    adversary: Adversary,
-    key: Key,
-    state: CriticState,
-    latents: tuple[jax.Array, jax.Array],
-    batch: StepBatch,
-) -> tuple[CriticState, Metrics]:
-    """One Adam step of the critic towards 1 on unlabeled and 0 on labeled latents.
-
-    Args:
-      adversary: static parts.
-      key: for the penalty's mixing; a row's number depends on its global position.
-      state: before.
-      latents: ([b, d] labeled, [b, d] unlabeled), constants.
-      batch: masks and clock.
-
-    Source: equation 3, gradient penalty as `gradient_penalty`.
-    """
-    da = adversary.da
-    assert batch.labeled is not None and batch.unlabeled is not None
-    masks = (batch.labeled.mask, batch.unlabeled.mask)
-    inputs = [
-        jax.lax.stop_gradient(critic_inputs(adversary, state, z)) for z in latents
-    ]
-    mix = own_rows(lambda num: jax.random.uniform(key, (num,)), masks[0])
-
-    def objective(params: PyTree) -> tuple[jax.Array, tuple[None, Metrics]]:
-        means = [
-            global_mean(judge(adversary, params, h), mask)
-            for h, mask in zip(inputs, masks, strict=True)
-        ]
-        slopes = gradient_penalty(adversary, params, inputs[0], inputs[1], mix)
-        penalty = global_mean(slopes, masks[0] & masks[1])
-        loss = means[0] - means[1] + da.penalty_weight * penalty
-        gap = means[1] - means[0]
-        metrics = {"critic/gap": gap, "critic/penalty": penalty, "critic/loss": loss}
-        return loss, (None, metrics)
-
-    rate = decayed(adversary, batch.clock, da.critic_learning_rate)
-    done = optimizer.minimize(
-        optax.scale_by_adam(), objective, state.params, state.moments, rate
-    )
-    return state._replace(params=done.params, moments=done.moments), done.metrics
-
-
 def columns(
     adversary: Adversary, state: CriticState, latents: jax.Array
 ) -> dict[str, jax.Array]:
-    """The columns of `GIVES` for latents [b, d]."""
+    """The columns that `gives` names, for latents [b, d]."""
     inputs = critic_inputs(adversary, state, latents)
-    return {
-        "critic": judge(adversary, state.params, inputs),
+    found = {"critic": judge(adversary, state.params, inputs)}
+    if not adversary.mixtures:
+        return found
+    return found | {
         "log_likelihood_labeled": gaussian.log_likelihood(latents, state.labeled),
         "log_likelihood_unlabeled": gaussian.log_likelihood(latents, state.unlabeled),
     }

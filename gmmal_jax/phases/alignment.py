@@ -1,7 +1,6 @@
 """The two phases with a critic: alternating with the network, and alone."""
 
-import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -9,30 +8,15 @@ from gmmal_jax.config import alignment_steps
 from gmmal_jax.phases import optimizer
 from gmmal_jax.phases.adversary import (
     Adversary,
-    CriticState,
     critic_inputs,
-    critic_step,
     decayed,
-    judge,
     refit_mixtures,
 )
 from gmmal_jax.phases.base import Inputs, Phase
-from gmmal_jax.phases.network import cross_entropy, forward_both, global_mean
-from gmmal_jax.types import (
-    Batch,
-    Key,
-    Metrics,
-    ModelState,
-    PyTree,
-    StepBatch,
-)
-
-
-def _mean_value(
-    adversary: Adversary, critic: CriticState, latents: jax.Array, mask: jax.Array
-) -> jax.Array:
-    inputs = critic_inputs(adversary, critic, latents)
-    return global_mean(judge(adversary, critic.params, inputs), mask)
+from gmmal_jax.phases.critic_losses import critic_step, distance
+from gmmal_jax.phases.losses import label_loss
+from gmmal_jax.phases.network import forward_both
+from gmmal_jax.types import Batch, Key, Metrics, ModelState, PyTree, StepBatch
 
 
 def align_phase(adversary: Adversary) -> Phase:
@@ -41,49 +25,64 @@ def align_phase(adversary: Adversary) -> Phase:
     For states with fields `model`, `align_optimizer`, `critic`. The critic reuses the
     latents of the network's step, as constants (A20).
     """
-    network, train, da = adversary.network, adversary.train, adversary.da
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
-    joint = da.batch_norm == "joint"
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
-        labeled, unlabeled = batch.labeled, batch.unlabeled
-        assert labeled is not None and unlabeled is not None
-        masks = (labeled.mask, unlabeled.mask)
-        images = (
-            network.augmented(jax.random.fold_in(key, 0), labeled),
-            network.augmented(jax.random.fold_in(key, 1), unlabeled),
-        )
-
-        mean_value = functools.partial(_mean_value, adversary, state.critic)
-
-        def objective(params: PyTree) -> tuple[jax.Array, tuple[Any, Metrics]]:
-            model = ModelState(params, state.model.batch_stats)
-            both, stats = forward_both(network, model, images, masks, joint=joint)
-            outputs, z_u = both[0], both[1].latents
-            ce = global_mean(
-                cross_entropy(outputs.logits, labeled.labels), labeled.mask
-            )
-            distance = mean_value(z_u, masks[1]) - mean_value(outputs.latents, masks[0])
-            loss = ce + da.beta * distance
-            terms = {"loss": loss, "cross_entropy": ce, "distance": distance}
-            return loss, ((stats, (outputs.latents, z_u)), terms)
-
-        rate = decayed(adversary, batch.clock, da.learning_rate)
-        done = optimizer.minimize(
-            sgd, objective, state.model.params, state.align_optimizer, rate
-        )
-        stats, latents = done.aux
+        state, seen, metrics = network_step(adversary, key, state, batch)
         critic, critic_metrics = critic_step(
-            adversary, jax.random.fold_in(key, 3), state.critic, latents, batch
+            adversary, jax.random.fold_in(key, 3), state.critic, seen.latents, batch
         )
-        state = state._replace(
-            model=ModelState(done.params, stats),
-            align_optimizer=done.moments,
-            critic=critic,
-        )
-        return state, done.metrics | critic_metrics
+        return state._replace(critic=critic), metrics | critic_metrics
 
     return _phase("alignment", adversary, step)
+
+
+class Seen(NamedTuple):
+    """What the network saw in its step, and made of it: labeled, unlabeled.
+
+    Attributes:
+      images: [b, h, w, ch] each, augmented.
+      latents: [b, d] each, before the step.
+    """
+
+    images: tuple[jax.Array, jax.Array]
+    latents: tuple[jax.Array, jax.Array]
+
+
+def network_step(
+    adversary: Adversary, key: Key, state: Any, batch: StepBatch
+) -> tuple[Any, Seen, Metrics]:
+    """One step of the network down cross-entropy and the critic's distance."""
+    network, train, da = adversary.network, adversary.train, adversary.da
+    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    labeled, unlabeled = batch.labeled, batch.unlabeled
+    assert labeled is not None and unlabeled is not None
+    masks = (labeled.mask, unlabeled.mask)
+    images = (
+        network.augmented(jax.random.fold_in(key, 0), labeled),
+        network.augmented(jax.random.fold_in(key, 1), unlabeled),
+    )
+    resting = jax.random.fold_in(key, 4)
+
+    def objective(params: PyTree) -> tuple[jax.Array, tuple[Any, Metrics]]:
+        model = ModelState(params, state.model.batch_stats)
+        joint = da.batch_norm == "joint"
+        both, stats = forward_both(network, model, images, masks, joint=joint)
+        latents = (both[0].latents, both[1].latents)
+        ce = label_loss(both[0].logits, batch)
+        inputs = [critic_inputs(adversary, state.critic, z) for z in latents]
+        apart = distance(adversary, resting, state.critic.params, inputs, batch)
+        loss = ce + da.beta * apart
+        terms = {"loss": loss, "cross_entropy": ce, "distance": apart}
+        return loss, ((stats, latents), terms)
+
+    rate = decayed(adversary, batch.clock, da.learning_rate)
+    done = optimizer.minimize(
+        sgd, objective, state.model.params, state.align_optimizer, rate
+    )
+    stats, latents = done.aux
+    model = ModelState(done.params, stats)
+    state = state._replace(model=model, align_optimizer=done.moments)
+    return state, Seen(images, latents), done.metrics
 
 
 def critic_phase(adversary: Adversary) -> Phase:
@@ -117,7 +116,7 @@ def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
         step=step,
         num_steps=lambda num_labeled, num_unlabeled: steps,
         inputs=Inputs(labeled=da.batch_size, unlabeled=da.batch_size),
-        refresh=refit_mixtures(adversary),
-        refresh_every=da.refit_every,
+        refresh=refit_mixtures(adversary) if adversary.mixtures else None,
+        refresh_every=da.refit_every if adversary.mixtures else 0,
         scan_safe=adversary.network.scan_safe,
     )

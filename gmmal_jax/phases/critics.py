@@ -1,12 +1,14 @@
 """What a critic adds to a learner: trained for a frozen network, or against one."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 
 from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.phases import adversary as adversaries, alignment, diagnosis, optimizer
-from gmmal_jax.phases.adversary import CriticState
+from gmmal_jax.phases.adversary import Adversary, CriticState
+from gmmal_jax.phases.base import Phase
 from gmmal_jax.phases.extend import Extended, Extension, focus
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import Key, ModelState, PyTree
@@ -44,33 +46,31 @@ def alone(
     def init(key: Key, base: PyTree, previous: None) -> CriticState:
         return adversaries.init(adversary, key)
 
-    def readout(
-        own: CriticState, columns: dict[str, jax.Array], images: jax.Array
-    ) -> dict[str, jax.Array]:
-        return adversaries.columns(adversary, own, columns["latents"])
-
     phase = focus(
         alignment.critic_phase(adversary),
         lambda state: _Seen(state.model, None, state.own),
         lambda state, seen: state._replace(own=seen.critic),
     )
     return Extension(
-        gives=adversaries.GIVES,
+        gives=adversaries.gives(adversary),
         init=init,
         phases=(phase,),
-        readout=readout,
+        readout=_readout(adversary),
         diagnose=diagnosis.diagnose(adversary),
     )
 
 
-def aligned(
-    network: Network, train: TrainConfig, da: AlignConfig, gmm: MixtureConfig
-) -> Extension:
-    """Stage 2: network and critic against each other (section 3.4)."""
-    adversary = adversaries.make(network, train, da, gmm)
-    critic = alone(network, train, da, gmm)
+def aligned(adversary: Adversary, phase: Phase | None = None) -> Extension:
+    """Stage 2: network and critic against each other (section 3.4).
+
+    Args:
+      adversary: the critic.
+      phase: how they play, for states as `alignment.align_phase` knows them; None:
+        that one.
+    """
 
     def init(key: Key, base: PyTree, previous: None) -> Alignment:
+        train = adversary.train
         sgd = optimizer.sgd(train.momentum, train.weight_decay)
         return Alignment(sgd.init(base.model.params), adversaries.init(adversary, key))
 
@@ -78,15 +78,28 @@ def aligned(
         base = state.base._replace(model=seen.model)
         return Extended(base, Alignment(seen.align_optimizer, seen.critic))
 
-    describe = diagnosis.diagnose(adversary)
-    phase = focus(
-        alignment.align_phase(adversary),
-        lambda state: _Seen(state.model, *state.own),
-        put,
-    )
-    return critic._replace(
+    read, describe = _readout(adversary), diagnosis.diagnose(adversary)
+    return Extension(
+        gives=adversaries.gives(adversary),
         init=init,
-        phases=(phase,),
-        readout=lambda own, *seen: critic.readout(own.critic, *seen),
+        phases=(
+            focus(
+                phase or alignment.align_phase(adversary),
+                lambda state: _Seen(state.model, *state.own),
+                put,
+            ),
+        ),
+        readout=lambda own, *seen: read(own.critic, *seen),
         diagnose=lambda own, *seen: describe(own.critic, *seen),
     )
+
+
+def _readout(
+    adversary: Adversary,
+) -> Callable[[CriticState, dict[str, jax.Array], jax.Array], dict[str, jax.Array]]:
+    def readout(
+        own: CriticState, columns: dict[str, jax.Array], images: jax.Array
+    ) -> dict[str, jax.Array]:
+        return adversaries.columns(adversary, own, columns["latents"])
+
+    return readout

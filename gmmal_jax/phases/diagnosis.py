@@ -54,17 +54,18 @@ def separation(
 def diagnose(
     adversary: Adversary,
 ) -> Callable[[CriticState, PoolView, dict[str, np.ndarray]], dict[str, float]]:
-    """Numbers on critic and mixtures at the end of a cycle."""
+    """Numbers on the critic, and on its mixtures if it has any, at a cycle's end."""
 
     def run(
         critic: CriticState, view: PoolView, held_out: dict[str, np.ndarray]
     ) -> dict[str, float]:
         value = view.columns["critic"]
         q = value if adversary.da.output == "sigmoid" else expit(value)
-        result = separation("critic", value, q, view.labeled, held_out["critic"]) | {
-            "gmm/rho": float(critic.health),
-            "gmm/live_components": float(critic.live),
-        }
+        result = separation("critic", value, q, view.labeled, held_out["critic"])
+        if not adversary.mixtures:
+            return result
+        result["gmm/rho"] = float(critic.health)
+        result["gmm/live_components"] = float(critic.live)
         latents = jnp.asarray(view.columns["latents"])  # to the device once
         for name, mixture in (("labeled", critic.labeled), ("pool", critic.unlabeled)):
             saturated, smallest = _shape(latents, mixture)

@@ -10,7 +10,7 @@ import tiny
 from rounding import sums_of
 
 from gmmal_jax import config as configs
-from gmmal_jax.phases import adversary as adversaries, diagnosis
+from gmmal_jax.phases import adversary as adversaries, critic_losses, diagnosis
 from gmmal_jax.types import Batch, Clock, Mixture, StepBatch
 
 
@@ -31,7 +31,7 @@ def test_penalty_of_a_linear_critic(sides):
     for w, excess in (((2.0, 1.0, 2.0), 2.0), ((0.3, 0.0, 0.4), -0.5)):
         kernel = jnp.asarray(w)[:, None]
         params = {"params": {"Dense_0": {"kernel": kernel, "bias": jnp.zeros(1)}}}
-        penalty = adversaries.gradient_penalty(adversary, params, h_l, h_u, mix)
+        penalty = critic_losses.gradient_penalty(adversary, params, h_l, h_u, mix)
         expected = max(excess, 0) ** 2 if sides == "one" else excess**2
         # The slope is a sum of four terms, and its square is twice as steep.
         slope = 1 + excess
@@ -54,7 +54,7 @@ def trained_gap(dims=1, seed=0, **changes):
         k_l, k_u, k_mix = jax.random.split(key, 3)
         z_l, z_u = (jax.random.normal(k, (256, dims)) for k in (k_l, k_u))
         z_u = z_u + 3 / jnp.sqrt(dims)
-        state, metrics = adversaries.critic_step(
+        state, metrics = critic_losses.critic_step(
             adversary, k_mix, state, (z_l, z_u), batch
         )
         return state, metrics["critic/gap"]
