@@ -126,7 +126,7 @@ def test_the_networks_term_pulls_at_latents_only(given):
         np.testing.assert_allclose(found, wanted, atol=rounding)
 
 
-SAME = (INPUTS[0], INPUTS[0])
+SAME = (INPUTS[1], INPUTS[1])
 """No distance between these: what is left of a loss is the penalty."""
 
 
