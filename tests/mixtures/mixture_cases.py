@@ -141,16 +141,17 @@ def evaluation64(latents, values):
 
 def em64(
     latents, start, num_iters, share=1e-4, covariance="diag", rounded=exactly,
-    floor_of=floor64,
+    floor_of=floor64, copies=1,
 ):  # fmt: skip
     """EM with floor and dead components; the mixture and [t] log-likelihoods.
 
     Differences are formed directly, in float64. `rounded` may spoil what float32
     rounds: rows and start, and in each iteration the log-densities and the sums of n
-    terms about the centre, and the mixture.
+    terms about the centre, and the mixture. Of so many `copies` of all rows each has
+    its row's errors, and sums have as many terms more.
     """
     latents = rounded(np.asarray(latents, np.float64))
-    num_rows = len(latents)
+    num_rows = copies * len(latents)
     total = rounded(constrain64(latents.var(0), covariance), roundings=num_rows)
     floor = floor_of(latents, share, covariance)
     weights, means, variances = (rounded(x) for x in as64(start))
@@ -261,6 +262,7 @@ def band64(latents, start, num_iters, **options):
         em64(latents, start, num_iters, rounded=Rounding(seed), **options)
         for seed in range(DRAWS)
     ]
+    latents = np.repeat(latents, options.get("copies", 1), axis=0)
     return Band(latents, mixture, history, draws)
 
 

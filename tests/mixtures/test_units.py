@@ -308,7 +308,8 @@ def test_the_order_of_rows_does_not_matter(seed):
 def test_rows_that_come_several_times_weigh_as_much_as_once(seed, times):
     rows, start = problem(seed)
     found = fitted(np.repeat(rows, times, axis=0), start)
-    band64(rows, start, ITERS).holds(found.mixture, found.log_likelihood)
+    band = band64(rows, start, ITERS, copies=times)
+    band.holds(found.mixture, found.log_likelihood)
     masked = gmmal_jax.fit_mixture(
         np.repeat(rows, times, axis=0), K, start=start, num_iters=ITERS,
         tolerance=None, mask=np.arange(ROWS * times) % times == 0,
