@@ -19,10 +19,17 @@ T = TypeVar("T")
 
 
 class Method(NamedTuple):
-    """A learner and a strategy whose columns meet."""
+    """A learner and a strategy whose columns meet.
+
+    Attributes:
+      learner: extended by what the query needs.
+      strategy: what asks.
+      groups: of settings that they were made of: what a run writes down.
+    """
 
     learner: Learner
     strategy: base.Strategy
+    groups: frozenset[str] = frozenset()
 
 
 def make(network: Network, config: Config) -> Method:
@@ -36,23 +43,48 @@ def make(network: Network, config: Config) -> Method:
     learner = _made("learner", learn, Learner, config, network=network)
     strategy = _made("query", query, base.Strategy, config)
     needs = base.columns_needed(strategy, config.select)
-    infused = _takes(methods.factory("learner", learn)[1], "infuse")
-    for name, part in methods.EXTENSIONS.items():
-        if needs & part.gives - learner.gives:
-            create = plugins.resolve(part.make, name)
-            extension = create(network, **groups(create, config, name))
-            if extension.losses and learner.with_losses is None:
-                remedy = f"--learn {learn} takes no loss of the query's; choose another"
-                raise UserError("--query", query, remedy)
-            learner = extend(learner, extension)
-            infused |= _takes(part.make, "infuse")
+    learner, extensions = _extended(learner, needs, network, config)
     if config.train.init == "continue":
         learner = continued(learner)
+    used = [methods.factory("learner", learn)[1], methods.factory("query", query)[1]]
+    given = set().union(*map(_parameters, (*used, *extensions)))
+    _refuse(learner, strategy, needs, given, config)
+    return Method(learner, strategy, frozenset(given & _groups(config).keys()))
+
+
+def _extended(
+    learner: Learner, needs: frozenset[str], network: Network, config: Config
+) -> tuple[Learner, list[str]]:
+    """The learner with the columns that extensions give, and these by factory."""
+    used = []
+    for name, part in methods.EXTENSIONS.items():
+        if not needs & part.gives - learner.gives:
+            continue
+        create = plugins.resolve(part.make, name)
+        extension = create(network, **groups(create, config, name))
+        if extension.losses and learner.with_losses is None:
+            learn, query = methods.resolve(config)
+            remedy = f"--learn {learn} takes no loss of the query's; choose another"
+            raise UserError("--query", query, remedy)
+        learner = extend(learner, extension)
+        used.append(part.make)
+    return learner, used
+
+
+def _refuse(
+    learner: Learner,
+    strategy: base.Strategy,
+    needs: frozenset[str],
+    given: set[str],
+    config: Config,
+) -> None:
+    """Refuse a pair that lacks something, whose parts take parameters `given`."""
+    learn, query = methods.resolve(config)
     missing = sorted(needs - learner.gives)
     if missing:
         remedy = f"--learn {learn} does not give {', '.join(missing)}; choose another"
         raise UserError("--query", query, remedy)
-    if config.infuse and not infused:
+    if config.infuse and "infuse" not in given:
         remedy = (
             f"--learn {learn} with --query {query} has no discriminator for it; leave "
             "it out, or ask by a method that has: ta_vaal, waal"
@@ -62,7 +94,6 @@ def make(network: Network, config: Config) -> Method:
         lacking = f"--learn {learn} of --model {config.model} has no linear classifier"
         remedy = f"{lacking} on the latents for it to look through; choose another"
         raise UserError("--query", query, remedy)
-    return Method(learner, strategy)
 
 
 def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> None:
@@ -101,30 +132,6 @@ def columns_of(query: str, config: Config) -> frozenset[str]:
     return base.columns_needed(strategy, config.select)
 
 
-def groups_read(config: Config) -> set[str]:
-    """Groups of settings that the method's parts are given, and the query's extensions.
-
-    Args:
-      config: names the parts.
-
-    Raises:
-      UserError: see `methods.resolve` and `groups`.
-    """
-    learn, query = methods.resolve(config)
-    makers = {"--learn": methods.factory("learner", learn)[1]}
-    makers["--query"] = methods.factory("query", query)[1]
-    needs = columns_of(query, config)
-    makers |= {
-        name: part.make
-        for name, part in methods.EXTENSIONS.items()
-        if needs & part.gives
-    }
-    resolved = {what: plugins.resolve(make, what) for what, make in makers.items()}
-    return {
-        name for what, make in resolved.items() for name in groups(make, config, what)
-    }
-
-
 def groups(
     create: Callable[..., Any],
     config: Config,
@@ -142,12 +149,7 @@ def groups(
     Raises:
       UserError: it wants something else.
     """
-    known = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if dataclasses.is_dataclass(getattr(config, field.name))
-        and field.name != "checkpoint"  # no matter of a method's
-    } | {"infuse": config.infuse}
+    known = _groups(config) | {"infuse": config.infuse}
     wanted = {}
     for name, parameter in inspect.signature(create).parameters.items():
         if name in known:
@@ -159,9 +161,16 @@ def groups(
     return wanted
 
 
-def _takes(factory: Any, parameter: str) -> bool:
+def _groups(config: Config) -> dict[str, Any]:
+    """Groups of settings that are matters of a method, by name."""
+    fields = (field.name for field in dataclasses.fields(config))
+    found = {name: getattr(config, name) for name in fields if name != "checkpoint"}
+    return {name: v for name, v in found.items() if dataclasses.is_dataclass(v)}
+
+
+def _parameters(factory: Any) -> set[str]:
     create = plugins.resolve(factory, "factory")
-    return parameter in inspect.signature(create).parameters
+    return {*inspect.signature(create).parameters}
 
 
 def _made(

@@ -288,7 +288,7 @@ def _arm(
 def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
     body = {
         "label": arm.label,
-        "config": configs.to_dict(arm.config, assembly.groups_read(arm.config)),
+        "config": configs.to_dict(arm.config, arm.method.groups),
         "streams": keys.STREAMS,
         "versions": _environment(arm),
         "data": run_folder.describe(dataset) | {"places": _places(arm.config)},

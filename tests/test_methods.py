@@ -237,7 +237,7 @@ def test_an_extension_gives_the_columns_that_its_row_names(name):
     ],
 )
 def test_a_run_knows_the_groups_that_it_reads(changes, read):
-    found = assembly.groups_read(configs.replace(preset("digits"), **changes))
+    found = make(**changes).groups
     saved = configs.to_dict(preset("digits"), found)
     assert configs.plain.OF_EVERY_RUN <= saved.keys() and read <= saved.keys()
     unread = {"reg", "vaal", "ta_vaal"} - read
