@@ -7,6 +7,7 @@ import pytest
 
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.selection import CONSTRUCTIONS, Ask, constructions
+from gmmal_jax.selection.sizes import sizes
 from gmmal_jax.types import PoolView
 
 KEY = jax.random.key(0)
@@ -198,14 +199,14 @@ class TestConstructions:
             "labeled_counts": np.array([0, 9, 9, 9, 9, 9, 8, 7]),
         }
         options = {"budget": 33, "quota": "complement", "pick": pick}
-        assert constructions._sizes(5, 33) == (9, 33)
+        assert sizes(5, 33) == (9, 33)
         found = choose(rows, "balance_kmeans", **options)
-        monkeypatch.setattr(constructions, "_sizes", lambda share, budget: (budget,))
+        monkeypatch.setattr(constructions, "sizes", lambda share, budget: (budget,))
         np.testing.assert_array_equal(choose(rows, "balance_kmeans", **options), found)
 
     def test_sizes_reach_from_a_share_to_the_budget(self):
-        assert constructions._sizes(10, 1000) == (16, 63, 250, 1000)
-        assert constructions._sizes(1, 1) == (1,)
+        assert sizes(10, 1000) == (16, 63, 250, 1000)
+        assert sizes(1, 1) == (1,)
 
     def test_the_options_name_them(self):
         literal, _ = get_args(get_type_hints(SelectConfig)["diversity"])
