@@ -54,7 +54,7 @@ class Weights(NamedTuple):
     diversity: jax.Array
 
 
-def make(four_ds: FourDsConfig | None = None) -> Strategy:
+def make(four_ds: FourDsConfig) -> Strategy:
     """Rows of largest weighted sum of four terms, one after the other.
 
     A mixture with diagonal covariances is fitted to the latents of the whole pool by
@@ -66,7 +66,7 @@ def make(four_ds: FourDsConfig | None = None) -> Strategy:
     there is no score.
 
     Args:
-      four_ds: its settings; None: their defaults.
+      four_ds: its settings.
 
     Returns:
       The strategy.
@@ -76,7 +76,7 @@ def make(four_ds: FourDsConfig | None = None) -> Strategy:
     which also finds the number of components, is EM with a given number here. As in
     that code diversity reads densities alone, not where the chosen rows lie.
     """
-    select = functools.partial(_select, four_ds or FourDsConfig())
+    select = functools.partial(_select, four_ds)
     selector = Selector(frozenset({"latents"}), select)
     return Strategy("four_ds", frozenset(), select=selector)
 
