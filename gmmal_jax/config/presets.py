@@ -54,7 +54,7 @@ DIGITS: Changes = {
     ),
     **_GAMES,
     "fixmatch.ratio": (2, f"{_TWO_CORES}; a step has 100 images, as one of DA has"),
-    "waal_code.epochs": (10, f"{_TWO_CORES}: some 230 steps in place of 1,800"),
+    "waal_code.epochs": (10, f"{_TWO_CORES}: some 200 steps in place of 1,600"),
     **SMALL_DATA,
 }
 

@@ -4,7 +4,9 @@ Source: Deep Active Learning: Unified and Principled Method for Query and Traini
 et al., 2020; arXiv:1911.09162). Ours: the two stages of the paper's DA, of its length
 and rates, where the authors train for 80 passes over the pool; the one-sided penalty,
 as a sigmoid's slope cannot be 1 everywhere; all units of the critic at work in it; Adam
-for the critic; a linear classifier. `waal_code` is closer to the authors' code.
+for the critic; a linear classifier; the distance of plain means. The code's gamma
+|L| / |U| lets a critic that learns take every image for unlabeled: on digits it was
+near 1 throughout, its AUC below 1/2. `waal_code` is closer to the authors' code.
 """
 
 from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig, WaalConfig

@@ -2,7 +2,8 @@
 
 Source: the code of Shui et al. (2020; arXiv:1911.09162). One stage of 80 passes over
 the larger set by SGD with a momentum of 0.3, without weight decay; the critic is
-rewarded for steep slopes, which the paper penalizes (`phases.wasserstein.code_phase`).
+rewarded for steep slopes, which the paper penalizes (`phases.wasserstein.code_phase`);
+in the distance the labeled mean weighs |L| / |U|.
 Ours: the network and its linear classifier, in place of VGG-16 and a hidden layer with
 dropout; BatchNorm's running averages see each image twice a step, not three times.
 """

@@ -43,8 +43,7 @@ def make(
 ) -> Adversary:
     """WAAL's critic: one hidden layer with dropout, on latents.
 
-    Slopes are penalized between labeled and unlabeled latents and at them. The labeled
-    batch weighs |L| / |U|, as its images are repeated so much more often.
+    Slopes are penalized between labeled and unlabeled latents and at them.
 
     Args:
       network: whose latents it sees.
@@ -70,7 +69,6 @@ def make(
         Critic(settings.hidden, settings.output),
         mixtures=infuse is not None,
         dropout=waal.dropout,
-        by_count=True,
         penalize_ends=True,
     )
 
@@ -82,7 +80,10 @@ def make_of_code(
     waal: WaalConfig,
     waal_code: WaalCodeConfig,
 ) -> Adversary:
-    """The same with the code's optimizers and its two-sided penalty."""
+    """The same with the code's optimizers, its two-sided penalty and its gamma.
+
+    The labeled batch weighs |L| / |U|, as its images are repeated so much more often.
+    """
     plain = dataclasses.replace(train, momentum=waal_code.momentum, weight_decay=0.0)
     da = AlignConfig(
         batch_size=waal_code.batch_size,
@@ -91,7 +92,7 @@ def make_of_code(
         penalty_sides="two",
     )
     sgd = optimizer.sgd(waal_code.momentum, 0.0)
-    return make(network, plain, da, gmm, waal)._replace(optimizer=sgd)
+    return make(network, plain, da, gmm, waal)._replace(optimizer=sgd, by_count=True)
 
 
 def code_phase(adversary: Adversary, epochs: int) -> Phase:

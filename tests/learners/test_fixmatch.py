@@ -6,6 +6,7 @@ import tiny
 
 from gmmal_jax import assembly
 from gmmal_jax.config import FixMatchConfig, TrainConfig
+from gmmal_jax.errors import UserError
 from gmmal_jax.learners import fixmatch
 from gmmal_jax.testing import worlds
 from gmmal_jax.types import Outputs
@@ -51,3 +52,8 @@ def test_any_query_goes_with_it():
     method = assembly.make(tiny.network(), tiny.config(learn="fixmatch", query="gmm"))
     names = [phase.name for phase in method.learner.phases]
     assert names == ["semi_supervised", "critic"]
+
+
+def test_a_query_that_brings_a_loss_of_stage_1_is_refused():
+    with pytest.raises(UserError, match="--learn fixmatch takes no loss"):
+        assembly.make(tiny.network(), tiny.config(learn="fixmatch", query="ta_vaal"))

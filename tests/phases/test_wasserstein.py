@@ -146,7 +146,7 @@ def penalties(made, step):
 
 def test_steep_slopes_are_penalized():
     """Elsewhere the sign is wrong, and a bounded critic hides it."""
-    made = adversary()._replace(dropout=0.0, by_count=False)
+    made = adversary()._replace(dropout=0.0)
     fresh = jax.jit(lambda: adversaries.init(made, jax.random.key(0)))()
 
     def step(params):
@@ -201,7 +201,8 @@ def test_a_critic_that_rests_half_its_units_tells_two_gaussians_apart():
 
 @pytest.mark.parametrize("counts", [(30, 120), (120, 30)])
 def test_the_labeled_batch_weighs_as_many_images_as_there_are(counts):
-    made = adversary()._replace(dropout=0.0)
+    """In the code's form."""
+    made = adversary(wasserstein.make_of_code)._replace(dropout=0.0)
 
     def run(params):
         key = jax.random.key(0)

@@ -31,8 +31,7 @@ def slopes(params, points):
     return np.sqrt(np.sum(gradient**2, axis=1))
 
 
-def distance(params, labeled, unlabeled, kept=(1.0, 1.0)):
-    gamma = COUNTS[0] / COUNTS[1]
+def distance(params, labeled, unlabeled, kept=(1.0, 1.0), gamma=1.0):
     return np.mean(critic(params, unlabeled, kept[1])) - gamma * np.mean(
         critic(params, labeled, kept[0])
     )
@@ -52,7 +51,7 @@ def paper_loss(params, labeled, unlabeled, mix, kept):
 
 def code_loss(params, labeled, unlabeled, mix):
     """The code's, without dropout: the penalty has the sign of the distance."""
-    gap = distance(params, labeled, unlabeled)
+    gap = distance(params, labeled, unlabeled, gamma=COUNTS[0] / COUNTS[1])
     return -ALPHA * gap - ALPHA * 2 * penalty(params, labeled, unlabeled, mix, "two")
 
 
