@@ -13,12 +13,11 @@ from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
 
-_PUBLISHED = CBALConfig()
 _WEIGHTS = {"entropy": (0.6, 2.0), "kcenter": (5.0, 50.0)}
 """For 10 and for 100 classes."""
 
 
-def make(cbal: CBALConfig = _PUBLISHED) -> Strategy:
+def make(cbal: CBALConfig) -> Strategy:
     """Entropy, or distance from what is labeled, traded for balance of the classes.
 
     A query as a whole has a cost: what its rows are worth, with a minus, plus a weight

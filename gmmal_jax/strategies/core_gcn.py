@@ -13,10 +13,9 @@ from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
 
 _NEEDS = frozenset({"latents"})
-_PUBLISHED = CoreGCNConfig()
 
 
-def make(core_gcn: CoreGCNConfig = _PUBLISHED) -> Strategy:
+def make(core_gcn: CoreGCNConfig) -> Strategy:
     """Greedy k-center in the hidden layer of a graph network.
 
     The network learns, in each query anew, to tell labeled rows from the candidates on
@@ -36,7 +35,7 @@ def make(core_gcn: CoreGCNConfig = _PUBLISHED) -> Strategy:
     return Strategy("core_gcn", frozenset(), select=Selector(_NEEDS, select))
 
 
-def uncertain(core_gcn: CoreGCNConfig = _PUBLISHED) -> Strategy:
+def uncertain(core_gcn: CoreGCNConfig) -> Strategy:
     """Rows whose probability of being labeled is nearest to a small margin.
 
     The network is that of `make`. A row's probability depends on all rows of the graph,

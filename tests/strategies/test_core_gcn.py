@@ -1,5 +1,6 @@
 """CoreGCN: cases checked by hand, and a float64 reading of its equations."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -18,9 +19,9 @@ KEY = jax.random.key(0)
 BUDGET = 20
 """Of most tests, as each number is compiled for."""
 MAKERS = {
-    "core_gcn": core_gcn.make,
+    "core_gcn": functools.partial(core_gcn.make, CoreGCNConfig()),
     "core_gcn_code": core_gcn.code,
-    "uncertain_gcn": core_gcn.uncertain,
+    "uncertain_gcn": functools.partial(core_gcn.uncertain, CoreGCNConfig()),
 }
 every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 REFERENCE = np.load(Path(__file__).parents[1] / "reference/core_gcn.npz")
@@ -180,7 +181,11 @@ def test_the_network_learns_what_is_labeled():
 def test_core_gcn_asks_where_nothing_is_labeled():
     latents, labeled, group = two_groups()
     for seed in range(3):
-        rows = chosen(core_gcn.make(), view(latents, labeled), key=jax.random.key(seed))
+        rows = chosen(
+            core_gcn.make(CoreGCNConfig()),
+            view(latents, labeled),
+            key=jax.random.key(seed),
+        )
         assert group[rows[0]] == 1
 
 
