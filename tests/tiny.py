@@ -15,33 +15,36 @@ from gmmal_jax.testing.worlds import (
 )
 from gmmal_jax.types import PoolView
 
-GAME = {"steps": 2, "batch_size": 10, "width": 2, "latent_size": 3, "hidden": (8,)}
+SMALL = {
+    "data.class_cap": 40,
+    "width": 2,
+    "cycles": 3,
+    "train.steps": 4,
+    "train.chunk_steps": 2,
+    "train.batch_size": 10,
+    "reg.subset_size": 20,
+    "da.steps": 4,
+    "da.refit_every": 2,
+    "da.batch_size": 10,
+    "da.hidden": (16,),
+    "gmm.em_iters": 3,
+}
+_GAME = {"steps": 2, "batch_size": 10, "width": 2, "latent_size": 3, "hidden": (8,)}
+OWN = {
+    "waal.hidden": 8,
+    "waal_code.epochs": 1,
+    **{
+        f"{method}.{name}": value
+        for method in ("vaal", "ta_vaal")
+        for name, value in _GAME.items()
+    },
+}
+"""Of methods' own groups."""
 
 
 def config(**changes):
     """400 digits, a network of width 2, a handful of steps."""
-    small = {
-        "data.class_cap": 40,
-        "width": 2,
-        "cycles": 3,
-        "train.steps": 4,
-        "train.chunk_steps": 2,
-        "train.batch_size": 10,
-        "reg.subset_size": 20,
-        "da.steps": 4,
-        "da.refit_every": 2,
-        "da.batch_size": 10,
-        "da.hidden": (16,),
-        "gmm.em_iters": 3,
-        "waal.hidden": 8,
-        "waal_code.epochs": 1,
-        **{
-            f"{method}.{name}": value
-            for method in ("vaal", "ta_vaal")
-            for name, value in GAME.items()
-        },
-    }
-    return configs.replace(preset("digits"), **(small | changes))
+    return configs.replace(preset("digits"), **(SMALL | OWN | changes))
 
 
 def made(factory, settings, own_network=None):

@@ -34,5 +34,5 @@ class CoreGCNConfig(Checked):
     weight_decay: AtLeastZero = 5e-4
     """The weight decay, added to the gradient."""
     margin: Factor = 0.1
-    """uncertain_gcn asks for rows whose probability of being labeled is nearest to
-    this."""
+    """The probability of being labeled that uncertain_gcn asks for: rows that are
+    nearest to it come first."""

@@ -31,7 +31,8 @@ def test_no_option_means_the_digits_preset():
 
 def test_options_reach_every_nested_field():
     config = cli.parse_run([*TINY, "--seeds", "3", "4", "--query", "entropy"])
-    assert config == tiny.config(cycles=2, seeds=(3, 4), query="entropy")
+    wanted = tiny.SMALL | {"cycles": 2, "seeds": (3, 4), "query": "entropy"}
+    assert config == configs.replace(preset("digits"), **wanted)
 
 
 def test_options_win_over_a_saved_file(tmp_path):
