@@ -268,7 +268,12 @@ def test_other_data_at_resume_is_refused(tmp_path, whole):
 
 def test_config_round_trip(whole):
     saved = run_folder.read_config(whole[0])["config"]
-    assert configs.from_dict(saved) == tiny.config()
+    assert {"reg", "da", "gmm"} <= saved.keys() and "vaal" not in saved
+    again, wanted = (
+        configs.to_dict(each, saved.keys())
+        for each in (configs.from_dict(saved), tiny.config())
+    )
+    assert again == wanted
 
 
 def test_checkpoints_of_a_running_cycle_are_few(tmp_path):

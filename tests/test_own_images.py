@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny
 from test_cli import TINY
-from test_loop import Quiet
 
 import gmmal_jax
 from gmmal_jax import bind
@@ -45,7 +44,7 @@ def execute(dataset, folder):
         dataset=dataset, cycles=2, initial=10, budget=10, method="entropy",
         reference="none",
     )  # fmt: skip
-    gmmal_jax.run(config, folder, Quiet(), num_devices=1)
+    gmmal_jax.run(config, folder, tiny.Quiet(), num_devices=1)
 
 
 def test_equal_rows_give_equal_tables_and_changed_data_is_noticed(pictures, capsys):

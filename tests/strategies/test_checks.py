@@ -7,13 +7,14 @@ import pytest
 import tiny
 from test_every_strategy import MAKERS
 
-from gmmal_jax import methods
+from gmmal_jax import assembly, methods
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
-from gmmal_jax.learners import reg_da
+from gmmal_jax.phases.base import check_learner
 from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.storage import records
 from gmmal_jax.strategies import base, checks
+from gmmal_jax.testing import worlds
 from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, NUM_ROWS, restrict, view
 
 ASK = Ask(BUDGET, NUM_CLASSES, SelectConfig())
@@ -64,13 +65,11 @@ def test_a_score_that_would_overwrite_the_record(name):
 
 @pytest.mark.parametrize("name", methods.STRATEGIES)
 def test_ours_pass_from_the_shapes_of_a_learners_readout(name):
-    learner = tiny.made(reg_da.make, tiny.config())
-    state = jax.eval_shape(learner.init, jax.random.key(0), None)
-    images = jax.ShapeDtypeStruct((7, tiny.SIZE, tiny.SIZE, 1), np.uint8)
-    columns = jax.eval_shape(learner.readout, state, images)
-    columns["predicted_loss"] = columns["critic"]  # another learner's, as long
-    head = jax.eval_shape(learner.head, state)
-    base.check_scores(MAKERS[name](), base.abstract_view(columns, head))
+    entries = methods.METHODS.items()
+    method = next(method for method, entry in entries if entry.query == name)
+    made = assembly.make(tiny.network(), tiny.config(method=method))
+    promised = check_learner(made.learner, worlds.IMAGE_SHAPE)
+    base.check_scores(MAKERS[name](), base.abstract_view(*promised))
 
 
 def test_every_column_of_a_querys_record_is_reserved():
