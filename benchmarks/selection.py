@@ -42,10 +42,10 @@ _LONG, _LONGEST = 4.0, 30.0
 NOTE = (
     "x: the peer's seconds over ours; medians, compilation apart, a call of more than "
     "4 s made once, one of more than 30 s with its compilation. Limit: products or "
-    "reads that the work has to do, whichever takes longer at the largest rate of sgemm "
-    "and the read bandwidth measured in the same process. MB: the most that the first "
-    "call takes beyond what the process holds before it, compiling included; the peer's "
-    "comes second and may reuse some."
+    "reads that the work has to do, whichever takes longer at the largest rate of "
+    "sgemm and the read bandwidth measured in the same process. MB: the most that the "
+    "first call takes beyond what the process holds before it, compiling included; the "
+    "peer's comes second and may reuse some."
 )
 
 
