@@ -410,10 +410,28 @@ def configure(options: Mapping[str, object], names: Sequence[str] = ()) -> Confi
     Raises:
       UserError: an unknown name or an impossible value.
     """
-    parts = ("dataset", "method", "learn", "query", "model")
-    config = configs.replace(Config(), **{k: options[k] for k in parts if k in options})
+    config = _with_parts(Config(), options)
     chosen = presets.changes(config.dataset) | _changes(config)
     return configs.replace(config, **(chosen | preset(config, names) | dict(options)))
+
+
+def changed(
+    config: Config, options: Mapping[str, object], names: Sequence[str] = ()
+) -> Config:
+    """A configuration with presets by name and, over them, options.
+
+    Args:
+      config: such as that of an earlier run.
+      options: dotted field -> value.
+      names: of presets, see `preset`.
+
+    Raises:
+      UserError: an unknown name or an impossible value.
+    """
+    found = preset(_with_parts(config, options), names)
+    after = configs.replace(config, **(found | dict(options)))
+    resolve(after)
+    return after
 
 
 def reference(config: Config) -> Config:
@@ -483,6 +501,12 @@ def versions(config: Config) -> dict[str, str]:
 def names() -> list[str]:
     """Every method: ours, then those of installed packages."""
     return plugins.names(GROUP, METHODS)
+
+
+def _with_parts(config: Config, options: Mapping[str, object]) -> Config:
+    """With those options that say what presets there are."""
+    parts = ("dataset", "method", "learn", "query", "model")
+    return configs.replace(config, **{k: options[k] for k in parts if k in options})
 
 
 def _changes(config: Config) -> dict[str, object]:

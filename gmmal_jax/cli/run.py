@@ -46,10 +46,7 @@ def configuration(given: Given) -> Config:
     file = parser.one(given, "config")
     if file is None:
         return methods.configure({"dataset": DEFAULT_DATASET} | values, names)
-    saved = replace(_read_config(Path(file)), **values)
-    config = replace(saved, **(methods.preset(saved, names) | values))
-    methods.resolve(config)
-    return config
+    return methods.changed(_read_config(Path(file)), values, names)
 
 
 def _read_config(path: Path) -> Config:

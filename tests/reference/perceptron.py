@@ -41,7 +41,7 @@ def wide(params):
     return {name: np.float64(values) for name, values in params.items()}
 
 
-def gradients(loss, params):
+def gradients(loss, params, step=STEP):
     """Of a loss of a dict of float64 arrays, by central differences."""
     found = {}
     for name, values in params.items():
@@ -50,7 +50,7 @@ def gradients(loss, params):
             ends = []
             for sign in (1, -1):
                 moved = values.copy()
-                moved[place] += sign * STEP
+                moved[place] += sign * step
                 ends.append(loss(params | {name: moved}))
-            found[name][place] = (ends[0] - ends[1]) / (2 * STEP)
+            found[name][place] = (ends[0] - ends[1]) / (2 * step)
     return found

@@ -6,6 +6,7 @@
 from pathlib import Path
 
 import numpy as np
+from perceptron import gradients
 
 ROWS, LATENT, HIDDEN, CLASSES, BUDGET = 6, 5, 7, 4, 5
 COUNTS = (30, 120)
@@ -59,21 +60,6 @@ def network_term(params, labeled, unlabeled, kept):
     return ALPHA * distance(params, labeled, unlabeled, kept)
 
 
-def gradients(loss, arrays):
-    """Of a loss of a dict of float64 arrays, by central differences."""
-    found = {}
-    for name, values in arrays.items():
-        found[name] = np.zeros_like(values)
-        for place in np.ndindex(values.shape):
-            ends = []
-            for sign in (1, -1):
-                moved = values.copy()
-                moved[place] += sign * STEP
-                ends.append(loss(arrays | {name: moved}))
-            found[name][place] = (ends[0] - ends[1]) / (2 * STEP)
-    return found
-
-
 def query(logits, looks_unlabeled):
     """Rows of the smallest score, and the scores."""
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -114,12 +100,12 @@ def main():
     }
     for kind, loss in losses.items():
         out[f"{kind}_loss"] = loss(params)
-        out |= {f"{kind}_{k}": v for k, v in gradients(loss, params).items()}
+        out |= {f"{kind}_{k}": v for k, v in gradients(loss, params, STEP).items()}
     for sides in ("one", "two"):
         out[f"penalty_{sides}"] = penalty(params, labeled, unlabeled, mix, sides)
     pair = {"labeled": labeled, "unlabeled": unlabeled}
     out["term"] = network_term(params, **pair, kept=kept)
-    term = gradients(lambda p: network_term(params, **p, kept=kept), pair)
+    term = gradients(lambda p: network_term(params, **p, kept=kept), pair, STEP)
     out |= {f"term_{name}": values for name, values in term.items()}
     logits = np.float32(8 * rng.normal(size=(40, CLASSES)))
     looks = np.float32(rng.uniform(size=40))
