@@ -44,7 +44,7 @@ def _run(results: Path, folder: Path, core: int) -> None:
         if (job.world, job.arm, str(seed)) in done:
             continue
         own = folder / f"seed-{seed}"
-        (rows,) = work.run_all([job], own, None, [core])
+        (rows,) = work.run_all([job], own, None, [core], folder / "compiled")
         tables.save(results, [*tables.load(results), *rows])
         environment = json.dumps(environment_of(job, own), indent=2)
         files.write_atomic(results.with_name(check.ENVIRONMENT.name), environment)

@@ -54,9 +54,20 @@ class Job(NamedTuple):
 
 
 def run_all(
-    jobs: Sequence[Job], work: Path, data_dir: str | None, cores: Sequence[int]
+    jobs: Sequence[Job],
+    work: Path,
+    data_dir: str | None,
+    cores: Sequence[int],
+    compiled: Path | None = None,
 ) -> Iterator[list[tables.Row]]:
     """Run jobs, as many at once as there are cores; what is done is not done again.
+
+    Args:
+      jobs: what to run.
+      work: where the runs lie.
+      data_dir: of prepared TFDS data sets.
+      cores: the processes are pinned to.
+      compiled: the folder of compiled programs. None: one in `work`.
 
     Yields:
       Each job's rows, in the order of the jobs.
@@ -74,7 +85,7 @@ def run_all(
         core = free.get()
         try:
             if not (job.folder(work) / ROWS).exists():
-                _in_own_process(job, work, core)
+                _in_own_process(job, work, core, compiled or work / "compiled")
         finally:
             free.put(core)
         return tables.load(job.folder(work) / ROWS)
@@ -83,14 +94,14 @@ def run_all(
         yield from pool.map(finish, jobs)
 
 
-def _in_own_process(job: Job, work: Path, core: int) -> None:
+def _in_own_process(job: Job, work: Path, core: int, compiled: Path) -> None:
     folder = job.folder(work)
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "experiments.first_check.job"]
     arguments = [json.dumps(job), str(work), str(core)]
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(work / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
     }
     with (folder / "log.txt").open("w") as log:
         ended = subprocess.run(
