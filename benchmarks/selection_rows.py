@@ -163,7 +163,7 @@ def _four_ds() -> Contest:
     import jax
     import jax.numpy as jnp
 
-    from gmmal_jax.strategies import four_ds
+    from gmmal_jax.strategies import four_ds, judged as terms
     from gmmal_jax.types import Mixture
 
     view = pool(*SMALL)
@@ -180,7 +180,7 @@ def _four_ds() -> Contest:
 
     @jax.jit
     def choose(z: jax.Array, mixture: Mixture) -> jax.Array:
-        judged = four_ds.judge(z, labels, free, mixture, 10)
+        judged = terms.judge(z, labels, free, mixture, 10)
         return four_ds.greedy(judged, free, free, 0.5, BUDGET)
 
     theirs = functools.partial(peers.four_ds, view, BUDGET, mixture)

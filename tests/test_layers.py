@@ -44,14 +44,14 @@ EDGE = {"cli", "report"}
 EDGE_ONLY = {"time", "rich", "matplotlib", "sklearn"}
 CLOCKS = {"storage/saver.py": {"time"}, "mixtures/sklearn.py": {"sklearn"}}
 WHOLE = {
-    "config", "cli", "__init__.py", "methods.py", "assembly.py", "bind.py",
+    "config", "cli", "__init__.py", "methods", "assembly.py", "bind.py",
     "loop.py",  # hands it on to bind
     "storage/run_folder.py", "report/load.py",  # write and read it
 }  # fmt: skip
 METHOD_FILES = {
     "learners": set(methods.LEARNERS),
     "strategies": {path.stem for path in (ROOT / "strategies").glob("*.py")}
-    - {"__init__", "base", "checks", "mixing", "scores"},
+    - {"__init__", "base", "checks", "judged", "mixing", "scores"},
 }
 
 

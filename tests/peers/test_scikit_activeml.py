@@ -14,7 +14,15 @@ from sklearn.neighbors import NearestNeighbors
 from gmmal_jax import selection
 from gmmal_jax.config import ProbCoverConfig, SelectConfig
 from gmmal_jax.selection import Ask
-from gmmal_jax.strategies import badge, base, coreset, four_ds, probcover, typiclust
+from gmmal_jax.strategies import (
+    badge,
+    base,
+    coreset,
+    four_ds,
+    judged as terms,
+    probcover,
+    typiclust,
+)
 from gmmal_jax.types import Mixture, PoolView
 
 peer = pytest.importorskip(
@@ -278,7 +286,7 @@ class TestFourDs:
     def judged(self, pool, mixture):
         labels, free = jnp.asarray(pool.labels), jnp.asarray(pool.candidates)
         latents = jnp.asarray(pool.columns["latents"])
-        return four_ds.judge(latents, labels, free, mixture, CLASSES), free
+        return terms.judge(latents, labels, free, mixture, CLASSES), free
 
     def bound(self, pool, mixture):
         """Log-densities in float32 err by their products' sizes; terms are their
@@ -297,17 +305,17 @@ class TestFourDs:
         ours, free = self.judged(pool, mixture)
         least = jnp.min(jnp.where(free, ours.density, 1.0))
         weight = jnp.float32(min(0.05 * (self.BUDGET - 1), 0.5))
-        first = four_ds.first_weights(ours, free)
-        later = four_ds.later_weights(ours, free, weight)
+        first = terms.first_weights(ours, free)
+        later = terms.later_weights(ours, free, weight)
         held, density = np.zeros(6), 0.0
         left = pool.candidates.copy()
         for i, pick in enumerate(picks):
             weights, after = (first, 1) if i == 0 else (later, self.BUDGET + 1)
             number = ours.num_labeled + after
             room = ours.weights - (ours.held + held.astype(np.float32)) / number
-            gap = four_ds.no_gap(ours.responsibilities)
-            lacks, _ = four_ds.lacking(ours.responsibilities, room, 1 / number, gap)
-            found = four_ds.utility(ours, weights, least, jnp.float32(density), lacks)
+            gap = terms.no_gap(ours.responsibilities)
+            lacks, _ = terms.lacking(ours.responsibilities, room, 1 / number, gap)
+            found = terms.utility(ours, weights, least, jnp.float32(density), lacks)
             np.testing.assert_allclose(
                 np.asarray(found)[left], utilities[i][left],
                 atol=self.bound(pool, mixture), err_msg=f"before pick {i}",

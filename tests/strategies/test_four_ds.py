@@ -7,7 +7,7 @@ import pytest
 
 from gmmal_jax.config import FourDsConfig, SelectConfig
 from gmmal_jax.selection import Ask
-from gmmal_jax.strategies import base, four_ds
+from gmmal_jax.strategies import base, four_ds, judged as terms
 from gmmal_jax.testing.strategies import NUM_CLASSES, view
 from gmmal_jax.types import Mixture
 
@@ -22,7 +22,7 @@ DENSITY = np.log(np.exp(-((Z + 1) ** 2) / 2) + np.exp(-((Z - 1) ** 2) / 2))
 
 
 def judged(labels=LABELS, latents=LATENTS, classes=2):
-    return four_ds.judge(latents, labels, CANDIDATES, MIXTURE, classes)
+    return terms.judge(latents, labels, CANDIDATES, MIXTURE, classes)
 
 
 def scaled(values):
@@ -49,17 +49,17 @@ def test_weights_by_hand():
     two = judged(LABELS.at[1].set(1))
     # Two labels, mirrored: their responsibilities are spread as the weights are.
     candidates = np.array([False, False, True, True, True])
-    first = four_ds.first_weights(two, jnp.asarray(candidates))
+    first = terms.first_weights(two, jnp.asarray(candidates))
     error, density = np.asarray(two.error), np.asarray(two.density)
     expected = (error * density)[candidates].mean()
     np.testing.assert_allclose(first, [expected, 1 - expected, 0, 0], atol=1e-6)
-    later = four_ds.later_weights(two, jnp.asarray(candidates), jnp.float32(0.2))
+    later = terms.later_weights(two, jnp.asarray(candidates), jnp.float32(0.2))
     certain = 1 - error[candidates].mean()
     np.testing.assert_allclose(
         later, [0.8 * certain, 0.8 * (1 - certain), 0, 0.2], atol=1e-6
     )
     # One label: the second component lacks what the first has too much.
-    alone = four_ds.first_weights(judged(), CANDIDATES)
+    alone = terms.first_weights(judged(), CANDIDATES)
     lack = 2 * (0.5 - SECOND[0])
     np.testing.assert_allclose(alone.distribution, lack, atol=1e-6)
     np.testing.assert_allclose(sum(alone), 1, atol=1e-6)
@@ -68,15 +68,15 @@ def test_weights_by_hand():
 def test_without_a_label_the_classes_are_equally_likely():
     none = judged(jnp.full(5, -1))
     np.testing.assert_allclose(none.error, 0.5, atol=1e-6)
-    assert four_ds.first_weights(none, CANDIDATES).distribution == 1
+    assert terms.first_weights(none, CANDIDATES).distribution == 1
 
 
 def test_distribution_asks_where_labels_are_missing():
     """One label of two: a row at its mirror image makes up for it."""
     found = judged()
     room = found.weights - found.held / 2
-    gap = four_ds.no_gap(found.responsibilities)
-    lacks, _ = four_ds.lacking(found.responsibilities, room, jnp.float32(0.5), gap)
+    gap = terms.no_gap(found.responsibilities)
+    lacks, _ = terms.lacking(found.responsibilities, room, jnp.float32(0.5), gap)
     shares = (np.stack([1 - SECOND, SECOND]) + [[1 - SECOND[0]], [SECOND[0]]]) / 2
     expected = np.maximum(0.5 - shares, 0).sum(axis=0)
     np.testing.assert_allclose(lacks, expected, atol=1e-6)
@@ -88,7 +88,7 @@ def test_what_components_lack_is_kept_up_to_date():
     rng = np.random.default_rng(0)
     own = rng.dirichlet(np.full(6, 0.3), size=40).T.astype(np.float32)
     room, part = rng.dirichlet(np.ones(6)).astype(np.float32), np.float32(0.04)
-    gap, step = four_ds.no_gap(jnp.asarray(own)), jax.jit(four_ds.lacking)
+    gap, step = terms.no_gap(jnp.asarray(own)), jax.jit(terms.lacking)
     for row in range(30):
         lacks, gap = step(jnp.asarray(own), jnp.asarray(room), part, gap)
         expected = np.maximum(room[:, None] - part * own, 0).sum(axis=0)
@@ -98,9 +98,9 @@ def test_what_components_lack_is_kept_up_to_date():
 
 
 def test_diversity_is_the_scaled_logarithm_of_densities():
-    only = four_ds.Weights(*jnp.array([0.0, 0.0, 0.0, 1.0]))
+    only = terms.Weights(*jnp.array([0.0, 0.0, 0.0, 1.0]))
     found, density = judged(), scaled(DENSITY)
-    found = four_ds.utility(
+    found = terms.utility(
         found, only, jnp.float32(density[1:].min()), jnp.float32(0.7), jnp.zeros(5)
     )
     minus = -np.log(density + 0.7)[1:]
@@ -111,7 +111,7 @@ def test_diversity_is_the_scaled_logarithm_of_densities():
 def test_far_rows_have_posteriors_of_the_only_component_with_labels():
     """Its responsibility is exp(-2,000): 0 in float32, but its logarithm is not."""
     far = LATENTS.at[4].set(1000.0)
-    found = four_ds.judge(far, LABELS, CANDIDATES, MIXTURE, 2)
+    found = terms.judge(far, LABELS, CANDIDATES, MIXTURE, 2)
     np.testing.assert_allclose(found.error, 0, atol=1e-6)
 
 
