@@ -35,7 +35,10 @@ from gmmal_jax.config.queries import (
     ProbCoverConfig as ProbCoverConfig,
 )
 from gmmal_jax.config.run import CheckpointConfig as CheckpointConfig, Config as Config
-from gmmal_jax.config.selection import SelectConfig as SelectConfig
+from gmmal_jax.config.selection import (
+    FuseConfig as FuseConfig,
+    SelectConfig as SelectConfig,
+)
 from gmmal_jax.config.semi_supervised import (
     FixMatchConfig as FixMatchConfig,
     PseudoLabelConfig as PseudoLabelConfig,

@@ -27,7 +27,7 @@ from gmmal_jax.config.queries import (
     DropQueryConfig,
     ProbCoverConfig,
 )
-from gmmal_jax.config.selection import SelectConfig
+from gmmal_jax.config.selection import FuseConfig, SelectConfig
 from gmmal_jax.config.semi_supervised import FixMatchConfig, PseudoLabelConfig
 from gmmal_jax.config.training import AlignConfig, RegConfig, TrainConfig
 
@@ -113,6 +113,7 @@ class Config(Checked):
     dropquery: DropQueryConfig = field(default_factory=DropQueryConfig)
     fixmatch: FixMatchConfig = field(default_factory=FixMatchConfig)
     four_ds: FourDsConfig = field(default_factory=FourDsConfig)
+    fuse: FuseConfig = field(default_factory=FuseConfig)
     probcover: ProbCoverConfig = field(default_factory=ProbCoverConfig)
     pseudo_label: PseudoLabelConfig = field(default_factory=PseudoLabelConfig)
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)

@@ -21,7 +21,7 @@ from gmmal_jax.selection.k_means import (
     lloyd,
 )
 from gmmal_jax.selection.quota import Quota, quotas
-from gmmal_jax.selection.ranks import random_order, rank, top_k
+from gmmal_jax.selection.ranks import Fusion, fuse, random_order, rank, top_k
 from gmmal_jax.selection.representatives import representatives
 from gmmal_jax.selection.typicality import typicality
 
@@ -30,6 +30,7 @@ __all__ = [
     "TOP",
     "Ask",
     "Clustering",
+    "Fusion",
     "Pick",
     "Quota",
     "Selector",
@@ -38,6 +39,7 @@ __all__ = [
     "far_draws",
     "far_start",
     "first_of_cluster",
+    "fuse",
     "greedy_cover",
     "k_center_greedy",
     "kmeans",

@@ -1,6 +1,8 @@
 """From scores to an order of rows."""
 
 import functools
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,19 @@ from jaxtyping import Bool, Float, Int, UInt32
 from gmmal_jax.types import Key
 
 Array = jax.Array | np.ndarray
+
+
+class Fusion(NamedTuple):
+    """How several scores become one number.
+
+    Attributes:
+      by: "rank_sum" adds ranks up; "rank_product" multiplies them, counted 1 to m from
+        the least wanted of m rows, and its logarithm is what comes out.
+      weights: one a score, factors or exponents; None: all 1.
+    """
+
+    by: Literal["rank_sum", "rank_product"] = "rank_sum"
+    weights: tuple[float, ...] | None = None
 
 
 @jax.jit
@@ -36,6 +51,27 @@ def rank(values: Float[Array, " n"], mask: Bool[Array, " n"]) -> Float[jax.Array
     up_to = jnp.searchsorted(ordered, values, side="right")
     average = (below + up_to - 1).astype(jnp.float32) / 2
     return jnp.where(mask, average / jnp.maximum(jnp.sum(mask) - 1, 1), 0.0)
+
+
+def fuse(
+    ranks: Sequence[Float[jax.Array, " n"]], mask: Bool[Array, " n"], fusion: Fusion
+) -> Float[jax.Array, " n"]:
+    """One number a row of its ranks in several scores.
+
+    Args:
+      ranks: [n] each, from `rank`.
+      mask: [n], the rows that were ranked.
+      fusion: how.
+
+    Source: eq. 5 adds ranks of equal weight; product and weights are ours, as what a
+    reader asks for (methods of rank aggregation).
+    """
+    if fusion.by == "rank_product":
+        most = jnp.maximum(jnp.sum(mask) - 1, 0)
+        ranks = [jnp.log1p(most * each) for each in ranks]
+    if fusion.weights is not None:
+        ranks = [w * each for w, each in zip(fusion.weights, ranks, strict=True)]
+    return functools.reduce(jnp.add, ranks)
 
 
 def random_order(

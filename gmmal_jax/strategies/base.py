@@ -11,7 +11,7 @@ import numpy as np
 from gmmal_jax import selection
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
-from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Selector
+from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Fusion, Selector
 from gmmal_jax.strategies import checks
 from gmmal_jax.types import Key, PoolView, Query, struct
 
@@ -48,6 +48,7 @@ class Strategy(NamedTuple):
         scores rows.
       needs_head: whether the one or the other looks through `PoolView.head`; learners
         and networks that have none are then refused before anything is trained.
+      fusion: how several scores become one total.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Strategy(NamedTuple):
     score: Score = score_nothing
     select: Selector = TOP
     needs_head: bool = False
+    fusion: Fusion = Fusion()
 
 
 def selector_of(strategy: Strategy, options: SelectConfig) -> Selector:
@@ -140,17 +142,18 @@ def score_pool(
 
     Returns:
       Raw scores and their ranks over the candidates, by name, and the total that rows
-      are ordered by, float32 [n] each. The total is the sum of the ranks where there
-      are several scores, the score itself where there is one, zeros where there are
-      none.
+      are ordered by, float32 [n] each. The total is what `fusion` makes of the ranks
+      where there are several scores, the score itself where there is one, zeros where
+      there are none.
 
     Raises:
       UserError: the score reads or returns what it may not.
 
     Source: eq. 5.
     """
+    seen = _seen(strategy, view)
     scores, ranks, total = jax.device_get(
-        _score(strategy.score, strategy.name, key, _seen(strategy, view))
+        _score(strategy.score, strategy.name, strategy.fusion, key, seen)
     )
     return scores, ranks, total
 
@@ -168,7 +171,8 @@ def check_scores(strategy: Strategy, view: PoolView) -> None:
       UserError: the score reads a column outside its needs; it returns something else
         than a dict of float [n]; one of its names is reserved.
     """
-    traced = functools.partial(_score, strategy.score, strategy.name)
+    of = (strategy.score, strategy.name, strategy.fusion)
+    traced = functools.partial(_score, *of)
     jax.eval_shape(traced, jax.random.key(0), _seen(strategy, view))
 
 
@@ -202,9 +206,9 @@ def _seen(strategy: Strategy, view: PoolView) -> PoolView:
     return checks.with_columns(view, strategy.needs, strategy.name, "Strategy.needs")
 
 
-@functools.partial(jax.jit, static_argnames=("score", "name"))
+@functools.partial(jax.jit, static_argnames=("score", "name", "fusion"))
 def _score(
-    score: Score, name: str, key: Key, view: PoolView
+    score: Score, name: str, fusion: Fusion, key: Key, view: PoolView
 ) -> tuple[Scores, Scores, jax.Array]:
     """Raw scores, their ranks over the candidates, and what rows are ordered by."""
     scores = score(key, view)
@@ -213,5 +217,8 @@ def _score(
     ranks = {name: selection.rank(s, view.candidates) for name, s in scores.items()}
     if not scores:
         return scores, ranks, jnp.zeros(view.ids.shape)
-    fused = ranks if len(ranks) > 1 else scores
-    return scores, ranks, functools.reduce(jnp.add, fused.values())
+    if len(scores) == 1:
+        (total,) = scores.values()
+    else:
+        total = selection.fuse(list(ranks.values()), view.candidates, fusion)
+    return scores, ranks, total
