@@ -96,7 +96,9 @@ def _refuse(
         raise UserError("--query", query, remedy)
 
 
-def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> None:
+def check(
+    method: Method, config: Config, image_shape: tuple[int, ...], dtype: Any
+) -> None:
     """Refuse a method of somebody else that breaks its promises, before any training.
 
     Shapes only, nothing is computed. What stands in our tables is tested already.
@@ -104,7 +106,8 @@ def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> 
     Args:
       method: from `make`.
       config: that it was made of.
-      image_shape: (h, w, ch).
+      image_shape: (h, w, ch), or (d,) of features.
+      dtype: of the images as they are stored.
 
     Raises:
       UserError: see `phases.base.check_learner` and `strategies.base.check_scores`.
@@ -113,7 +116,7 @@ def check(method: Method, config: Config, image_shape: tuple[int, int, int]) -> 
     ours = learn in methods.LEARNERS and query in methods.STRATEGIES
     if ours and config.model in table.NETWORKS:
         return
-    promised = check_learner(method.learner, image_shape)
+    promised = check_learner(method.learner, image_shape, dtype)
     base.check_scores(method.strategy, base.abstract_view(*promised))
 
 

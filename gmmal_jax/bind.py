@@ -1,7 +1,7 @@
 """Data, devices and arms of a run, bound once, when it is started or taken up."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from gmmal_jax import (
 )
 from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits, store
+from gmmal_jax.data.sources import features
 from gmmal_jax.errors import UserError
 from gmmal_jax.phases import network as networks
 from gmmal_jax.storage import files, layout, run_folder
@@ -144,7 +145,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> Opened:
     run_folder.require_packages(saved)
     config = _found_again(run_folder.saved_config(folder, saved), saved)
     try:
-        run = prepare(config, folder, num_devices)
+        run = prepare(config, folder, num_devices, saved["data"].get("remember"))
     except UserError as error:  # nobody has typed the option now
         message = str(error).replace("--dataset: ", "the run's data: ")
         raise UserError(message) from None
@@ -168,19 +169,38 @@ def _found_again(config: Config, saved: dict[str, Any]) -> Config:
 
 def _places(config: Config) -> dict[str, str]:
     places = {"dataset": sources.located(config.dataset)}
-    if config.data_dir is not None:
-        places["data_dir"] = str(Path(config.data_dir).expanduser().absolute())
+    for name in ("data_dir", "labels"):
+        given = getattr(config, name)
+        if given is not None:
+            places[name] = str(Path(given).expanduser().absolute())
     return places
 
 
-def prepare(config: Config, folder: Path, num_devices: int | None = None) -> Run:
+def _loaded(config: Config, remembered: Mapping[str, Any] | None) -> sources.Dataset:
+    given = features.Given(config.labels, config.data.broken, remembered)
+    return sources.load(config.dataset, config.data_dir, config.image_size, given)
+
+
+def prepare(
+    config: Config,
+    folder: Path,
+    num_devices: int | None = None,
+    remembered: Mapping[str, Any] | None = None,
+) -> Run:
     """Bind a run without writing anything.
+
+    Args:
+      config: of the run.
+      folder: of the run.
+      num_devices: None: all.
+      remembered: what an earlier start found out of the data's files, see
+        `sources.features.Given`.
 
     Raises:
       UserError: unusable options or data.
     """
     methods.resolve(config)
-    dataset = sources.load(config.dataset, config.data_dir, config.image_size)
+    dataset = _loaded(config, remembered)
     dataset = _normalized(dataset, config.data)
     config = clipped(config, dataset)
     wanted = wanted_of(config)
@@ -247,7 +267,8 @@ def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.D
         name: str, given: tuple[float, ...] | None, own: tuple[float, ...]
     ) -> tuple[float, ...]:
         if given is not None and len(given) != len(own):
-            remedy = f"name one number a channel: {dataset.name} has {len(own)}"
+            each = "a channel" if dataset.pictures else "a feature"
+            remedy = f"name one number {each}: {dataset.name} has {len(own)}"
             raise UserError(f"--data.{name}", given, remedy)
         return own if given is None else tuple(map(float, given))
 
@@ -275,10 +296,13 @@ def _arm(
             config.data.pad,
             config.data.flip,
             config.train.precision,
+            config.data.dropout,
+            config.data.noise,
         ),
     )
     method = assembly.make(network, config)
-    assembly.check(method, config, dataset.train_images.shape[1:])
+    stored = store.from_array(dataset.train_images)
+    assembly.check(method, config, stored.shape[1:], stored.dtype)
     trainer = train.make_trainer(
         method.learner, mesh, config.train.chunk_steps, num_classes
     )

@@ -16,6 +16,9 @@ tiny_imagenet:DIR   the unpacked tiny-imagenet-200; val/ is the test part
 folder:PATH         PNG and JPEG in a folder a class, or in train/CLASS and test/CLASS
 manifest:FILE       .csv or .jsonl: path, label, and optionally split, group
 npz:PATH            x_train, y_train, x_test, y_test; uint8 images, labels from 0
+features:PATH       what an encoder made of pictures: .npy [rows, features], with
+                    labels.csv (id,label) or labels.npy beside it, or .npz of x_train,
+                    y_train and, if there is a test part, x_test, y_test
 
 and what their presets change of the paper's values"""
 

@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from gmmal_jax.config.checks import Checked, Count, Moment, Pixels, Positive
+from gmmal_jax.config.checks import (
+    AtLeastZero,
+    BelowOne,
+    Checked,
+    Count,
+    Moment,
+    Pixels,
+    Positive,
+)
 
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """How images are normalized, augmented, thinned out and placed."""
+    """How images or features are normalized, varied, thinned out and placed."""
 
     group: ClassVar[str] = "data."
 
@@ -17,9 +25,19 @@ class DataConfig(Checked):
     switches cropping off."""
     flip: bool = True
     """Training images are mirrored at random, left to right."""
+    dropout: BelowOne = 0.0
+    """Features: the share of them that is set to zero in training, at random; the
+    others grow by as much."""
+    noise: AtLeastZero = 0.5
+    """Features: the strong view of fixmatch adds Gaussian noise of so many standard
+    deviations to them."""
+    broken: Literal["refuse", "skip"] = "refuse"
+    """Features: rows that hold NaN or infinite numbers are refused in one line, or
+    skipped: they are neither trained on nor asked."""
     mean: tuple[Moment, ...] | None = None
-    """The mean that is subtracted from pixels in [0, 1], one number a channel. None:
-    the published one of the data set, else that of its training part."""
+    """The mean that is subtracted from pixels in [0, 1], one number a channel, or from
+    features, one number each. None: the published one of the data set, else that of
+    its training part."""
     std: tuple[Positive, ...] | None = None
     """The standard deviation that they are divided by then. None: as for the mean."""
     placement: Literal["auto", "resident", "streamed"] = "auto"

@@ -50,14 +50,17 @@ class Config(Checked):
     """One active-learning run."""
 
     dataset: str = "cifar10"
-    """The data set: digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH or
-    tiny_imagenet:DIR; `gmmal datasets` lists them."""
+    """The data set: digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH,
+    features:PATH or tiny_imagenet:DIR; `gmmal datasets` lists them."""
     data_dir: str | None = None
     """The folder of prepared TFDS data sets. None: TFDS's own default."""
     image_size: Side | None = None
     """Pictures of folder:, manifest: and tiny_imagenet: are brought to squares of so
     many pixels a side: the shorter side is scaled, then the center is cut out. None:
     they stay as they are."""
+    labels: str | None = None
+    """The labels of features:, a .csv with the columns id and label or a .npy of class
+    numbers. None: those within, or labels.csv or labels.npy beside the features."""
     setting: Literal["balanced", "imbalanced", "long_tailed", "mismatch"] = "balanced"
     """The class sizes of the pool. In mismatch they are the data's own, but the first
     labels lack 30 % of the classes."""
@@ -75,11 +78,11 @@ class Config(Checked):
     critic's columns of two mixtures, of labeled and of unlabeled latents. None:
     nothing."""
     model: str = "resnet18"
-    """The task network: small, resnet18, resnet50, the name of an installed package's,
-    or package.module:function."""
+    """The task network: small, resnet18, resnet50, for features linear or mlp, the name
+    of an installed package's, or package.module:function."""
     width: Size | None = None
-    """The channels of the network's first stage. None: the network's own, 16 for small
-    and 64 for the other two."""
+    """The channels of the network's first stage, the hidden units of mlp. None: the
+    network's own, 16 for small, 64 for the other two, 256 for mlp."""
     seeds: tuple[Seed, ...] = (0,)
     """The seeds: the run is done once for each of them."""
     eval: Literal["test", "validation"] = "test"

@@ -13,6 +13,7 @@ from gmmal_jax import keys
 from gmmal_jax.config import DataConfig
 from gmmal_jax.data import class_sizes
 from gmmal_jax.data.sources import Dataset
+from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE
 from gmmal_jax.errors import UserError
 
 VALIDATION_SHARE = 0.2
@@ -90,14 +91,16 @@ def _parts(
     Raises:
       UserError: a class without a row, in the data or under the setting.
     """
-    rows = np.arange(len(dataset.train_labels))
+    _require_labels(wanted, dataset)
+    rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
     if wanted.evaluation == "validation":
         order = keys.rng(seed, "split", 0).permutation(rows)
         cut = round(VALIDATION_SHARE * len(rows))
         evaluation, evaluation_rows = "train", np.sort(order[:cut])
         rows = np.sort(order[cut:])
     else:
-        evaluation, evaluation_rows = "test", np.arange(len(dataset.test_labels))
+        evaluation = "test"
+        evaluation_rows = np.flatnonzero(dataset.test_labels != UNUSABLE)
     labels = dataset.train_labels[rows]
     counts = np.bincount(labels, minlength=len(dataset.class_names))
     if not counts.all():
@@ -111,6 +114,17 @@ def _parts(
     if (sizes < counts).any():
         rows = rows[class_sizes.keep(keys.rng(seed, "split", 1), labels, sizes)]
     return rows, evaluation, evaluation_rows
+
+
+def _require_labels(wanted: Wanted, dataset: Dataset) -> None:
+    """Refuse what only a person could answer, and a test part that is not there."""
+    unknown = int(np.count_nonzero(dataset.train_labels == UNKNOWN))
+    if unknown:
+        remedy = "a run looks up the answers: name a file that has them by --labels"
+        raise UserError(f"{dataset.name}: rows without a label", unknown, remedy)
+    if wanted.evaluation == "test" and not len(dataset.test_labels):
+        remedy = "use --eval validation: a fifth of the rows is set aside for it"
+        raise UserError(f"{dataset.name}: has no test part", None, remedy)
 
 
 def _sizes(wanted: Wanted, counts: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ class Images:
 
     Attributes:
       shape: (n, h, w, ch) of pictures, (n, d) of features.
-      dtype: of the entries: uint8 of pictures, float32 of features.
+      dtype: of the entries: uint8 of pictures, float16 or float32 of features.
       read: rows -> host array, fresh or a view that nobody writes to.
       place: the same rows on the devices, where `parallel.placed` has bound them.
     """
@@ -55,5 +55,12 @@ class Images:
 
 
 def from_array(array: np.ndarray) -> Images:
-    """The rows of an array or a memory map."""
-    return Images(array.shape, array.dtype, array.__getitem__)
+    """The rows of an array or a memory map, float64 and foreign byte orders narrowed.
+
+    A row is converted when it is read: a memory map stays one.
+    """
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 4
+    dtype = np.dtype(np.float32) if wide else array.dtype.newbyteorder("=")
+    if dtype == array.dtype:
+        return Images(array.shape, dtype, array.__getitem__)
+    return Images(array.shape, dtype, lambda rows: array[rows].astype(dtype))

@@ -17,8 +17,8 @@ from flax import nnx
 from gmmal_jax.errors import UserError
 from gmmal_jax.types import Key, ModelState, Outputs, PyTree
 
-Shape = tuple[int, int, int]
-"""Height, width and channels of the images."""
+Shape = tuple[int, ...]
+"""Height, width and channels of the images; (d,) of features."""
 _Options = dict[str, Any]
 _Passed = tuple[Any, PyTree]
 """What a module returned, `Outputs` if all is well, and its running averages."""
@@ -29,7 +29,7 @@ class Architecture(NamedTuple):
 
     Attributes:
       init: (key, image shape) -> fresh weights; called under jit.
-      apply: (state, float32 images [b, h, w, ch], mask [b], *, train, axis_name,
+      apply: (state, float32 images [b, *shape], mask [b], *, train, axis_name,
         groups=1) -> (Outputs, running averages), as `resnet.apply`.
       head: state -> (kernel [d, c], bias [c]) of the linear classifier on the latents;
         None: there is none.

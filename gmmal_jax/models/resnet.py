@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from gmmal_jax.errors import UserError
 from gmmal_jax.models.architecture import Architecture, Shape
 from gmmal_jax.models.convolution import conv2d
 from gmmal_jax.models.normalization import BatchNorm
@@ -135,17 +136,26 @@ def make(name: str, num_classes: int, width: int) -> ResNet:
 
 def small(num_classes: int, width: int, image_shape: Shape) -> Architecture:
     """One basic block a stage, for small images and tests."""
-    return architecture(make("small", num_classes, width))
+    return _for_pictures("small", num_classes, width, image_shape)
 
 
 def resnet18(num_classes: int, width: int, image_shape: Shape) -> Architecture:
     """Two basic blocks a stage."""
-    return architecture(make("resnet18", num_classes, width))
+    return _for_pictures("resnet18", num_classes, width, image_shape)
 
 
 def resnet50(num_classes: int, width: int, image_shape: Shape) -> Architecture:
     """3, 4, 6 and 3 bottlenecks."""
-    return architecture(make("resnet50", num_classes, width))
+    return _for_pictures("resnet50", num_classes, width, image_shape)
+
+
+def _for_pictures(
+    name: str, num_classes: int, width: int, shape: Shape
+) -> Architecture:
+    if len(shape) != 3:
+        remedy = f"it reads pictures, not features {shape}: use linear or mlp"
+        raise UserError("--model", name, remedy)
+    return architecture(make(name, num_classes, width))
 
 
 def architecture(model: ResNet) -> Architecture:
@@ -158,7 +168,7 @@ def architecture(model: ResNet) -> Architecture:
     )
 
 
-def init(model: ResNet, key: Key, image_shape: tuple[int, int, int]) -> ModelState:
+def init(model: ResNet, key: Key, image_shape: Shape) -> ModelState:
     """Fresh weights for images [h, w, ch]; to be called under jit.
 
     Kernels and the classifier's bias are uniform within +-1 / sqrt(fan in), PyTorch's

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     Attributes:
       make: `module:function`, as an entry point names it: (num_classes, width, image
         shape) -> an Architecture, or a Linen module as for `from_linen`.
-      width: channels of the first stage where none is given.
+      width: channels of the first stage, or hidden units, where none is given.
     """
 
     make: str
@@ -31,6 +31,8 @@ NETWORKS = {
     "small": Row("gmmal_jax.models.resnet:small", 16),
     "resnet18": Row("gmmal_jax.models.resnet:resnet18", 64),
     "resnet50": Row("gmmal_jax.models.resnet:resnet50", 64),
+    "linear": Row("gmmal_jax.models.heads:linear", 1),
+    "mlp": Row("gmmal_jax.models.heads:mlp", 256),
 }
 
 
@@ -47,7 +49,7 @@ def load(
     name: str,
     width: int | None,
     num_classes: int,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
 ) -> "Architecture":
     """The architecture behind a name.
 
@@ -55,10 +57,10 @@ def load(
       name: a key of `NETWORKS`, an entry point, or `package.module:make`.
       width: channels of the first stage; None: the network's own.
       num_classes: c.
-      image_shape: (h, w, ch).
+      image_shape: (h, w, ch), or (d,) of features.
 
     Raises:
-      UserError: no such name, or what it makes is no network.
+      UserError: no such name, it reads no such images, or what it makes is no network.
     """
     found: Any = plugins.find(GROUP, name, NETWORKS, OPTION)
     if isinstance(found, Row):

@@ -19,7 +19,7 @@ LOG_VARIANCE_CLIP = 10.0
 _MOST_STAGES = 4
 _he_normal = nn.initializers.he_normal()
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 class Mode(NamedTuple):

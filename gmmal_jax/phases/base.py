@@ -94,8 +94,8 @@ class Learner(NamedTuple):
         kept of the last cycle, None in the first. The task network's weights come
         from `fold_in(key, 0)` in every learner, so all methods start alike.
       phases: in order.
-      readout: (state, uint8 images [b, h, w, ch]) -> columns [b, ...], evaluation
-        mode; row i depends on image i only.
+      readout: (state, images [b, ...] as they are stored) -> columns [b, ...],
+        evaluation mode; row i depends on image i only.
       carry: state -> what the next cycle's `init` sees; None: nothing.
       diagnose: (state, view, held-out columns) -> host numbers of the cycle's end;
         the held-out columns are the readout of the evaluation part. None: nothing.
@@ -153,12 +153,15 @@ class Promised(NamedTuple):
     head: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct] | None
 
 
-def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> Promised:
+def check_learner(
+    learner: Learner, image_shape: tuple[int, ...], dtype: Any = jnp.uint8
+) -> Promised:
     """Refuse a learner that does not keep its promises; shapes only, nothing runs.
 
     Args:
       learner: anybody's.
-      image_shape: (h, w, ch) of the images it is to read.
+      image_shape: (h, w, ch) of the images it is to read, (d,) of features.
+      dtype: of these as they are stored.
 
     Raises:
       UserError: columns that `gives` and the readout disagree about, or that have not
@@ -172,7 +175,7 @@ def check_learner(learner: Learner, image_shape: tuple[int, int, int]) -> Promis
     if not hasattr(state, "model"):
         remedy = "give it a field or property model, the task network's ModelState"
         raise UserError("state of Learner.init", type(state).__name__, remedy)
-    images = struct((rows, *image_shape), jnp.uint8)
+    images = struct((rows, *image_shape), dtype)
     columns = jax.eval_shape(learner.readout, state, images)
     if learner.gives != columns.keys():
         remedy = f"its readout returns {', '.join(sorted(columns))}: name the same"

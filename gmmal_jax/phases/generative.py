@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from gmmal_jax.config import TaVaalConfig, VaalConfig
 from gmmal_jax.config.generative import STREAM_PASSES, STREAM_ROWS
+from gmmal_jax.errors import UserError
 from gmmal_jax.models import vae
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import diagnosis, vae_game
@@ -78,7 +79,13 @@ def make(
       column: name of what it gives: minus the discriminator's logit, which is high
         where an image looks unlabeled.
       tell: what else the networks are told.
+
+    Raises:
+      UserError: the network reads features, and the VAE pictures.
     """
+    if len(network.image_shape) != 3:
+        remedy = "its VAE is for pictures, not for features; choose another method"
+        raise UserError("--method", name, remedy)
     decoder, discriminator = tell.sizes
     game = Game(
         settings,

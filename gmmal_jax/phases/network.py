@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from gmmal_jax.data import augment
+from gmmal_jax.data import augment, perturb
 from gmmal_jax.devices import total
 from gmmal_jax.errors import UserError
 from gmmal_jax.models import table
@@ -17,23 +17,27 @@ from gmmal_jax.types import AXIS, Batch, Key, ModelState, Outputs, PyTree
 
 
 class ImageForm(NamedTuple):
-    """The images that a network reads, and how they are prepared for it.
+    """The images or features that a network reads, and how they are prepared for it.
 
     Attributes:
-      shape: (h, w, ch).
-      mean: [ch], see `augment.normalize`.
-      std: [ch].
-      pad: see `augment.crop_and_flip`.
+      shape: (h, w, ch) of pictures, (d,) of features.
+      mean: [ch], see `augment.normalize`, or [d], see `perturb.standardize`.
+      std: likewise.
+      pad: of pictures, see `augment.crop_and_flip`.
       flip: likewise.
       precision: of images and feature maps, "float32" or "bf16"; see `resnet.ResNet`.
+      dropout: of features, see `perturb.drop`.
+      noise: of features' strong view, see `perturb.blur`.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     pad: int = 0
     flip: bool = False
     precision: str = "float32"
+    dropout: float = 0.0
+    noise: float = 0.0
 
 
 class Network(NamedTuple):
@@ -41,17 +45,17 @@ class Network(NamedTuple):
 
     Attributes:
       init: key -> ModelState; draws from `fold_in(key, 0)`.
-      augmented: (key, batch) -> float32 images [b, h, w, ch] of this device's rows.
-      strongly_augmented: likewise, by `augment.strong`.
+      augmented: (key, batch) -> float32 images [b, *image_shape] of this device's rows.
+      strongly_augmented: likewise, by `augment.strong`, or with noise on features.
       train: (state, images, mask, groups=1) -> (Outputs, running averages): batch
         statistics over the global batch; `groups` as in `BatchNorm`.
       predict: (state, float32 images) -> Outputs by the running averages.
-      normalized: uint8 images -> float32 images, not augmented.
+      normalized: images as they are stored -> float32 images, not augmented.
       head: state -> (kernel [d, c], bias [c]); None: the network has no linear one.
       num_classes: c.
       latent_size: d.
       map_shapes: (h, w, ch) of each feature map.
-      image_shape: (h, w, ch) of the images it reads.
+      image_shape: (h, w, ch) of the images it reads, (d,) of features.
       scan_safe: whether phases that train it are; see `parallel.compile_step`.
     """
 
@@ -65,7 +69,7 @@ class Network(NamedTuple):
     num_classes: int
     latent_size: int
     map_shapes: tuple[tuple[int, ...], ...]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     scan_safe: bool = True
 
 
@@ -133,6 +137,32 @@ class _Prepared(NamedTuple):
 
 def _prepared(form: ImageForm) -> _Prepared:
     """How images of a form reach a network: the three functions of `Network`."""
+    return _of_features(form) if len(form.shape) == 1 else _of_pictures(form)
+
+
+def _of_features(form: ImageForm) -> _Prepared:
+    def normalized(features: jax.Array) -> jax.Array:
+        return perturb.standardize(features, form.mean, form.std)
+
+    def thinned(key: Key, batch: Batch) -> jax.Array:
+        features = normalized(batch.images)
+        if not form.dropout:
+            return features
+        shape = form.shape
+        bits = own_rows(lambda num: jax.random.bits(key, (num, *shape)), batch.mask)
+        return perturb.drop(bits, features, form.dropout)
+
+    def blurred(key: Key, batch: Batch) -> jax.Array:
+        def draw(num: int) -> jax.Array:
+            return jax.random.normal(jax.random.fold_in(key, 1), (num, *form.shape))
+
+        noise = own_rows(draw, batch.mask)
+        return perturb.blur(noise, thinned(key, batch), form.noise)
+
+    return _Prepared(normalized, thinned, blurred)
+
+
+def _of_pictures(form: ImageForm) -> _Prepared:
     pad, flip = form.pad, form.flip
 
     def normalized(images: jax.Array) -> jax.Array:

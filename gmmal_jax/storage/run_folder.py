@@ -114,6 +114,7 @@ def describe(dataset: Dataset) -> Values:
         "classes": list(dataset.class_names),
         "mean": list(dataset.mean),
         "std": list(dataset.std),
+        **({"remember": dataset.remember} if dataset.remember else {}),
     }
 
 

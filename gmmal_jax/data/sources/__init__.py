@@ -1,13 +1,14 @@
-"""Data sets by name: uint8 images, integer labels, and how to normalize them."""
+"""Data sets by name: images or features, labels, and how to normalize them."""
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmmal_jax.data.sources import (
     digits,
+    features,
     folder,
     manifest,
     npz,
@@ -23,15 +24,17 @@ class Dataset(NamedTuple):
 
     Attributes:
       name: as given on the command line.
-      train_images: uint8 [n, h, w, ch].
-      train_labels: int32 [n], 0 to num_classes - 1.
-      test_images: uint8 [m, h, w, ch].
+      train_images: uint8 [n, h, w, ch], or features [n, d], perhaps a memory map.
+      train_labels: int32 [n], 0 to num_classes - 1; of features also `arrays.UNKNOWN`
+        and, where a row is broken, `arrays.UNUSABLE`.
+      test_images: [m, ...] likewise.
       test_labels: int32 [m].
       class_names: one a class.
-      mean: [ch], of pixels scaled to [0, 1].
-      std: [ch], likewise.
+      mean: [ch], of pixels scaled to [0, 1], or [d], of features.
+      std: likewise.
       checksum: sha256 of the arrays, to notice other data at resume.
-      skipped: (path, reason) of files that are no readable picture.
+      skipped: (path, reason) of files that are no readable picture, of broken rows.
+      remember: of features: what took a pass over the file, see `features.Found`.
     """
 
     name: str
@@ -44,6 +47,12 @@ class Dataset(NamedTuple):
     std: tuple[float, ...]
     checksum: str
     skipped: tuple[tuple[str, str], ...] = ()
+    remember: dict[str, Any] = {}
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the rows are pictures, not features."""
+        return self.train_images.ndim > 2
 
 
 # Mean and standard deviation as the code bases use them that the paper follows.
@@ -62,11 +71,17 @@ PICTURES = {
     "tiny_imagenet": tiny_imagenet.read,
 }
 KINDS = ("digits", *TFDS_NAMES, "tiny_imagenet:DIR", "folder:PATH", "manifest:FILE",
-         "npz:PATH")  # fmt: skip
+         "npz:PATH", "features:PATH")  # fmt: skip
+_PATHS = {*PICTURES, "npz", "features"}
+"""Kinds that a path follows."""
+_NOTHING_SAID = features.Given()
 
 
 def load(
-    name: str, data_dir: str | None = None, image_size: int | None = None
+    name: str,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    given: features.Given = _NOTHING_SAID,
 ) -> Dataset:
     """Load a data set.
 
@@ -75,13 +90,17 @@ def load(
         a kind and a path, as `KINDS` lists them.
       data_dir: folder of prepared TFDS data sets; None: TFDS's default.
       image_size: side in pixels that pictures are brought to; None: as they are.
+      given: what is said of features.
 
     Raises:
       UserError: unknown name, missing or unusable files, a size where there are no
-        pictures to bring to it.
+        pictures to bring to it, labels where there are no features.
     """
+    if given.labels is not None and not name.startswith("features:"):
+        remedy = f"leave it out: {name} has labels of its own"
+        raise UserError("--labels", given.labels, remedy)
     try:
-        return _load(name, data_dir, image_size)
+        return _load(name, data_dir, image_size, given)
     except OSError as error:  # a folder that may not be listed, a name too long
         reason = error.strerror or error
         remedy = "check the path and the right to read it"
@@ -95,7 +114,7 @@ def located(name: str) -> str:
     So that a run is gone on with from any folder.
     """
     kind, _, rest = name.partition(":")
-    if not rest or kind not in {*PICTURES, "npz"}:
+    if not rest or kind not in _PATHS:
         return name
     return f"{kind}:{Path(rest).expanduser().absolute()}"
 
@@ -106,7 +125,9 @@ def is_there(name: str) -> bool:
     return not rest or Path(rest).expanduser().exists()
 
 
-def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
+def _load(
+    name: str, data_dir: str | None, image_size: int | None, given: features.Given
+) -> Dataset:
     kind, _, rest = name.partition(":")
     if rest:
         path = Path(rest).expanduser()
@@ -115,7 +136,7 @@ def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
             raise UserError("--dataset: a pipe or a device", str(path), remedy)
     if rest and kind in PICTURES:
         return _finish(name, PICTURES[kind](path, image_size))
-    known = name == "digits" or name in TFDS_NAMES or (rest and kind == "npz")
+    known = name == "digits" or name in TFDS_NAMES or (rest and kind in _PATHS)
     if not known:
         raise _unknown(name)
     if image_size is not None:
@@ -124,7 +145,13 @@ def _load(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
     if name == "digits":
         return _finish(name, digits.read())
     if kind == "npz":
-        return _finish(name, npz.read(Path(rest).expanduser()))
+        return _finish(name, npz.read(path))
+    if kind == "features":
+        found = features.read(path, given)
+        arrays, more = found.arrays, (found.checksum, found.arrays.skipped)
+        return Dataset(
+            name, *arrays[:5], found.mean, found.std, *more, remember=found.remember
+        )
     return _finish(name, prepared.read(name, data_dir))
 
 
@@ -132,7 +159,12 @@ def _unknown(name: str) -> UserError:
     """The error that names the nearest data set."""
     what = "--dataset: unknown data set"
     path = Path(name)
-    suffixes = {".npz": "npz", ".csv": "manifest", ".jsonl": "manifest"}
+    suffixes = {
+        ".npz": "npz",
+        ".npy": "features",
+        ".csv": "manifest",
+        ".jsonl": "manifest",
+    }
     kind = "folder" if path.is_dir() else suffixes.get(path.suffix)
     if kind:
         return UserError(what, name, f"did you mean {kind}:{name}?")

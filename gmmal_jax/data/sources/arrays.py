@@ -1,24 +1,28 @@
 """What every kind of source hands back, and what must hold for all of them."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from gmmal_jax.errors import UserError
 
+UNKNOWN, UNUSABLE = -1, -2
+"""In place of a label: nobody has said; a row whose numbers are broken."""
+
 
 class Arrays(NamedTuple):
     """Images and labels as they were read.
 
     Attributes:
-      train_images: uint8 [n, h, w, ch].
-      train_labels: int32 [n].
-      test_images: uint8 [m, h, w, ch].
+      train_images: uint8 [n, h, w, ch], or [n, d] features, perhaps a memory map.
+      train_labels: int32 [n]; of features also `UNKNOWN` and `UNUSABLE`.
+      test_images: [m, ...] likewise.
       test_labels: int32 [m].
       class_names: one a class.
-      skipped: (path, reason) of files that are no readable picture.
+      skipped: (path, reason) of files that are no readable picture, of rows that are
+        broken.
     """
 
     train_images: np.ndarray
@@ -46,6 +50,15 @@ def require_distinct(where: str, names: Mapping[str, str]) -> None:
             pair = f"{ascii(other)} ({names[other]}) and {ascii(name)} ({place})"
             remedy = "write both alike: they differ by what cannot be seen"
             raise UserError(f"{where}: classes look the same: {pair}", None, remedy)
+
+
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes by name, or by number where all are integers."""
+    names = set(names)
+    try:
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(names))
 
 
 def _visible(name: str) -> str:

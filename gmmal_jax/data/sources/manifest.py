@@ -1,21 +1,25 @@
 """A table of pictures: path, label and, where wanted, split and group."""
 
 import csv
-import difflib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmal_jax.data.sources import cut, pictures
-from gmmal_jax.data.sources.arrays import Arrays, require_distinct
+from gmmal_jax.data.sources import cut, pictures, tables
+from gmmal_jax.data.sources.arrays import Arrays, require_distinct, sorted_names
 from gmmal_jax.errors import UserError
 
 COLUMNS = ("path", "label", "split", "group")
+_COLUMNS = tables.Columns(
+    COLUMNS,
+    ("path", "label"),
+    "path and label are needed, split and group optional; commas part them",
+)
 SPLITS = ("train", "test")
 
 
@@ -61,7 +65,10 @@ def read(file: Path, image_size: int | None) -> Arrays:
 
 
 def _lines(file: Path) -> list[_Line]:
-    readers = {".csv": _csv, ".jsonl": _jsonl}
+    readers: dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]] = {
+        ".csv": partial(tables.read_csv, columns=_COLUMNS),
+        ".jsonl": _jsonl,
+    }
     if file.suffix.lower() not in readers:
         raise UserError("--dataset: a manifest", str(file), "name it .csv or .jsonl")
     lines: list[_Line] = []
@@ -85,76 +92,15 @@ def _lines(file: Path) -> list[_Line]:
     return lines
 
 
-def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    # utf-8-sig: spreadsheets put a byte order mark first.
-    with open(file, encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        if reader.fieldnames is not None:
-            reader.fieldnames = [name.strip() for name in reader.fieldnames]
-            _distinct(file, [(name, None) for name in reader.fieldnames])
-            _require_columns(file, list(reader.fieldnames))
-        for first, values in _numbered(file, reader):
-            if any("\n" in str(text) for text in values.values()):
-                raise _open_quote(file, first, "it runs over the end of its line")
-            if None in values:
-                remedy = "quote values that hold a comma"
-                what = f"{file}: line {reader.line_num} has more values than columns"
-                raise UserError(what, values[None][0], remedy)
-            yield reader.line_num, values
-
-
-def _numbered(
-    file: Path, reader: "csv.DictReader[str]"
-) -> Iterator[tuple[int, dict[Any, Any]]]:
-    """Rows and the line on which each begins."""
-    while True:
-        first = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _open_quote(file, first, str(error)) from None
-        yield first, values
-
-
-def _open_quote(file: Path, line: int, why: str) -> UserError:
-    remedy = "close its quote; double a quote that stands inside one"
-    return UserError(f"{file}: line {line}: {why}", None, remedy)
-
-
-def _distinct(file: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object or a head whose names come once."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise UserError(f"{file}: two columns of one name", name, "remove one")
-        found[name] = value
-    return found
-
-
-def _require_columns(file: Path, found: list[str]) -> None:
-    """Refuse a missing column, and one that is a slip of the pen for another."""
-    for name in found:
-        absent = [column for column in COLUMNS if column not in found]
-        near = difflib.get_close_matches(name.lower(), absent, 1, 0.75)
-        if name not in COLUMNS and near:
-            raise UserError(f"{file}: column", name, f"did you mean {near[0]}?")
-    for column in ("path", "label"):
-        if column not in found:
-            remedy = (
-                "path and label are needed, split and group optional; commas part them"
-            )
-            raise UserError(f"{file}: no column", column, remedy)
-
-
 def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with open(file, encoding="utf-8-sig") as stream:
         for number, text in enumerate(stream, 1):
             if not text.strip():
                 continue
             try:
-                values = json.loads(text, object_pairs_hook=partial(_distinct, file))
+                values = json.loads(
+                    text, object_pairs_hook=partial(tables.distinct, file)
+                )
             except ValueError as error:
                 remedy = "write one JSON object a line"
                 what = f"{file}: line {number} is not JSON"
@@ -162,7 +108,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not isinstance(values, dict):
                 remedy = 'write {"path": ..., "label": ...}'
                 raise UserError(f"{file}: line {number}", text.strip()[:60], remedy)
-            _require_columns(file, list(values))
+            tables.require_columns(file, list(values), _COLUMNS)
             yield number, values
 
 
@@ -195,15 +141,11 @@ def _path(folder: Path, text: str) -> Path:
 
 
 def _names(file: str, lines: list[_Line]) -> list[str]:
-    names = {line.label for line in lines}
     first: dict[str, str] = {}
     for line in lines:
         first.setdefault(line.label, f"line {line.number}")
     require_distinct(file, first)
-    try:
-        return sorted(names, key=lambda name: (int(name), name))
-    except ValueError:
-        return sorted(names)
+    return list(sorted_names(first))
 
 
 def _given(file: Path, lines: list[_Line]) -> list[bool]:

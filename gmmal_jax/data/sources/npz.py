@@ -1,6 +1,7 @@
 """Arrays in one file of `numpy.savez`: x_train, y_train, x_test, y_test."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,19 +36,31 @@ def read(path: Path) -> Arrays:
 
 
 def _fields(path: Path) -> list[np.ndarray]:
+    found = members(path, FIELDS)
+    return [found[field] for field in FIELDS]
+
+
+def members(
+    path: Path, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Arrays of an npz file by name.
+
+    Raises:
+      UserError: a missing, damaged or foreign file, or no array of a required name.
+    """
     if not path.exists():
         raise UserError("--dataset: no such file", str(path), "check the path")
+    wanted = f"store {', '.join(required)} with numpy.savez"
     try:
         # numpy.load alone would also take a lone array or a pickle.
         if not zipfile.is_zipfile(path):
-            remedy = "store x_train, y_train, x_test, y_test with numpy.savez"
-            raise UserError(f"{path}: cannot be read", "not an npz file", remedy)
+            raise UserError(f"{path}: cannot be read", "not an npz file", wanted)
         with np.load(path, allow_pickle=False) as file:
-            missing = [field for field in FIELDS if field not in file]
+            missing = [field for field in required if field not in file]
             if missing:
-                wanted = f"store {', '.join(FIELDS)} with numpy.savez"
                 raise UserError(f"{path}: no array named", missing[0], wanted)
-            return [_member(path, file, field) for field in FIELDS]
+            there = [*required, *(field for field in optional if field in file)]
+            return {field: _member(path, file, field) for field in there}
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read", str(error), _AGAIN) from None
 

@@ -1,0 +1,234 @@
+"""Features that an encoder made: rows of numbers, with labels and ids beside them."""
+
+import collections
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from gmmal_jax.data.sources import labels, npz
+from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays
+from gmmal_jax.data.sources.scan import Scan, scan
+from gmmal_jax.errors import UserError
+
+IDS = "ids.txt"
+BESIDE = ("labels.csv", "labels.npy")
+_TYPES = ("float16", "float32", "float64")
+
+
+class Given(NamedTuple):
+    """What options say of features.
+
+    Attributes:
+      labels: file of labels; None: one of `BESIDE`, if it is there, or those within.
+      broken: what becomes of rows with NaN or infinite numbers.
+      remembered: what a run wrote down of the same files (`Found.remember`); a file of
+        the same size and time is not read again for its checksum. None: nothing.
+    """
+
+    labels: str | None = None
+    broken: Literal["refuse", "skip"] = "refuse"
+    remembered: Mapping[str, Any] | None = None
+
+
+class Found(NamedTuple):
+    """Features as they were read.
+
+    Attributes:
+      arrays: rows and labels; rows of a .npy are a memory map.
+      mean: [d], of the sound training rows.
+      std: [d], likewise.
+      checksum: of rows and labels.
+      remember: JSON of what took a pass over the files, with their sizes and times.
+    """
+
+    arrays: Arrays
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    checksum: str
+    remember: dict[str, Any]
+
+
+class _Rows(NamedTuple):
+    """Features [n, d] of both parts, and labels that came with them."""
+
+    train: np.ndarray
+    test: np.ndarray
+    train_labels: np.ndarray | None
+    test_labels: np.ndarray | None
+
+
+def read(path: Path, given: Given) -> Found:
+    """Read a .npy of rows [n, d], or a .npz of x_train, x_test and their labels.
+
+    Labels of the training rows are y_train, or stand in a file of their own, or
+    nowhere; a .npy has no test part, and a .npz need not have one.
+
+    Raises:
+      UserError: an unusable file, labels of unknown rows, broken rows that are not to
+        be skipped.
+    """
+    rows = _npz(path) if path.suffix == ".npz" else _npy(path)
+    train, remember = _scanned(path, "train", rows.train, given.remembered)
+    test, more = _scanned(path, "test", rows.test, given.remembered)
+    ids = _ids(path, len(rows.train))
+    known = _labels(path, rows, ids, given.labels)
+    test_labels = _test_labels(path, rows, known)
+    skipped = []
+    for name, part, own, classes in (
+        ("x_train", train, rows.train, known.classes),
+        ("x_test", test, rows.test, test_labels),
+    ):
+        skipped += _broken(path, name, part, own, given.broken, ids)
+        classes[list(part.broken)] = UNUSABLE
+    arrays = Arrays(
+        rows.train, known.classes, rows.test, test_labels, known.names, tuple(skipped)
+    )
+    digest = hashlib.sha256()
+    for piece in (train.digest, test.digest):
+        digest.update(piece.encode())
+    for each in (known.classes, test_labels):
+        digest.update(np.ascontiguousarray(each).data)
+    found = remember | more
+    return Found(arrays, train.mean, train.std, digest.hexdigest(), found)
+
+
+def _npy(path: Path) -> _Rows:
+    if not path.exists():
+        raise UserError("--dataset: no such file", str(path), "check the path")
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        remedy = "write it with numpy.save, as [rows, features] of numbers"
+        raise UserError(f"{path}: cannot be read", reason, remedy) from None
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise UserError(f"{path}: an npz file", None, "name it .npz")
+    _require(path, "the array", found)
+    return _Rows(found, found[:0], None, None)
+
+
+def _npz(path: Path) -> _Rows:
+    held = npz.members(path, ("x_train",), ("y_train", "x_test", "y_test"))
+    if ("x_test" in held) != ("y_test" in held):
+        remedy = "store both, or neither: then use --eval validation"
+        raise UserError(f"{path}: x_test and y_test", "one of them", remedy)
+    train = held["x_train"]
+    _require(path, "x_train", train)
+    test = held.get("x_test", train[:0])
+    if len(test):
+        _require(path, "x_test", test)
+    if test.shape[1:] != train.shape[1:]:
+        shapes = (train.shape[1], test.shape[1])
+        raise UserError(f"{path}: widths differ", shapes, "make them equal")
+    return _Rows(train, test, held.get("y_train"), held.get("y_test"))
+
+
+def _require(path: Path, name: str, rows: np.ndarray) -> None:
+    if rows.ndim != 2 or not rows.size:
+        remedy = "use [rows, features], none of them 0"
+        raise UserError(f"{path}: shape of {name}", rows.shape, remedy)
+    if rows.dtype.name not in _TYPES:
+        remedy = f"use {', '.join(_TYPES)}; pictures are for npz:PATH"
+        raise UserError(f"{path}: dtype of {name}", str(rows.dtype), remedy)
+
+
+def _scanned(
+    path: Path, part: str, rows: np.ndarray, remembered: Mapping[str, Any] | None
+) -> tuple[Scan, dict[str, Any]]:
+    """What one pass over the rows finds, or found when the file was as it is now."""
+    status = path.stat()
+    # One whose times are as coarse as a second could change unseen within one.
+    file = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+    before = (remembered or {}).get(part)
+    if before and before["file"] == file:
+        found = Scan(
+            before["digest"], tuple(before["mean"]), tuple(before["std"]),
+            tuple(before["broken"]),
+        )  # fmt: skip
+    else:
+        found = scan(rows)
+    return found, {part: {"file": file} | found._asdict()}
+
+
+def _ids(path: Path, num: int) -> Sequence[str]:
+    """Of the training rows: a line each of ids.txt, or their numbers."""
+    file = path.parent / IDS
+    if not file.exists():
+        return [str(row) for row in range(num)]
+    try:
+        found = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: {error}", None, "save it as UTF-8 text") from None
+    if len(found) != num:
+        remedy = f"give one a row: {path.name} has {num}"
+        raise UserError(f"{file}: ids", len(found), remedy)
+    if len(set(found)) < num:
+        twice = collections.Counter(found).most_common(1)[0][0]
+        raise UserError(f"{file}: an id that comes twice", twice, "name rows apart")
+    return found
+
+
+def _labels(
+    path: Path, rows: _Rows, ids: Sequence[str], chosen: str | None
+) -> labels.Labels:
+    """Of the training rows: the file that is named, those within, a file beside."""
+    num = len(rows.train)
+    if chosen is not None:
+        return labels.read(Path(chosen).expanduser(), ids)
+    if rows.train_labels is not None:
+        return labels.of_array(f"{path}: y_train", rows.train_labels, num)
+    for name in BESIDE:
+        if (path.parent / name).exists():
+            return labels.read(path.parent / name, ids)
+    return labels.unknown(num)
+
+
+def _test_labels(path: Path, rows: _Rows, known: labels.Labels) -> np.ndarray:
+    if rows.test_labels is None:
+        return np.zeros(0, np.int32)
+    where, num = f"{path}: y_test", len(rows.test)
+    found = labels.of_array(where, rows.test_labels, num).classes
+    if found.min(initial=0) == UNKNOWN:
+        remedy = "label every row of the test part, or leave it out"
+        raise UserError(f"{where}: labels hold", UNKNOWN, remedy)
+    most = int(found.max(initial=-1))
+    if most >= len(known.names):
+        remedy = "every class of y_test needs training rows"
+        raise UserError(f"{where} holds a class of its own", most, remedy)
+    return found
+
+
+def _broken(
+    path: Path,
+    name: str,
+    found: Scan,
+    rows: np.ndarray,
+    broken: str,
+    ids: Sequence[str],
+) -> list[tuple[str, str]]:
+    """(row, reason) of broken rows that are to be skipped.
+
+    Raises:
+      UserError: they are to be refused, or there are no others.
+    """
+    if not found.broken:
+        return []
+    first = found.broken[0]
+    many = f" ({len(found.broken)} such rows)" if len(found.broken) > 1 else ""
+    infinite = bool(np.isinf(np.asarray(rows[first])).any())
+    reason = "infinite numbers" if infinite else "NaN, or numbers beyond float32"
+    if broken == "refuse" or len(found.broken) == len(rows):
+        remedy = "repair them, or leave such rows out with --data.broken skip"
+        if infinite and rows.dtype == np.float16:
+            remedy = f"float16 ends at 65504: write float32; {remedy}"
+        what = f"{path}: {name} holds {reason}{many}; row"
+        raise UserError(what, first, remedy)
+    named = name == "x_train"
+    return [
+        (ids[row] if named else f"{name} {row}", f"row {row} of {name} holds {reason}")
+        for row in found.broken
+    ]

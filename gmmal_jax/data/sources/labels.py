@@ -1,0 +1,134 @@
+"""Labels beside features: a table of ids and labels, or an array of classes."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gmmal_jax.data.sources import tables
+from gmmal_jax.data.sources.arrays import UNKNOWN, require_distinct, sorted_names
+from gmmal_jax.errors import UserError, nearest
+
+_COLUMNS = tables.Columns(
+    ("id", "label"),
+    ("id", "label"),
+    "the head of the table is id,label; a row that has no label yet may be left out",
+)
+
+
+class Labels(NamedTuple):
+    """Of rows, in their order.
+
+    Attributes:
+      classes: int32 [n], `UNKNOWN` where nobody has said.
+      names: of the classes, one a number.
+    """
+
+    classes: np.ndarray
+    names: tuple[str, ...]
+
+
+def unknown(num: int) -> Labels:
+    """Of rows that nobody has labeled."""
+    return Labels(np.full(num, UNKNOWN, np.int32), ())
+
+
+def read(path: Path, ids: Sequence[str]) -> Labels:
+    """Read labels from .csv (id,label) or .npy (one integer a row, -1: unknown).
+
+    Args:
+      path: of the file.
+      ids: of the rows.
+
+    Raises:
+      UserError: no such file, one of another form, ids that no row has or that come
+        twice, classes that cannot be told apart.
+    """
+    if not path.exists():
+        raise UserError("--labels: no such file", str(path), "check the path")
+    if path.suffix == ".npy":
+        return of_array(str(path), _array(path), len(ids))
+    if path.suffix == ".csv":
+        return _table(path, ids)
+    raise UserError("--labels", str(path), "give a .csv (id,label) or a .npy")
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        remedy = "write it again with numpy.save, as plain integers"
+        raise UserError(f"{path}: cannot be read", str(error), remedy) from None
+    return found
+
+
+def of_array(where: str, values: np.ndarray, num: int) -> Labels:
+    """Labels that are numbers of classes.
+
+    Args:
+      where: the file, for errors.
+      values: int [num], -1: unknown.
+      num: of the rows.
+
+    Raises:
+      UserError: other than that.
+    """
+    if not np.issubdtype(values.dtype, np.integer) or values.shape != (num,):
+        found = f"{values.dtype} {values.shape}"
+        raise UserError(f"{where}: labels", found, f"use {num} integers, one a row")
+    low, high = int(values.min(initial=0)), int(values.max(initial=UNKNOWN))
+    if low < UNKNOWN:
+        remedy = "number classes from 0; -1: unknown"
+        raise UserError(f"{where}: labels hold", low, remedy)
+    if high >= num:
+        remedy = "number classes from 0, without gaps"
+        raise UserError(f"{where}: labels hold", high, remedy)
+    return Labels(values.astype(np.int32), tuple(map(str, range(high + 1))))
+
+
+def _table(path: Path, ids: Sequence[str]) -> Labels:
+    given = _given(path, {name: row for row, name in enumerate(ids)})
+    first: dict[str, str] = {}
+    for line, label in given.values():
+        first.setdefault(label, f"line {line}")
+    require_distinct(str(path), first)
+    names = sorted_names(first)
+    number = {name: i for i, name in enumerate(names)}
+    classes = np.full(len(ids), UNKNOWN, np.int32)
+    for row, (_, label) in given.items():
+        classes[row] = number[label]
+    return Labels(classes, names)
+
+
+def _given(path: Path, places: Mapping[str, int]) -> dict[int, tuple[int, str]]:
+    """Row -> (line, label) of a table, without lines that have none."""
+    found: dict[int, tuple[int, str]] = {}
+    seen: dict[str, int] = {}
+    try:
+        for number, values in tables.read_csv(path, _COLUMNS):
+            name = (values["id"] or "").strip()
+            label = (values["label"] or "").strip()
+            where = f"{path}: line {number}, id"
+            if name not in places:
+                raise UserError(where, name, _no_such(name, places))
+            if name in seen:
+                remedy = f"it stands in line {seen[name]} already; remove one"
+                raise UserError(where, name, remedy)
+            seen[name] = number
+            if label:
+                found[places[name]] = number, label
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: {error}", None, "save it as UTF-8 text") from None
+    except OSError as error:
+        what = f"--labels: {error.strerror or error}"
+        raise UserError(what, str(path), "check the path") from None
+    return found
+
+
+def _no_such(name: str, places: Mapping[str, int]) -> str:
+    # Among millions of ids a nearest name takes minutes to find.
+    near = nearest(name, list(places)) if len(places) <= 10_000 else None
+    hint = f"; did you mean {near}?" if near else ""
+    return f"no row of the features has it (ids.txt, or row numbers from 0){hint}"

@@ -1,0 +1,68 @@
+"""One pass over rows of numbers, block by block: checksum, moments, broken rows."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCK_BYTES = 16 << 20
+"""Of float64 numbers that are held at once."""
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+class Scan(NamedTuple):
+    """What a pass found.
+
+    Attributes:
+      digest: sha256 of the rows' bytes, in hexadecimal.
+      mean: [d], of the sound rows.
+      std: [d], likewise; 1 where a feature says nothing.
+      broken: rows that hold what is no number in float32, ascending.
+    """
+
+    digest: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    broken: tuple[int, ...]
+
+
+def blocks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, some rows): all of them, in blocks whose size d alone decides."""
+    size = max(1, BLOCK_BYTES // (8 * rows.shape[1]))
+    for start in range(0, len(rows), size):
+        yield start, rows[start : start + size]
+
+
+def scan(rows: np.ndarray) -> Scan:
+    """Read rows [n, d] once; those of a memory map are never held all at once.
+
+    Means and sums of squares are those of blocks, joined (Chan et al., 1979).
+    """
+    digest = hashlib.sha256()
+    broken: list[int] = []
+    count, mean, squares = 0, np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for start, block in blocks(rows):
+        digest.update(np.ascontiguousarray(block).data)
+        wide = np.asarray(block, np.float64)
+        sound = (np.abs(wide) <= LARGEST).all(axis=1)  # false for NaN
+        if not sound.all():
+            broken += (start + np.flatnonzero(~sound)).tolist()
+            wide = wide[sound]
+        if not len(wide):
+            continue
+        own = wide.mean(axis=0)
+        total, gap = count + len(wide), own - mean
+        squares += ((wide - own) ** 2).sum(axis=0)
+        squares += gap**2 * (count * len(wide) / total)
+        mean += gap * (len(wide) / total)
+        count = total
+    std = np.sqrt(squares / max(count, 1))
+    # What is as small as a rounding of the numbers themselves is no spread.
+    says = std > np.finfo(np.float32).eps * np.abs(mean)
+    std = np.where(says, std, 1.0)
+    return Scan(
+        digest.hexdigest(), tuple(mean.tolist()), tuple(std.tolist()), tuple(broken)
+    )
