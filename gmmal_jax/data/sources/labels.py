@@ -14,7 +14,7 @@ from gmmal_jax.errors import UserError, nearest
 _COLUMNS = tables.Columns(
     ("id", "label"),
     ("id", "label"),
-    "the head of the table is id,label; a row that has no label yet may be left out",
+    "the head is id,label; commas part them, and rows without a label may be left out",
 )
 
 

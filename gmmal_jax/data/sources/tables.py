@@ -82,7 +82,7 @@ def require_columns(file: Path, found: list[str], columns: Columns) -> None:
     for name in found:
         absent = [column for column in columns.known if column not in found]
         near = difflib.get_close_matches(name.lower(), absent, 1, 0.75)
-        if name not in columns.known and near:
+        if name not in columns.known and near and ";" not in name:
             raise UserError(f"{file}: column", name, f"did you mean {near[0]}?")
     for column in columns.required:
         if column not in found:
