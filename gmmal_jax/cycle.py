@@ -114,34 +114,51 @@ def run(
       on_chunk: see `train.run`.
       on_scoring: called when training is over.
     """
-    strategy = task.method.strategy
-    asked = keys.rng(task.seed, "query", cycle, 0)
-    candidates = pools.draw_candidates(asked, pool, task.select.subset_size)
-
-    def embed_pool(state: PyTree) -> PoolView:
-        return _view(task, pool, candidates, state)
-
-    trained = train.run(
-        task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
-        standing or begin(task, cycle), embed_pool, on_chunk,
-    )  # fmt: skip
-
+    candidates = candidates_of(task, pool, cycle)
+    standing = standing or begin(task, cycle)
+    trained = learn(task, pool, cycle, candidates, standing, on_chunk)
     on_scoring()
-    view = embed_pool(trained.state)
+    view = look(task, pool, candidates, trained.state)
     results = _evaluate(task, pool, trained.state)
     results |= {
         "candidates": int(np.count_nonzero(candidates)),
         "continued": int(task.continued),
     }
     diagnostics = _diagnose(task, view, trained)
-    query = None
-    if budget:
-        ask = Ask(budget, task.trainer.num_classes, task.select)
-        query = base.query(keys.key(task.seed, "query", cycle), strategy, view, ask)
+    query = ask(task, view, cycle, budget) if budget else None
     return Outcome(trained.state, view, results, diagnostics, query)
 
 
-def _view(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:
+def candidates_of(task: Task, pool: Pool, cycle: int) -> np.ndarray:
+    """Bool [n]: the rows that may be asked in a cycle."""
+    generator = keys.rng(task.seed, "query", cycle, 0)
+    return pools.draw_candidates(generator, pool, task.select.subset_size)
+
+
+def learn(
+    task: Task,
+    pool: Pool,
+    cycle: int,
+    candidates: np.ndarray,
+    standing: train.Standing,
+    on_chunk: train.OnChunk,
+) -> train.Standing:
+    """Train on what is labeled, from `begin` or a checkpoint to the last phase's end."""
+    return train.run(
+        task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
+        standing, lambda state: look(task, pool, candidates, state), on_chunk,
+    )  # fmt: skip
+
+
+def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Query:
+    """What to label next, as the pool looks now."""
+    wanted = Ask(budget, task.trainer.num_classes, task.select)
+    key = keys.key(task.seed, "query", cycle)
+    return base.query(key, task.method.strategy, view, wanted)
+
+
+def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:
+    """The pool as a trained state's readout sees it."""
     learner = task.method.learner
     columns = task.trainer.embed(learner.readout, state, task.images)
     head = learner.head and jax.device_get(learner.head(state))
