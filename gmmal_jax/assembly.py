@@ -120,8 +120,8 @@ def check(
     base.check_scores(method.strategy, base.abstract_view(*promised))
 
 
-def columns_of(query: str, config: Config) -> frozenset[str]:
-    """Columns of the pool that a strategy reads under these settings.
+def strategy_of(query: str, config: Config) -> base.Strategy:
+    """A strategy alone, without a learner.
 
     Args:
       query: a name of `methods.STRATEGIES`, or what --query takes.
@@ -131,8 +131,12 @@ def columns_of(query: str, config: Config) -> frozenset[str]:
       UserError: there is no such strategy.
     """
     name, _ = methods.factory("query", query)
-    strategy = _made("query", name, base.Strategy, config)
-    return base.columns_needed(strategy, config.select)
+    return _made("query", name, base.Strategy, config)
+
+
+def columns_of(query: str, config: Config) -> frozenset[str]:
+    """Columns of the pool that a strategy reads; arguments as in `strategy_of`."""
+    return base.columns_needed(strategy_of(query, config), config.select)
 
 
 def groups(

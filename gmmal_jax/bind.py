@@ -176,9 +176,21 @@ def _places(config: Config) -> dict[str, str]:
     return places
 
 
-def _loaded(config: Config, remembered: Mapping[str, Any] | None) -> sources.Dataset:
+def loaded(
+    config: Config, remembered: Mapping[str, Any] | None = None
+) -> sources.Dataset:
+    """The data set of a configuration, normalized as it says.
+
+    Args:
+      config: names the data.
+      remembered: see `prepare`.
+
+    Raises:
+      UserError: it cannot be used.
+    """
     given = features.Given(config.labels, config.data.broken, remembered)
-    return sources.load(config.dataset, config.data_dir, config.image_size, given)
+    found = sources.load(config.dataset, config.data_dir, config.image_size, given)
+    return _normalized(found, config.data)
 
 
 def prepare(
@@ -200,26 +212,26 @@ def prepare(
       UserError: unusable options or data.
     """
     methods.resolve(config)
-    dataset = _loaded(config, remembered)
-    dataset = _normalized(dataset, config.data)
+    dataset = loaded(config, remembered)
     config = clipped(config, dataset)
     wanted = wanted_of(config)
     parts = {seed: splits.make(wanted, dataset, seed) for seed in config.seeds}
     mesh = parallel.make_mesh(num_devices)
-    images = _placed(mesh, dataset.train_images, config)
+    images = placed(mesh, dataset.train_images, config)
     evaluated = images
     if config.eval == "test":  # else the test part is never read
-        evaluated = _placed(mesh, dataset.test_images, config)
+        evaluated = placed(mesh, dataset.test_images, config)
     places = layout.of(folder)
-    arms = [_arm(config, places, dataset, mesh)]
+    arms = [arm_of(config, places, dataset, mesh)]
     if config.reference == "random" and methods.label(config) != "random":
         plain = methods.reference(config)
-        arms.insert(0, _arm(plain, layout.of(places.reference), dataset, mesh))
+        arms.insert(0, arm_of(plain, layout.of(places.reference), dataset, mesh))
     budgets = (config.budget,) * (config.cycles - 1) + (0,)
     return Run(config, places, dataset, images, evaluated, parts, tuple(arms), budgets)
 
 
-def _placed(mesh: jax.sharding.Mesh, rows: np.ndarray, config: Config) -> store.Images:
+def placed(mesh: jax.sharding.Mesh, rows: np.ndarray, config: Config) -> store.Images:
+    """Rows of a data set, for the devices."""
     images = store.from_array(rows)
     return parallel.placed(mesh, images, config.data.placement)
 
@@ -278,12 +290,17 @@ def _normalized(dataset: sources.Dataset, data: configs.DataConfig) -> sources.D
     )
 
 
-def _arm(
+def arm_of(
     config: Config,
     places: Layout,
     dataset: sources.Dataset,
     mesh: jax.sharding.Mesh,
 ) -> Arm:
+    """A method bound to data and devices.
+
+    Raises:
+      UserError: they do not go together.
+    """
     num_classes = len(dataset.class_names)
     network = networks.make(
         config.model,
@@ -310,14 +327,18 @@ def _arm(
 
 
 def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
-    body = {
+    run_folder.write_config(arm.places.root, described(arm, dataset))
+
+
+def described(arm: Arm, dataset: sources.Dataset) -> dict[str, Any]:
+    """What makes a folder an arm's: settings, versions, the data."""
+    return {
         "label": arm.label,
         "config": configs.to_dict(arm.config, arm.method.groups),
         "streams": keys.STREAMS,
         "versions": _environment(arm),
         "data": run_folder.describe(dataset) | {"places": _places(arm.config)},
     }
-    run_folder.write_config(arm.places.root, body)
 
 
 def _environment(arm: Arm) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def learn(
     standing: train.Standing,
     on_chunk: train.OnChunk,
 ) -> train.Standing:
-    """Train on what is labeled, from `begin` or a checkpoint to the last phase's end."""
+    """Train on what is labeled, from `begin` or a checkpoint to the end."""
     return train.run(
         task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
         standing, lambda state: look(task, pool, candidates, state), on_chunk,

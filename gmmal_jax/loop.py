@@ -151,7 +151,8 @@ def _cycle(
     """Ask, from the cycle's start or its last good checkpoint; answer; record both."""
     arm, seed = own.arm, own.task.seed
     saver = Saver(arm.places, seed, cycle, arm.config.checkpoint, arm.trainer)
-    outcome = _ask(own, pool, cycle, budget, _Watch(own, cycle, saver, report, stop))
+    watch = Watch((arm.label, seed, cycle), saver, report, stop)
+    outcome = _ask(own, pool, cycle, budget, watch)
     record = Record(
         seed=seed,
         cycle=cycle,
@@ -176,7 +177,7 @@ def _cycle(
 
 
 def _ask(
-    own: _Seed, pool: Pool, cycle: int, budget: int, watch: "_Watch"
+    own: _Seed, pool: Pool, cycle: int, budget: int, watch: "Watch"
 ) -> cycles.Outcome:
     saver = watch.saver
     previous = saver.carried()
@@ -192,13 +193,20 @@ def _ask(
     return outcome
 
 
-class _Watch:
-    """Between the chunks of a cycle: tell, save, stop."""
+class Watch:
+    """Between the chunks of a cycle: tell, save, stop.
+
+    Args:
+      where: arm, seed and cycle, as the reporter is told them.
+      saver: of that cycle.
+      report: is told of every chunk and stage.
+      stop: is asked after every chunk.
+    """
 
     def __init__(
-        self, own: _Seed, cycle: int, saver: Saver, report: Reporter, stop: Stop
+        self, where: tuple[str, int, int], saver: Saver, report: Reporter, stop: Stop
     ) -> None:
-        self.where = own.arm.label, own.task.seed, cycle
+        self.where = where
         self.saver, self.report, self.stop = saver, report, stop
 
     def on_chunk(self, standing: train.Standing) -> None:

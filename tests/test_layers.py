@@ -27,6 +27,7 @@ LEVELS = [
     "report answers",
     "bind",
     "loop",
+    "project",
     "testing",
     "cli",
     "__main__",
@@ -37,7 +38,8 @@ NO_JAX_FILES = {
     "models/table.py",
     "storage/files.py", "storage/layout.py", "storage/records.py",
     "storage/run_folder.py", "report/load.py", "cli/options.py", "cli/main.py",
-    "cli/parser.py", "cli/pages.py", "cli/run.py", "cli/listing.py", "cli/datasets.py",
+    "cli/parser.py", "cli/pages.py", "cli/run.py", "cli/select.py",
+    "cli/listing.py", "cli/datasets.py",
 }  # fmt: skip
 EDGE = {"cli", "report"}
 """Rooms that may import what only a person's eyes need."""
@@ -45,7 +47,7 @@ EDGE_ONLY = {"time", "rich", "matplotlib", "sklearn"}
 CLOCKS = {"storage/saver.py": {"time"}, "mixtures/sklearn.py": {"sklearn"}}
 WHOLE = {
     "config", "cli", "__init__.py", "methods", "assembly.py", "bind.py",
-    "loop.py",  # hands it on to bind
+    "loop.py", "project/choose.py",  # hand it on to bind
     "storage/run_folder.py", "report/load.py",  # write and read it
 }  # fmt: skip
 METHOD_FILES = {

@@ -3,32 +3,10 @@
 import time
 from pathlib import Path
 
-import rich.box
-import rich.console
-import rich.table
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 from gmmal_jax import train
+from gmmal_jax.cli.live import Live, of_chunk
 from gmmal_jax.report.figures import Drawn
 from gmmal_jax.storage.records import Record
-
-PLAIN_SECONDS = 10.0
-"""Where the output is no terminal, a line of progress at most so often."""
-
-
-class _Detail(ProgressColumn):
-    """The stage's own text, kept apart from the overall bar."""
-
-    def render(self, task: Task) -> Text:
-        return Text(task.fields.get("detail", ""), style="dim")
 
 
 class Display:
@@ -43,80 +21,50 @@ class Display:
     def __init__(
         self, arms: dict[str, int], seeds: tuple[int, ...], cycles: int
     ) -> None:
-        self.console = rich.console.Console(highlight=False, soft_wrap=True)
-        self.arms, self.total = arms, len(arms) * len(seeds) * cycles
+        self.arms, self.live = arms, Live(len(arms) * len(seeds) * cycles)
         self.rows: dict[tuple[int, int, str], Record] = {}
         self.width = max(6, *map(len, arms))
-        self.last_chunk = self.last_line = time.monotonic()
-        self.live: Progress | None = None
+        self.last_chunk = time.monotonic()
         self.finished = 0
 
     def __enter__(self) -> "Display":
         """Start the live line, where there is a terminal."""
-        if self.console.is_terminal:
-            self.live = Progress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                _Detail(),
-                console=self.console,
-                transient=True,
-            )
-            self.task = self.live.add_task("", total=self.total)
-            self.live.start()
-        self._print(f"seed  cycle  labeled  {'method':<{self.width}}  accuracy")
+        self.live.__enter__()
+        self.live.print(f"seed  cycle  labeled  {'method':<{self.width}}  accuracy")
         return self
 
     def __exit__(self, *error: object) -> None:
         """Stop the live line."""
-        if self.live is not None:
-            self.live.stop()
+        self.live.__exit__(*error)
 
     def note(self, text: str) -> None:
         """One line of news."""
-        self._print(f"note: {text}")
+        self.live.print(f"note: {text}")
 
     def progress(self, arm: str, seed: int, cycle: int, chunk: train.Chunk) -> None:
         """A chunk is done: stage, step, loss, images a second, time left."""
         now = time.monotonic()
         speed = chunk.images / max(now - self.last_chunk, 1e-9)
         self.last_chunk = now
-        loss = chunk.metrics["loss"]
-        detail = (
-            f"{arm} · seed {seed} · cycle {cycle} · {chunk.name} "
-            f"{chunk.step}/{chunk.num_steps} · loss {loss:.3f} · {speed:,.0f} images/s"
-        )
+        done = chunk.name, chunk.step, chunk.num_steps, chunk.metrics["loss"]
+        detail = f"{arm} · seed {seed} · cycle {cycle} · {of_chunk(*done, speed)}"
         share = (chunk.phase + chunk.step / chunk.num_steps) / self.arms[arm]
-        self._tell(detail, share, now)
+        self.live.tell(self.finished + min(share, 1.0), detail)
 
     def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
         """A stage without steps begins."""
         detail = f"{arm} · seed {seed} · cycle {cycle} · {name}"
-        self._tell(detail, 1.0, time.monotonic())
+        self.live.tell(self.finished + 1.0, detail)
 
     def row(self, arm: str, record: Record) -> None:
         """Print a table row: a cycle of a method is done."""
         self.finished += 1
         self.rows[record.seed, record.cycle, arm] = record
-        if self.live is not None:
-            self.live.update(self.task, completed=self.finished)
         labeled, accuracy = record.results["labeled"], record.results["accuracy"]
-        self._print(
+        self.live.print(
             f"{record.seed:>4}  {record.cycle:>5}  {labeled:>7}  "
             f"{arm:<{self.width}}  {100 * accuracy:>6.1f} %"
         )
-
-    def _tell(self, detail: str, share: float, now: float) -> None:
-        if self.live is not None:
-            done = self.finished + min(share, 1.0)
-            self.live.update(self.task, completed=done, detail=detail)
-        elif now - self.last_line >= PLAIN_SECONDS:
-            self.last_line = now
-            done = (self.finished + min(share, 1.0)) / self.total
-            self._print(f"  {done:.0%} · {detail}")
-
-    def _print(self, line: str) -> None:
-        self.console.print(line, markup=False)
 
 
 def summary(

@@ -13,6 +13,7 @@ from pathlib import Path
 from gmmal_jax.cli import datasets, listing, pages, parser, signals
 from gmmal_jax.cli.parser import Parsed, Verb
 from gmmal_jax.cli.run import RESUME, RUN, cache_folder, parse_run as parse_run
+from gmmal_jax.cli.select import SELECT
 from gmmal_jax.errors import TrainingDiverged, UserError
 
 MORE = """gmmal VERB --help tells more. gmmal run needs no option: real digits, the
@@ -96,6 +97,7 @@ def _doctor(parsed: Parsed) -> int:
 _ALL = (
     RUN,
     RESUME,
+    SELECT,
     Verb(
         "report",
         "RUN ...",

@@ -68,7 +68,7 @@ def _defaults(parsed: Parsed) -> Mapping[str, str]:
 
 def _run(parsed: Parsed) -> int:
     config = configuration(parsed.given)
-    _announce()
+    announce()
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     safe = name.replace(os.sep, "-")
@@ -81,7 +81,7 @@ def _resume(parsed: Parsed) -> int:
     from gmmal_jax.storage import run_folder
 
     run_folder.read_config(folder)
-    _announce()
+    announce()
     return _execute(folder, None)
 
 
@@ -122,7 +122,7 @@ def _show(folder: Path, wanted: Config | None) -> int:
     from gmmal_jax.cli import display
     from gmmal_jax.report import figures
 
-    _use_cache()
+    use_cache()
     with bind.opened(wanted, folder, resume=False) as (prepared, changed):
         config = prepared.config
         if wanted is not None and config.cycles < wanted.cycles:
@@ -149,7 +149,8 @@ def _show(folder: Path, wanted: Config | None) -> int:
     return 0
 
 
-def _announce() -> None:
+def announce() -> None:
+    """Say which device computes."""
     from gmmal_jax.cli import doctor
 
     print(doctor.device_line(), flush=True)
@@ -171,7 +172,7 @@ def cache_folder() -> str | None:
     return str(home / "gmmal_jax" / "compiled")
 
 
-def _use_cache() -> None:
+def use_cache() -> None:
     """Compiled programs survive the process, so that a second start is quick."""
     import jax
 

@@ -58,6 +58,18 @@ DIGITS: Changes = {
     **SMALL_DATA,
 }
 
+_FEATURES: Changes = {
+    "model": ("mlp", "a residual adapter, so that Reg and DA have latents to move"),
+    "initial": (100, "where people are who have an encoder; the paper has no features"),
+    "budget": (100, "likewise"),
+    "train.steps": (1000, "an epoch of 100 labels is one step"),
+    "train.learning_rate": (0.01, "a linear head's"),
+    "da.steps": (1000, "half of what the adapter would need to leave the features"),
+    "da.refit_every": (500, "two refits"),
+    "da.hidden": ((128, 128), "a critic on two CPU cores"),
+    **SMALL_DATA,
+}
+
 _TOD = "the weight of TOD's authors for this data set"
 _CIFAR100: Changes = {
     "initial": (2000, "section 4.1"),
@@ -85,6 +97,7 @@ PRESETS: dict[str, Changes] = {
     "fashion_mnist": {},
     "mnist": _MNIST,
     "tiny_imagenet": _TINY_IMAGENET,
+    "features": _FEATURES,
 }
 """Data sets by name; all others start from the paper's CIFAR-10 values."""
 

@@ -146,7 +146,7 @@ def latent_map(
     unknown = sorted(set(groups.tolist()) - set(_GROUPS))
     if unknown:
         raise UserError("latent map: group", unknown[0], f"use one of {list(_GROUPS)}")
-    kept = _thin(groups, MAX_LATENTS)
+    kept = thin(groups, MAX_LATENTS)
     points = plane.embed(latents[kept])
     known = np.ones(len(kept), bool) if bought is None else bought[kept]
 
@@ -203,8 +203,13 @@ def _spread(sizes: Sequence[int], at_most: int = 8) -> list[int]:
     return list(sizes[::-1][::step][::-1])
 
 
-def _thin(groups: np.ndarray, at_most: int) -> np.ndarray:
-    """Sorted rows to draw: small groups whole, what is left shared equally."""
+def thin(groups: np.ndarray, at_most: int) -> np.ndarray:
+    """Sorted rows to draw: small groups whole, what is left shared equally.
+
+    Args:
+      groups: [m], names.
+      at_most: rows in all.
+    """
     generator = np.random.default_rng(0)
     names, counts = np.unique(groups, return_counts=True)
     left, kept = at_most, []

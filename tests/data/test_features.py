@@ -102,7 +102,7 @@ def test_a_table_beside_wins_over_an_array_beside(file, tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("id,label\n12,a\n", "line 2, id: '12'; no row of the features has it"),
+        ("id,label\n12,a\n", "line 2, id: '12'; rows are numbered 0 to 11"),
         ("id,label\n1,a\n1,b\n", "it stands in line 2 already"),
         ("id;label\n1;a\n", "commas part them"),
         ("id,label\n1,a,b\n", "more values than columns"),

@@ -15,7 +15,7 @@ from gmmal_jax.data.sources import (
     tfds as prepared,
     tiny_imagenet,
 )
-from gmmal_jax.data.sources.arrays import Arrays, moments
+from gmmal_jax.data.sources.arrays import Arrays, Ids, moments
 from gmmal_jax.errors import UserError, nearest
 
 
@@ -35,6 +35,7 @@ class Dataset(NamedTuple):
       checksum: sha256 of the arrays, to notice other data at resume.
       skipped: (path, reason) of files that are no readable picture, of broken rows.
       remember: of features: what took a pass over the file, see `features.Found`.
+      ids: names of the training rows, or their numbers; of features.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Dataset(NamedTuple):
     checksum: str
     skipped: tuple[tuple[str, str], ...] = ()
     remember: dict[str, Any] = {}
+    ids: Ids = range(0)
 
     @property
     def pictures(self) -> bool:
@@ -148,10 +150,9 @@ def _load(
         return _finish(name, npz.read(path))
     if kind == "features":
         found = features.read(path, given)
-        arrays, more = found.arrays, (found.checksum, found.arrays.skipped)
-        return Dataset(
-            name, *arrays[:5], found.mean, found.std, *more, remember=found.remember
-        )
+        arrays = found.arrays
+        more = (found.checksum, arrays.skipped, found.remember, arrays.ids)
+        return Dataset(name, *arrays[:5], found.mean, found.std, *more)
     return _finish(name, prepared.read(name, data_dir))
 
 

@@ -12,6 +12,10 @@ UNKNOWN, UNUSABLE = -1, -2
 """In place of a label: nobody has said; a row whose numbers are broken."""
 
 
+Ids = list[str] | range
+"""Names of rows, or their numbers where they have no names."""
+
+
 class Arrays(NamedTuple):
     """Images and labels as they were read.
 
@@ -23,6 +27,7 @@ class Arrays(NamedTuple):
       class_names: one a class.
       skipped: (path, reason) of files that are no readable picture, of rows that are
         broken.
+      ids: names of the training rows, or their numbers; of features.
     """
 
     train_images: np.ndarray
@@ -31,6 +36,7 @@ class Arrays(NamedTuple):
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    ids: Ids = range(0)
 
 
 def require_distinct(where: str, names: Mapping[str, str]) -> None:

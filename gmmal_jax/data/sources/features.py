@@ -2,14 +2,14 @@
 
 import collections
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from gmmal_jax.data.sources import labels, npz
-from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays
+from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays, Ids
 from gmmal_jax.data.sources.scan import Scan, scan
 from gmmal_jax.errors import UserError
 
@@ -84,8 +84,9 @@ def read(path: Path, given: Given) -> Found:
         skipped += _broken(path, name, part, own, given.broken, ids)
         classes[list(part.broken)] = UNUSABLE
     arrays = Arrays(
-        rows.train, known.classes, rows.test, test_labels, known.names, tuple(skipped)
-    )
+        rows.train, known.classes, rows.test, test_labels, known.names,
+        tuple(skipped), ids,
+    )  # fmt: skip
     digest = hashlib.sha256()
     for piece in (train.digest, test.digest):
         digest.update(piece.encode())
@@ -154,11 +155,11 @@ def _scanned(
     return found, {part: {"file": file} | found._asdict()}
 
 
-def _ids(path: Path, num: int) -> Sequence[str]:
+def _ids(path: Path, num: int) -> Ids:
     """Of the training rows: a line each of ids.txt, or their numbers."""
     file = path.parent / IDS
     if not file.exists():
-        return [str(row) for row in range(num)]
+        return range(num)
     try:
         found = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -172,9 +173,7 @@ def _ids(path: Path, num: int) -> Sequence[str]:
     return found
 
 
-def _labels(
-    path: Path, rows: _Rows, ids: Sequence[str], chosen: str | None
-) -> labels.Labels:
+def _labels(path: Path, rows: _Rows, ids: Ids, chosen: str | None) -> labels.Labels:
     """Of the training rows: the file that is named, those within, a file beside."""
     num = len(rows.train)
     if chosen is not None:
@@ -208,7 +207,7 @@ def _broken(
     found: Scan,
     rows: np.ndarray,
     broken: str,
-    ids: Sequence[str],
+    ids: Ids,
 ) -> list[tuple[str, str]]:
     """(row, reason) of broken rows that are to be skipped.
 
@@ -227,8 +226,6 @@ def _broken(
             remedy = f"float16 ends at 65504: write float32; {remedy}"
         what = f"{path}: {name} holds {reason}{many}; row"
         raise UserError(what, first, remedy)
-    named = name == "x_train"
-    return [
-        (ids[row] if named else f"{name} {row}", f"row {row} of {name} holds {reason}")
-        for row in found.broken
-    ]
+    names = ids if name == "x_train" else range(len(rows))
+    reason = f"a row of {name} that holds {reason}"
+    return [(str(names[row]), reason) for row in found.broken]

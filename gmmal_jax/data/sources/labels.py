@@ -1,14 +1,14 @@
 """Labels beside features: a table of ids and labels, or an array of classes."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gmmal_jax.data.sources import tables
-from gmmal_jax.data.sources.arrays import UNKNOWN, require_distinct, sorted_names
+from gmmal_jax.data.sources.arrays import UNKNOWN, Ids, require_distinct, sorted_names
 from gmmal_jax.errors import UserError, nearest
 
 _COLUMNS = tables.Columns(
@@ -35,7 +35,7 @@ def unknown(num: int) -> Labels:
     return Labels(np.full(num, UNKNOWN, np.int32), ())
 
 
-def read(path: Path, ids: Sequence[str]) -> Labels:
+def read(path: Path, ids: Ids) -> Labels:
     """Read labels from .csv (id,label) or .npy (one integer a row, -1: unknown).
 
     Args:
@@ -88,8 +88,10 @@ def of_array(where: str, values: np.ndarray, num: int) -> Labels:
     return Labels(values.astype(np.int32), tuple(map(str, range(high + 1))))
 
 
-def _table(path: Path, ids: Sequence[str]) -> Labels:
-    given = _given(path, {name: row for row, name in enumerate(ids)})
+def _table(path: Path, ids: Ids) -> Labels:
+    # Row numbers need no table of millions of names.
+    named = {} if isinstance(ids, range) else {name: i for i, name in enumerate(ids)}
+    given = _given(path, named, len(ids))
     first: dict[str, str] = {}
     for line, label in given.values():
         first.setdefault(label, f"line {line}")
@@ -102,23 +104,32 @@ def _table(path: Path, ids: Sequence[str]) -> Labels:
     return Labels(classes, names)
 
 
-def _given(path: Path, places: Mapping[str, int]) -> dict[int, tuple[int, str]]:
-    """Row -> (line, label) of a table, without lines that have none."""
+def _given(
+    path: Path, named: Mapping[str, int], num: int
+) -> dict[int, tuple[int, str]]:
+    """Row -> (line, label) of a table, without lines that have none.
+
+    Args:
+      path: of the table.
+      named: id -> row; empty where rows go by their numbers.
+      num: of the rows.
+    """
     found: dict[int, tuple[int, str]] = {}
-    seen: dict[str, int] = {}
+    seen: dict[int, int] = {}
     try:
         for number, values in tables.read_csv(path, _COLUMNS):
             name = (values["id"] or "").strip()
             label = (values["label"] or "").strip()
             where = f"{path}: line {number}, id"
-            if name not in places:
-                raise UserError(where, name, _no_such(name, places))
-            if name in seen:
-                remedy = f"it stands in line {seen[name]} already; remove one"
+            row = named.get(name) if named else _number(name, num)
+            if row is None:
+                raise UserError(where, name, _no_such(name, named, num))
+            if row in seen:
+                remedy = f"it stands in line {seen[row]} already; remove one"
                 raise UserError(where, name, remedy)
-            seen[name] = number
+            seen[row] = number
             if label:
-                found[places[name]] = number, label
+                found[row] = number, label
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: {error}", None, "save it as UTF-8 text") from None
     except OSError as error:
@@ -127,8 +138,16 @@ def _given(path: Path, places: Mapping[str, int]) -> dict[int, tuple[int, str]]:
     return found
 
 
-def _no_such(name: str, places: Mapping[str, int]) -> str:
+def _number(name: str, num: int) -> int | None:
+    """A row's number as a person may write it; None: no row has it."""
+    plain = name.isascii() and name.isdigit()
+    return int(name) if plain and int(name) < num else None
+
+
+def _no_such(name: str, named: Mapping[str, int], num: int) -> str:
+    if not named:
+        return f"rows are numbered 0 to {num - 1}, as there is no ids.txt beside them"
     # Among millions of ids a nearest name takes minutes to find.
-    near = nearest(name, list(places)) if len(places) <= 10_000 else None
+    near = nearest(name, named) if len(named) <= 10_000 else None
     hint = f"; did you mean {near}?" if near else ""
-    return f"no row of the features has it (ids.txt, or row numbers from 0){hint}"
+    return f"no row has this id in ids.txt{hint}"

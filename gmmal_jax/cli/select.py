@@ -1,0 +1,203 @@
+"""`gmmal select`: from features, and perhaps some labels, what to label next."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmmal_jax import methods
+from gmmal_jax.cli import options, parser, run, signals
+from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
+from gmmal_jax.config import Config, to_dict
+from gmmal_jax.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from gmmal_jax import train
+    from gmmal_jax.cli.live import Live
+    from gmmal_jax.project.choose import Chosen
+    from gmmal_jax.storage.records import Record
+
+OUT = "to_label.csv"
+_NOT_ONE_SHOT = {
+    "dataset", "data-dir", "image-size", "setting", "eval", "cycles", "initial",
+    "clip-budget", "reference", "out", "seeds", "train.init", "data.pad", "data.flip",
+    "data.class-cap", "data.imbalance-ratio", "data.imbalance-minor",
+}  # fmt: skip
+"""Settings of a simulation, or of pictures."""
+OWN = (
+    Option("features", "FILE", "What an encoder made of the pictures: a .npy of rows "
+           "[n, d], as gmmal embed writes it, or a .npz with x_train.", required=True),
+    Option("out", "FILE", "The table of rows to label; beside it, under the same name, "
+           "a summary (.json) and pictures (.png)."),
+    Option("seed", "INT", "The seed of all that is random."),
+)  # fmt: skip
+
+
+def configuration(given: Given) -> Config:
+    """The configuration that options mean.
+
+    Raises:
+      UserError: an unknown or impossible one.
+    """
+    values: dict[str, object] = {
+        "dataset": f"features:{parser.one(given, 'features')}",
+        "cycles": 1,
+        "reference": "none",
+    }
+    seed = parser.one(given, "seed")
+    if seed is not None:
+        if not seed.isdecimal():
+            raise UserError("--seed", seed, "use a whole number of 0 or more")
+        values["seeds"] = (int(seed),)
+    return methods.configure(values | options.read(given))
+
+
+def _defaults(parsed: Parsed) -> Mapping[str, str]:
+    features = parsed.given.get("features") or ["features.npy"]
+    shown = options.shown(configuration(parsed.given | {"features": features}))
+    return dict(shown) | {"out": OUT, "seed": "0"}
+
+
+def _select(parsed: Parsed) -> int:
+    from gmmal_jax.storage import files
+
+    config = configuration(parsed.given)
+    out = Path(parser.one(parsed.given, "out") or OUT)
+    if out.suffix != ".csv":
+        raise UserError("--out", str(out), "let its name end in .csv")
+    if out.exists():
+        raise UserError("--out: there already", str(out), "name another file")
+    run.announce()
+    run.use_cache()
+    work = out.with_suffix(".work")
+    again = "the same command goes on from there"
+    try:
+        with files.lock(work):
+            _choose(config, out, work)
+    except Interrupted as interrupted:
+        print(f"saved; {again}")
+        return 128 + interrupted.signum
+    shutil.rmtree(work, ignore_errors=True)
+    return 0
+
+
+def _choose(config: Config, out: Path, work: Path) -> None:
+    from gmmal_jax.cli import live
+    from gmmal_jax.project import choose, output
+    from gmmal_jax.storage import files
+
+    with signals.noted() as stop, live.Live(1.0) as shown:
+        chosen = choose.choose(config, work, _Shown(shown), stop)
+    features = Path(config.dataset.partition(":")[2]).expanduser()
+    rows = output.rows(chosen, features)
+    summary = output.summary(chosen, to_dict(config, chosen.groups))
+    written = [out, out.with_suffix(".json"), *_draw(chosen, rows, out)]
+    body = json.dumps(summary, indent=1) + "\n"
+    files.write_atomic(out.with_suffix(".json"), body)
+    # Last: who finds the table finds all.
+    files.write_atomic(out, output.table(rows))
+    _tell(chosen, summary, written)
+
+
+def _draw(chosen: "Chosen", rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """The map and, where pictures are known, a contact sheet: their PNGs.
+
+    What cannot be drawn costs a line.
+    """
+    from gmmal_jax.report import figures, sheet
+
+    pool = chosen.pool
+    group = np.where(pool.labeled, "labeled", "unlabeled").astype("<U9")
+    group[chosen.query.indices] = "chosen"
+    kept = figures.thin(group, figures.MAX_LATENTS)
+    logits = chosen.view.columns.get("logits")
+    guessed = np.full(len(group), -1) if logits is None else logits.argmax(axis=1)
+    labels = np.where(pool.labeled, pool.labels, guessed)
+    bought = pool.labeled if logits is not None else np.ones(len(group), bool)
+    written: list[Path] = []
+    try:
+        written += figures.latent_map(
+            out.with_suffix(""),
+            chosen.view.columns["latents"][kept],
+            group[kept], labels[kept], bought[kept],
+        )[:1]  # fmt: skip
+    except UserError as error:
+        print(f"no map: {error}")
+    paths = [Path(str(row["path"])) for row in rows if "path" in row]
+    if paths:
+        captions = [f"{row['rank']} {row.get('pseudo_label', '')}" for row in rows]
+        written.append(out.with_name(f"{out.stem}_sheet.png"))
+        sheet.write(paths, captions, written[-1])
+    return written
+
+
+def _tell(chosen: "Chosen", summary: dict[str, Any], written: list[Path]) -> None:
+    labeled = int(chosen.pool.labeled.sum())
+    known = f"{labeled:,} labels of {len(summary['labeled'])} classes"
+    if chosen.cold:
+        known = "no label: a first choice by the features alone"
+    print(f"{chosen.label}: {summary['chosen']} of {summary['rows']:,} rows; {known}")
+    if chosen.dataset.skipped:
+        print(f"broken rows, left out: {len(chosen.dataset.skipped)}")
+    for path in written:
+        print(f"written: {path}")
+    print(
+        "next: write labels of these rows to a table with the columns id and label, "
+        "and name it by --labels"
+    )
+
+
+class _Shown:
+    """A `loop.Reporter` of one choice.
+
+    Args:
+      live: shows it.
+    """
+
+    def __init__(self, live: "Live") -> None:
+        self.live, self.last = live, time.monotonic()
+
+    def note(self, text: str) -> None:
+        """One line of news."""
+        self.live.print(f"note: {text}")
+
+    def progress(self, arm: str, seed: int, cycle: int, chunk: "train.Chunk") -> None:
+        """A chunk is done."""
+        from gmmal_jax.cli.live import of_chunk
+
+        now = time.monotonic()
+        speed = chunk.images / max(now - self.last, 1e-9)
+        self.last = now
+        done = chunk.name, chunk.step, chunk.num_steps, chunk.metrics["loss"]
+        # Phases differ in length, and how many there are is the learner's matter.
+        share = 1 - 0.5 ** (chunk.phase + chunk.step / chunk.num_steps)
+        self.live.tell(share, f"{arm} · {of_chunk(*done, speed)}")
+
+    def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
+        """A stage without steps begins."""
+        self.live.tell(0.9, f"{arm} · {name}")
+
+    def row(self, arm: str, record: "Record") -> None:
+        """Nothing: a choice has no cycles."""
+
+
+SELECT = Verb(
+    "select",
+    "",
+    "choose what to label next from features, with or without labels",
+    _select,
+    (
+        *OWN,
+        *(each for each in options.settings() if each.name not in _NOT_ONE_SHOT),
+    ),
+    more=lambda: (
+        "With labels (--labels FILE, or labels.csv beside the features) the method's "
+        "network is trained on them, all other rows are scored, and the best are "
+        "chosen. Without any, typical rows of as many clusters as are wanted."
+    ),
+    defaults=_defaults,
+)

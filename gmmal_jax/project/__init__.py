@@ -1,0 +1,1 @@
+"""A person's own pool: what to label next, when nobody knows the answers yet."""

@@ -1,0 +1,198 @@
+"""One choice from a pool of features: with some labels, or with none at all."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gmmal_jax import (
+    assembly,
+    bind,
+    cycle as cycles,
+    keys,
+    methods,
+    parallel,
+    pool as pools,
+)
+from gmmal_jax.config import Config
+from gmmal_jax.data import perturb, sources, store
+from gmmal_jax.data.sources.arrays import UNUSABLE
+from gmmal_jax.embed import Embedder
+from gmmal_jax.errors import UserError
+from gmmal_jax.loop import Reporter, Stop, Watch, never
+from gmmal_jax.pool import Pool
+from gmmal_jax.selection import Ask
+from gmmal_jax.storage import layout, run_folder
+from gmmal_jax.storage.saver import Saver
+from gmmal_jax.strategies import base
+from gmmal_jax.types import PoolView, PyTree, Query
+
+COLD = "typiclust"
+"""What asks where there is no label: typical rows of as many clusters as are wanted."""
+COLD_ONES = (COLD, "kmeans", "coreset", "random")
+"""Strategies of ours that need neither labels nor a number of classes."""
+
+
+class Chosen(NamedTuple):
+    """What to label, and what was known when it was chosen.
+
+    Attributes:
+      dataset: the features.
+      pool: of their usable rows, with the labels that there are.
+      view: the pool as the query saw it.
+      query: positions in the pool, most wanted first, with their scores.
+      label: what the method is called.
+      cold: there was no label to learn from.
+      groups: of settings that were read.
+      seconds: stage -> how long it took; empty without training.
+    """
+
+    dataset: sources.Dataset
+    pool: Pool
+    view: PoolView
+    query: Query
+    label: str
+    cold: bool
+    groups: frozenset[str]
+    seconds: dict[str, float]
+
+
+def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> Chosen:
+    """Train on the labels that there are, and choose the rows to label next.
+
+    Without any label a strategy chooses that reads features alone: the configuration's
+    where it names one, else `COLD`.
+
+    Args:
+      config: its data set is `features:`, with or without labels.
+      work: folder of checkpoints; a choice that was killed goes on from there, to the
+        same bits.
+      report: told of every chunk and stage, and of what could not be used.
+      stop: asked after every chunk; a signal's number ends the choice, saved.
+
+    Raises:
+      UserError: unusable features, labels or options.
+      Interrupted: `stop` asked for it.
+    """
+    remembered = _remembered(work)
+    dataset = bind.loaded(config, remembered)
+    rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
+    labels = dataset.train_labels[rows]
+    known = np.flatnonzero(labels >= 0)
+    if config.budget > len(rows) - len(known):
+        remedy = f"only {len(rows) - len(known)} rows have no label; ask for no more"
+        raise UserError("--budget", config.budget, remedy)
+    pool = pools.make(rows)
+    if not len(known):
+        return _cold(config, dataset, pool, report)
+    if len(dataset.class_names) < 2:
+        remedy = "label rows of a second class, or name no labels for a first choice"
+        raise UserError("labels name one class only", dataset.class_names[0], remedy)
+    pool = pools.label(pool, known, labels[known], 0)
+    return _warm(config, dataset, pool, work, report, stop)
+
+
+def _remembered(work: Path) -> dict[str, Any] | None:
+    """What an earlier start wrote down of the features' file."""
+    if not run_folder.holds_run(work):
+        return None
+    found: dict[str, Any] | None
+    found = run_folder.read_config(work)["data"].get("remember")
+    return found
+
+
+def _warm(
+    config: Config,
+    dataset: sources.Dataset,
+    pool: Pool,
+    work: Path,
+    report: Reporter,
+    stop: Stop,
+) -> Chosen:
+    mesh, places, seed = parallel.make_mesh(None), layout.of(work), config.seeds[0]
+    arm = bind.arm_of(config, places, dataset, mesh)
+    _begin(work, arm, dataset, pool, report)
+    images = bind.placed(mesh, dataset.train_images, config).take(pool.ids)
+    none = np.zeros(0, np.int64)  # nothing is set aside: every label is learned from
+    task = cycles.Task(
+        seed, arm.method, arm.trainer, images, images.take(none), none, config.select
+    )
+    saver = Saver(places, seed, 0, config.checkpoint, arm.trainer)
+    standing, warnings = saver.resume(None)
+    for line in warnings:
+        report.note(line)
+    watch = Watch((arm.label, seed, 0), saver, report, stop)
+    candidates = cycles.candidates_of(task, pool, 0)
+    begun = standing or cycles.begin(task, 0)
+    trained = cycles.learn(task, pool, 0, candidates, begun, watch.on_chunk)
+    watch.on_scoring()
+    view = cycles.look(task, pool, candidates, trained.state)
+    query = cycles.ask(task, view, 0, config.budget)
+    seconds, groups = saver.timings(), arm.method.groups
+    return Chosen(dataset, pool, view, query, arm.label, False, groups, seconds)
+
+
+def _begin(
+    work: Path, arm: bind.Arm, dataset: sources.Dataset, pool: Pool, report: Reporter
+) -> None:
+    """Keep checkpoints of this very choice, and none of another."""
+    known = np.flatnonzero(pool.labeled)
+    labels = [[int(row), int(pool.labels[row])] for row in known]
+    body = bind.described(arm, dataset) | {"labels": labels}
+    body = json.loads(json.dumps(body))  # as it would be read: tuples are lists
+    if run_folder.holds_run(work):
+        saved = run_folder.read_config(work)
+        same = ("config", "data", "labels")
+        if all(saved.get(name) == body[name] for name in same):
+            return
+        report.note(f"{work} is of another choice: begun anew")
+        shutil.rmtree(work)
+    run_folder.write_config(work, body)
+
+
+def _cold(
+    config: Config, dataset: sources.Dataset, pool: Pool, report: Reporter
+) -> Chosen:
+    strategy = _cold_strategy(config)
+    where = strategy.name, config.seeds[0], 0
+    report.stage(*where, "reading the features")
+    images = bind.placed(parallel.make_mesh(None), dataset.train_images, config)
+    latents = _standardized(images.take(pool.ids), dataset)
+    columns = {"latents": latents}
+    view = PoolView(pool.ids, pool.labeled, ~pool.labeled, pool.labels, columns)
+    report.stage(*where, "choosing")
+    key = keys.key(config.seeds[0], "query", 0)
+    query = base.query(key, strategy, view, Ask(config.budget, 1, config.select))
+    groups = frozenset({"select"})
+    return Chosen(dataset, pool, view, query, strategy.name, True, groups, {})
+
+
+def _cold_strategy(config: Config) -> base.Strategy:
+    """The strategy that is asked for, if it can do without labels; else `COLD`.
+
+    Raises:
+      UserError: one is named that cannot.
+    """
+    name = config.query
+    if name is None:
+        own = config.method != Config().method
+        name = methods.resolve(config)[1] if own else COLD
+    name, _ = methods.factory("query", name)
+    ours = name in methods.STRATEGIES and name not in COLD_ONES
+    strategy = assembly.strategy_of(name, config)
+    needs = base.columns_needed(strategy, config.select)
+    if ours or strategy.needs_head or not needs <= {"latents"}:
+        remedy = f"it needs labels, and there are none yet: use {', '.join(COLD_ONES)}"
+        raise UserError("--query", name, remedy)
+    return strategy
+
+
+def _standardized(images: store.Images, dataset: sources.Dataset) -> np.ndarray:
+    def readout(state: PyTree, rows: jax.Array) -> dict[str, jax.Array]:
+        return {"latents": perturb.standardize(rows, dataset.mean, dataset.std)}
+
+    embed = Embedder(parallel.make_mesh(None))
+    return embed(readout, (), images)["latents"]
