@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from gmmal_jax import methods, plugins
+from gmmal_jax.cli import pages
 from gmmal_jax.cli.parser import Parsed, Verb
 from gmmal_jax.config import Config
 from gmmal_jax.errors import UserError
@@ -10,38 +11,45 @@ from gmmal_jax.methods import Entry
 from gmmal_jax.models import table
 
 MORE = f"""Candidates are what may be asked in a cycle: all, and after the stroke what
---preset {methods.OFFICIAL} makes of it. Beside random: what a cycle costs more than one
-with random choice. Installed packages add methods through the entry-point group
-{methods.GROUP}, networks through {table.GROUP}. In place of any name, --learn, --query
-and --model also take package.module:function."""
+--preset {methods.OFFICIAL} makes of it. Below what a method is stands what a cycle
+costs beside one with random choice. Installed packages add methods through the
+entry-point group {methods.GROUP}, networks through {table.GROUP}. In place of any name,
+--learn, --query and --model also take package.module:function."""
 
 _Row = tuple[str, ...]
-_METHODS: _Row = (
-    "method", "learner", "query", "candidates", "state", "beside random", "what"
-)  # fmt: skip
+_METHODS: _Row = ("method", "learner", "query", "candidates", "state")
 _SIZE = "select.subset_size"
 
 
 def _methods(parsed: Parsed) -> int:
-    _print([_METHODS, *(_row(name) for name in methods.names())])
+    found = {name: _entry(name) for name in methods.names()}
+    _print([_METHODS, *(_row(name, entry) for name, entry in found.items())])
+    print("\nwhat they are; beside random")
+    whole = [(n, e) for n, e in found.items() if isinstance(e, Entry)]
+    _tell((name, entry.source, entry.cost) for name, entry in whole)
     print("\nother names")
     _print(list(methods.ALIASES.items()))
     print("\n--learn")
-    _print([(name, part.source) for name, part in methods.LEARNERS.items()])
+    _tell((name, part.source, "") for name, part in methods.LEARNERS.items())
     print("\n--query, and the columns that it needs")
-    _print(_queries())
+    _tell(_queries())
     print(f"\n--model {'|'.join(plugins.names(table.GROUP, table.NETWORKS))}")
     return 0
 
 
-def _row(name: str) -> _Row:
-    """A method's line; that of a package that is broken says so."""
+def _entry(name: str) -> Entry | str:
+    """A method; what is wrong with that of a package that is broken."""
     try:
-        entry = methods.entry(name)
+        return methods.entry(name)
     except UserError as error:
-        return name, str(error)
+        return str(error)
+
+
+def _row(name: str, entry: Entry | str) -> _Row:
+    if isinstance(entry, str):
+        return name, entry
     shown = ["its own" if ":" in part else part for part in entry[:2]]
-    return name, *shown, _candidates(entry), entry.state, entry.cost, entry.source
+    return name, *shown, _candidates(entry), entry.state
 
 
 def _candidates(entry: Entry) -> str:
@@ -51,12 +59,12 @@ def _candidates(entry: Entry) -> str:
     return (usual or "all") + (f" | {official}" if official else "")
 
 
-def _queries() -> Iterable[_Row]:
+def _queries() -> Iterable[tuple[str, str, str]]:
     from gmmal_jax import assembly  # needs JAX, as the rest of a listing does not
 
     for name, part in methods.STRATEGIES.items():
         needs = assembly.columns_of(name, Config())
-        yield name, ", ".join(sorted(needs)) or "nothing", part.source
+        yield name, part.source, ", ".join(sorted(needs)) or "nothing"
 
 
 def _print(rows: Iterable[Sequence[str]]) -> None:
@@ -68,6 +76,15 @@ def _print(rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         pairs = zip(row[:-1], widths, strict=False)
         print("  ".join([*(f"{cell:<{width}}" for cell, width in pairs), row[-1]]))
+
+
+def _tell(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Names, what they are, and below it more, where there is more to say."""
+    rows = list(rows)
+    indent = " " * (2 + max(len(name) for name, _, _ in rows))
+    for name, what, more in rows:
+        lines = [pages.wrapped(text, indent) for text in (what, more) if text]
+        print("\n".join([f"{name:<{len(indent)}}{lines[0].lstrip()}", *lines[1:]]))
 
 
 METHODS = Verb(

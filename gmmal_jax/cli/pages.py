@@ -20,7 +20,7 @@ def usage(verbs: Iterable[Verb], more: str) -> str:
     heads = [(f"{verb.name} {verb.words}".strip(), verb.text) for verb in verbs]
     width = max(len(head) for head, _ in heads)
     lines = [f"  {head:<{width}}  {text}" for head, text in heads]
-    return "\n".join(["usage: gmmal VERB [options]", "", *lines, "", _wrap(more)])
+    return "\n".join(["usage: gmmal VERB [options]", "", *lines, "", wrapped(more)])
 
 
 def page(verb: Verb, defaults: Mapping[str, str]) -> str:
@@ -35,9 +35,9 @@ def page(verb: Verb, defaults: Mapping[str, str]) -> str:
     parts = [f"usage: gmmal {verb.name}", verb.words, *required, *optional]
     blocks = [
         " ".join(filter(None, parts)),
-        _wrap(f"{verb.text[0].upper()}{verb.text[1:]}."),
+        wrapped(f"{verb.text[0].upper()}{verb.text[1:]}."),
     ]
-    blocks += [_wrap(block) for block in filter(None, verb.more().split("\n\n"))]
+    blocks += [wrapped(block) for block in filter(None, verb.more().split("\n\n"))]
     for group, options in groupby(verb.options, lambda option: option.group):
         lines = [_option(each, defaults.get(each.name)) for each in options]
         blocks.append("\n".join([f"{group}:", *lines]))
@@ -49,10 +49,11 @@ def _option(option: Option, default: str | None) -> str:
     negative = ".".join([*groups, f"no-{leaf}"])
     head = f"  --{option.name} {option.value or f'| --{negative}'}"
     shown = "" if default is None else f" (default: {default})"
-    return f"{head}{shown}\n{_wrap(option.text, ' ' * 6)}"
+    return f"{head}{shown}\n{wrapped(option.text, ' ' * 6)}"
 
 
-def _wrap(text: str, indent: str = "") -> str:
+def wrapped(text: str, indent: str = "") -> str:
+    """A paragraph as wide as the terminal, at most `WIDEST`."""
     width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
     flat = " ".join(text.split())
     return textwrap.fill(

@@ -12,7 +12,7 @@ import numpy as np
 from gmmal_jax import keys
 from gmmal_jax.config import DataConfig
 from gmmal_jax.data import class_sizes
-from gmmal_jax.data.sources import Dataset
+from gmmal_jax.data.sources import Dataset, cut
 from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE
 from gmmal_jax.errors import UserError
 
@@ -91,13 +91,15 @@ def _parts(
     Raises:
       UserError: a class without a row, in the data or under the setting.
     """
-    _require_labels(wanted, dataset)
-    rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
+    _require_labels(dataset)
+    rows, held = _own(dataset)
     if wanted.evaluation == "validation":
         order = keys.rng(seed, "split", 0).permutation(rows)
-        cut = round(VALIDATION_SHARE * len(rows))
-        evaluation, evaluation_rows = "train", np.sort(order[:cut])
-        rows = np.sort(order[cut:])
+        share = round(VALIDATION_SHARE * len(rows))
+        evaluation, evaluation_rows = "train", np.sort(order[:share])
+        rows = np.sort(order[share:])
+    elif len(held):
+        evaluation, evaluation_rows = "train", held
     else:
         evaluation = "test"
         evaluation_rows = np.flatnonzero(dataset.test_labels != UNUSABLE)
@@ -116,15 +118,23 @@ def _parts(
     return rows, evaluation, evaluation_rows
 
 
-def _require_labels(wanted: Wanted, dataset: Dataset) -> None:
-    """Refuse what only a person could answer, and a test part that is not there."""
+def _own(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from, and rows to measure on where there is no test part."""
+    rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
+    if len(dataset.test_labels):
+        return rows, rows[:0]
+    labels = dataset.train_labels[rows].tolist()
+    groups: list[str | None] = [None] * len(rows)
+    out = cut.test_part(dataset.name, labels, groups, dataset.class_names)
+    return rows[~out], rows[out]
+
+
+def _require_labels(dataset: Dataset) -> None:
+    """Refuse what only a person could answer."""
     unknown = int(np.count_nonzero(dataset.train_labels == UNKNOWN))
     if unknown:
         remedy = "a run looks up the answers: name a file that has them by --labels"
         raise UserError(f"{dataset.name}: rows without a label", unknown, remedy)
-    if wanted.evaluation == "test" and not len(dataset.test_labels):
-        remedy = "use --eval validation: a fifth of the rows is set aside for it"
-        raise UserError(f"{dataset.name}: has no test part", None, remedy)
 
 
 def _sizes(wanted: Wanted, counts: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import pytest
 
 from gmmal_jax import methods
-from gmmal_jax.cli import main as cli
+from gmmal_jax.cli import main as cli, pages
 
 
 @pytest.fixture
@@ -14,17 +14,27 @@ def lines(capsys):
 
 def test_every_method_has_its_line(lines):
     head, *rows = lines[: 1 + len(methods.METHODS)]
-    where = {name: head.index(name) for name in ("learner", "candidates", "what")}
+    where = head.index("candidates")
     for row, (name, entry) in zip(rows, methods.METHODS.items(), strict=True):
         assert row.split()[:3] == [name, entry.learner, entry.query]
-        assert row[where["what"] :] == entry.source
-        assert row[where["candidates"] :].startswith("all")
-        assert f"  {entry.state}  " in row
+        assert row[where:].startswith("all")
+        assert row.endswith(f"  {entry.state}")
     (official,) = (row for row in rows if row.startswith("ll4al"))
     assert "all | 10,000" in official
 
 
+def test_what_a_method_is_and_costs_stands_below(lines):
+    text = " ".join(" ".join(lines).split())
+    for name, entry in methods.METHODS.items():
+        assert f"{name} {entry.source} {entry.cost}".strip() in text
+
+
+def test_no_line_is_wider_than_a_screen(lines):
+    assert max(map(len, lines)) <= pages.WIDEST
+
+
 def test_queries_show_their_columns_and_other_names_stand_below(lines):
-    (badge,) = (line for line in lines if line.startswith("badge") and "," in line[:35])
-    assert badge.split("  ")[0] == "badge" and "latents, logits" in badge
+    below = lines[lines.index("--query, and the columns that it needs") :]
+    (badge,) = (i for i, line in enumerate(below) if line.startswith("badge "))
+    assert below[badge + 1].split("  ")[-1] == "latents, logits"
     assert ["kcenter", "coreset"] in [line.split() for line in lines]

@@ -108,7 +108,8 @@ def test_resume_without_the_package_names_it(run, capsys):
 
 def test_a_run_without_the_package_names_what_there_is(capsys):
     assert cli.main(["run", *TINY]) == 2
-    assert "--model: 'plain'; use one of small, resnet18" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "--model: 'plain';" in line and "use one of small, resnet18" in line
     assert cli.main(["run", *TINY, "--model", "small"]) == 2
     assert "--method: 'doubt'; use one of gmm, random" in capsys.readouterr().err
 
@@ -120,8 +121,10 @@ def test_it_is_reported_without_the_package(run, capsys):
 
 def test_it_is_listed(there, capsys):
     assert cli.main(["methods"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "doubt" in line]
-    assert "its own" in line and "an example of a package" in line
+    line, what = (
+        line for line in capsys.readouterr().out.splitlines() if "doubt" in line
+    )
+    assert "its own" in line and "an example of a package" in what
     assert cli.main(["doctor"]) == 0
     found = capsys.readouterr().out
     assert "ok   method doubt: gmmal-tiny 1.0" in found
