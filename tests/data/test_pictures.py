@@ -5,7 +5,7 @@ import pytest
 from images import pixels, save
 from PIL import Image
 
-from gmmal_jax.data.sources import pictures
+from gmmal_jax.data.sources import decode, pictures
 from gmmal_jax.errors import UserError
 
 
@@ -94,7 +94,7 @@ def test_16_bit_gray_of_the_other_byte_order_and_of_32_bit_mode():
     levels = np.array([[0, 257, 65_535]], np.uint16)
     for mode, dtype in (("I;16B", ">u2"), ("I", "i4")):
         picture = Image.frombytes(mode, (3, 1), levels.astype(dtype).tobytes())
-        scaled = np.asarray(pictures._eight_bits(picture))
+        scaled = np.asarray(decode._eight_bits(picture))
         np.testing.assert_array_equal(scaled, [[0, 1, 255]])
 
 

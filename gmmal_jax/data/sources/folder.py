@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmal_jax.data.sources import cut, pictures
+from gmmal_jax.data.sources import cut, decode, pictures
 from gmmal_jax.data.sources.arrays import Arrays, require_distinct
 from gmmal_jax.errors import UserError
 
 PARTS = ("train", "test")
-_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """Names of parts; where all folders are called so, they are no classes."""
 # What file managers, archives, notebooks and network drives leave behind.
 _CLUTTER = {
@@ -37,7 +37,7 @@ def read(path: Path, image_size: int | None) -> Arrays:
         train, test = (_rows(path / part, names, skipped) for part in PARTS)
         return pictures.read(str(path), train, test, names, image_size, skipped)
     names = _classes(path, skipped)
-    if {name.casefold() for name in names} <= _SPLITS:
+    if {name.casefold() for name in names} <= SPLITS:
         seen = " and ".join(f"{name}/" for name in names)
         remedy = "give train/CLASS/... and test/CLASS/..., or CLASS/... alone"
         raise UserError(f"{path}: no class folders in {seen}", None, remedy)
@@ -74,7 +74,7 @@ def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
     skipped += [
         (str(p), "not in a class folder")
         for p in path.iterdir()
-        if p.is_file() and p.suffix.lower() in pictures.SUFFIXES
+        if p.is_file() and p.suffix.lower() in decode.SUFFIXES
     ]
     if not names:
         remedy = "put the pictures of each class into a folder of its own"
@@ -84,10 +84,11 @@ def _classes(path: Path, skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _folders(path: Path) -> list[str]:
-    return sorted(p.name for p in path.iterdir() if p.is_dir() and not _is_clutter(p))
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not is_clutter(p))
 
 
-def _is_clutter(path: Path) -> bool:
+def is_clutter(path: Path) -> bool:
+    """Hidden, or what is left behind in folders and no class or picture of them."""
     return path.name[0] == "." or path.name.lower() in _CLUTTER
 
 
@@ -107,11 +108,11 @@ def _rows(
 
 def _pictures(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if _is_clutter(file):
+        if is_clutter(file):
             continue
         if file.is_dir():
             skipped.append((str(file), "a folder inside a class folder"))
-        elif file.suffix.lower() in pictures.SUFFIXES:
+        elif file.suffix.lower() in decode.SUFFIXES:
             yield file
         else:
-            skipped.append((str(file), f"not named {', '.join(pictures.SUFFIXES)}"))
+            skipped.append((str(file), f"not named {', '.join(decode.SUFFIXES)}"))

@@ -15,16 +15,19 @@ from gmmal_jax.data.sources.arrays import Arrays, require_distinct, sorted_names
 from gmmal_jax.errors import UserError
 
 COLUMNS = ("path", "label", "split", "group")
-_COLUMNS = tables.Columns(
+LABELED = tables.Columns(
     COLUMNS,
     ("path", "label"),
     "path and label are needed, split and group optional; commas part them",
 )
+PATHS = tables.Columns(
+    COLUMNS, ("path",), "path is needed, label optional; commas part them"
+)
 SPLITS = ("train", "test")
 
 
-class _Line(NamedTuple):
-    """A line of the table; split and group are empty where they are not given."""
+class Line(NamedTuple):
+    """A line of the table; a text that is not given is empty."""
 
     number: int
     path: Path
@@ -44,7 +47,7 @@ def read(file: Path, image_size: int | None) -> Arrays:
       UserError: an unreadable file or line, a group in both parts; what
         `pictures.read` raises.
     """
-    lines = _lines(file)
+    lines = read_lines(file)
     names = _names(str(file), lines)
     index = {name: label for label, name in enumerate(names)}
     labels = [index[line.label] for line in lines]
@@ -64,18 +67,29 @@ def read(file: Path, image_size: int | None) -> Arrays:
     return pictures.read(str(file), *parts, names, image_size)
 
 
-def _lines(file: Path) -> list[_Line]:
-    readers: dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]] = {
-        ".csv": partial(tables.read_csv, columns=_COLUMNS),
-        ".jsonl": _jsonl,
-    }
+def read_lines(
+    file: Path, columns: tables.Columns = LABELED, option: str = "--dataset"
+) -> list[Line]:
+    """The lines of a table, in its order; nothing is known yet of its pictures.
+
+    Args:
+      file: ends in .csv or .jsonl.
+      columns: `LABELED` or `PATHS`; what they require is also filled in.
+      option: as in messages.
+
+    Raises:
+      UserError: an unreadable file or line, a path that stands there twice.
+    """
+    readers: dict[
+        str, Callable[[Path, tables.Columns], Iterator[tuple[int, dict[str, Any]]]]
+    ] = {".csv": tables.read_csv, ".jsonl": _jsonl}
     if file.suffix.lower() not in readers:
-        raise UserError("--dataset: a manifest", str(file), "name it .csv or .jsonl")
-    lines: list[_Line] = []
+        raise UserError(f"{option}: a manifest", str(file), "name it .csv or .jsonl")
+    lines: list[Line] = []
     seen: dict[str, int] = {}
     try:
-        for number, values in readers[file.suffix.lower()](file):
-            line = _line(file, number, values)
+        for number, values in readers[file.suffix.lower()](file, columns):
+            line = _line(file, number, values, columns)
             key = os.path.normpath(line.path)
             if key in seen:
                 remedy = f"it stands in line {seen[key]} already; remove one"
@@ -83,7 +97,7 @@ def _lines(file: Path) -> list[_Line]:
             seen[key] = number
             lines.append(line)
     except OSError as error:
-        what = f"--dataset: {error.strerror or error}"
+        what = f"{option}: {error.strerror or error}"
         raise UserError(what, str(file), "check the path") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file}: {error}", None, "save it as UTF-8 text") from None
@@ -92,7 +106,7 @@ def _lines(file: Path) -> list[_Line]:
     return lines
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(file: Path, columns: tables.Columns) -> Iterator[tuple[int, dict[str, Any]]]:
     with open(file, encoding="utf-8-sig") as stream:
         for number, text in enumerate(stream, 1):
             if not text.strip():
@@ -108,11 +122,13 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not isinstance(values, dict):
                 remedy = 'write {"path": ..., "label": ...}'
                 raise UserError(f"{file}: line {number}", text.strip()[:60], remedy)
-            tables.require_columns(file, list(values), _COLUMNS)
+            tables.require_columns(file, list(values), columns)
             yield number, values
 
 
-def _line(file: Path, number: int, values: dict[str, Any]) -> _Line:
+def _line(
+    file: Path, number: int, values: dict[str, Any], columns: tables.Columns
+) -> Line:
     texts = {}
     for column in COLUMNS:
         value = values.get(column)
@@ -121,7 +137,7 @@ def _line(file: Path, number: int, values: dict[str, Any]) -> _Line:
             remedy = "use a text or an integer"
             raise UserError(f"{file}: line {number}, {column}", value, remedy)
         texts[column] = str(value).strip()
-    for column in ("path", "label"):
+    for column in columns.required:
         if not texts[column]:
             remedy = "fill it in, or remove the line"
             raise UserError(f"{file}: line {number} has no {column}", None, remedy)
@@ -129,7 +145,7 @@ def _line(file: Path, number: int, values: dict[str, Any]) -> _Line:
         what = f"{file}: line {number}, split"
         raise UserError(what, texts["split"], f"use {' or '.join(SPLITS)}")
     path = _path(file.parent, texts["path"])
-    return _Line(number, path, texts["label"], texts["split"], texts["group"])
+    return Line(number, path, texts["label"], texts["split"], texts["group"])
 
 
 def _path(folder: Path, text: str) -> Path:
@@ -140,7 +156,7 @@ def _path(folder: Path, text: str) -> Path:
     return path
 
 
-def _names(file: str, lines: list[_Line]) -> list[str]:
+def _names(file: str, lines: list[Line]) -> list[str]:
     first: dict[str, str] = {}
     for line in lines:
         first.setdefault(line.label, f"line {line.number}")
@@ -148,9 +164,9 @@ def _names(file: str, lines: list[_Line]) -> list[str]:
     return list(sorted_names(first))
 
 
-def _given(file: Path, lines: list[_Line]) -> list[bool]:
+def _given(file: Path, lines: list[Line]) -> list[bool]:
     """Is a row in the test part, as the table says."""
-    home: dict[str, _Line] = {}
+    home: dict[str, Line] = {}
     for line in lines:
         if not line.split:
             remedy = "give every row a split, or none"

@@ -6,30 +6,16 @@ centered square is brought to it with an antialiasing bicubic filter. Where all
 pictures are gray there is 1 channel, else 3.
 """
 
-import contextlib
-import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gmmal_jax.data.sources import decode
 from gmmal_jax.data.sources.arrays import Arrays, require_classes
 from gmmal_jax.errors import UserError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
-FORMATS = ("PNG", "JPEG")
-_PNG = b"\x89PNG\r\n\x1a\n"
-_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
-"""Chunks of a PNG that say nothing of its pixels as we read them."""
-_ORIENTATION = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
-_GRAY = ("1", "L", "LA", "I", "I;16", "I;16B")
-
-
-_Source = Path | io.BytesIO
-"""Where a picture's bytes are: its file, or what is left of it."""
 
 
 class Row(NamedTuple):
@@ -43,13 +29,6 @@ Cut = Callable[[Sequence[Row]], np.ndarray]
 """Rows that can be read -> bool, whether each is one of the test part."""
 
 
-class _Header(NamedTuple):
-    """What a picture says of itself: [height, width], is it gray."""
-
-    size: tuple[int, int]
-    gray: bool
-
-
 class _Known(NamedTuple):
     """What has been seen of files: no header is read twice.
 
@@ -58,7 +37,7 @@ class _Known(NamedTuple):
       bad: path -> reason of those that cannot.
     """
 
-    headers: dict[Path, _Header]
+    headers: dict[Path, decode.Header]
     bad: dict[Path, str]
 
 
@@ -144,12 +123,12 @@ def read(
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
     images = _empty(where, (len(rows), *shape))
-    decode = partial(_decode, shape=shape, resized=image_size is not None)
+    decoder = partial(_decode, shape=shape, resized=image_size is not None)
     kept: list[int] = []
     for index, row in enumerate(rows):
         if row.path in bad:
             continue
-        array = _attempt(decode, row.path, bad)
+        array = decode.attempt(decoder, row.path, bad)
         if array is not None:
             images[len(kept)] = array
             kept.append(index)
@@ -170,71 +149,9 @@ def read(
 def _look(path: Path, known: _Known) -> None:
     """Read a header that is not known yet."""
     if path not in known.headers and path not in known.bad:
-        header = _attempt(_header, path, known.bad)
+        header = decode.attempt(decode.header, path, known.bad)
         if header is not None:
             known.headers[path] = header
-
-
-def _attempt(
-    function: Callable[[Path, _Source], Any], path: Path, bad: dict[Path, str]
-) -> Any:
-    """The function's value; None, and a reason in `bad`, where the file is unusable."""
-    from PIL import UnidentifiedImageError
-
-    try:
-        return function(path, path)
-    except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        bad[path] = "empty file" if empty else "neither PNG nor JPEG"
-    except Exception as error:  # Pillow's decoders raise whatever their parsers do
-        plain = _pixels_alone(path)
-        if plain is not None:
-            with contextlib.suppress(Exception):
-                return function(path, plain)
-        strerror = getattr(error, "strerror", None)
-        bad[path] = strerror or str(error).split("\n")[0] or type(error).__name__
-    return None
-
-
-def _pixels_alone(path: Path) -> io.BytesIO | None:
-    """A PNG without texts and color profile; None: it is no whole PNG, or has none.
-
-    Pillow refuses a picture whose metadata are larger than it likes.
-    """
-    content = path.read_bytes() if path.is_file() else b""
-    if not content.startswith(_PNG):
-        return None
-    kept, place = [_PNG], len(_PNG)
-    while place + 12 <= len(content):
-        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
-        if content[place + 4 : place + 8] not in _METADATA:
-            kept.append(content[place:end])
-        place = end
-    plain = b"".join(kept)
-    return io.BytesIO(plain) if len(plain) < len(content) else None
-
-
-def _open(path: Path, source: _Source) -> Any:
-    import warnings
-
-    from PIL import Image
-
-    if path.exists() and not path.is_file():
-        raise ValueError("no regular file")  # a pipe would wait for a writer
-    with warnings.catch_warnings():
-        # Twice the size that is only warned of is an error, and the file skipped.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(source, formats=FORMATS)
-
-
-def _header(path: Path, source: _Source) -> _Header:
-    with _open(path, source) as picture:
-        width, height = picture.size
-        # Pillow would decode a whole PNG to look for EXIF behind its pixels.
-        behind = picture.format == "PNG" and "exif" not in picture.info
-        if not behind and picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
-            width, height = height, width
-        return _Header((height, width), picture.mode in _GRAY)
 
 
 def _require_each_class(
@@ -260,7 +177,7 @@ def _require_each_class(
 
 def _shape(
     where: str,
-    headers: dict[Path, _Header],
+    headers: dict[Path, decode.Header],
     image_size: int | None,
     channels: int | None,
 ) -> tuple[int, int, int]:
@@ -287,30 +204,13 @@ def _empty(where: str, shape: tuple[int, ...]) -> np.ndarray:
         raise UserError(what, gigabytes, remedy) from None
 
 
-def _eight_bits(picture: Any) -> Any:
-    """16-bit gray scaled to 8 bits; Pillow's own conversion clips at 255."""
-    from PIL import Image
-
-    levels = np.asarray(picture).astype(np.uint32)
-    return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
-
-
 def _decode(
-    path: Path, source: _Source, shape: tuple[int, int, int], resized: bool
+    path: Path, source: decode.Source, shape: tuple[int, int, int], resized: bool
 ) -> np.ndarray:
     """The picture as uint8 [h, w, ch], brought to that size where it may be."""
     from PIL import Image, ImageOps
 
-    with _open(path, source) as opened:
-        opened.load()
-        picture = ImageOps.exif_transpose(opened)
-    if picture.mode.startswith("I"):
-        picture = _eight_bits(picture)
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    picture = picture.convert("L" if shape[-1] == 1 else "RGB")
+    picture = decode.upright(path, source, gray=shape[-1] == 1)
     if picture.size != (shape[1], shape[0]):
         if not resized:
             raise ValueError("EXIF behind its pixels turns it to another size")
