@@ -24,7 +24,7 @@ LEVELS = [
     "train",
     "cycle",
     "storage",
-    "report answers",
+    "report answers encoders",
     "bind",
     "loop",
     "project",
@@ -33,13 +33,13 @@ LEVELS = [
     "__main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
-NO_JAX = {"config", "errors", "methods", "plugins"}
+NO_JAX = {"config", "encoders", "errors", "methods", "plugins"}
 NO_JAX_FILES = {
     "models/table.py",
     "storage/files.py", "storage/layout.py", "storage/records.py",
     "storage/run_folder.py", "report/load.py", "cli/options.py", "cli/main.py",
     "cli/parser.py", "cli/pages.py", "cli/run.py", "cli/select.py",
-    "cli/listing.py", "cli/datasets.py",
+    "cli/listing.py", "cli/datasets.py", "cli/embed.py", "cli/encoders.py",
 }  # fmt: skip
 EDGE = {"cli", "report"}
 """Rooms that may import what only a person's eyes need."""

@@ -10,7 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gmmal_jax.cli import datasets, listing, pages, parser, signals
+from gmmal_jax.cli import (
+    datasets,
+    embed,
+    encoders,
+    listing,
+    pages,
+    parser,
+    signals,
+)
 from gmmal_jax.cli.parser import Parsed, Verb
 from gmmal_jax.cli.run import RESUME, RUN, cache_folder, parse_run as parse_run
 from gmmal_jax.cli.select import SELECT
@@ -111,6 +119,9 @@ _ALL = (
     listing.METHODS,
     datasets.DATASETS,
     datasets.PREPARE,
+    embed.EMBED,
+    encoders.ENCODERS,
+    encoders.EXPORT,
     Verb("doctor", "", "check this installation", _doctor),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}

@@ -36,8 +36,13 @@ def at_once() -> Iterator[None]:
 
 
 @contextmanager
-def noted() -> Iterator[Callable[[], int | None]]:
+def noted(
+    piece: str = "this chunk of steps",
+) -> Iterator[Callable[[], int | None]]:
     """Signals are noted, to be acted upon between chunks; the second one is at once.
+
+    Args:
+      piece: what is brought to an end first.
 
     Yields:
       () -> the number of the signal that came, or None.
@@ -49,7 +54,7 @@ def noted() -> Iterator[Callable[[], int | None]]:
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
         caught.append(signum)
-        print("\nstopping after this chunk of steps; once more: at once", flush=True)
+        print(f"\nstopping after {piece}; once more: at once", flush=True)
 
     with _handled(note):
         yield lambda: caught[0] if caught else None

@@ -1,0 +1,1 @@
+"""Encoders trained by others: pictures to rows of features, without JAX."""
