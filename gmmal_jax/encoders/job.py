@@ -124,6 +124,7 @@ def embed(
     """
     job = _Job(inputs, encoder, Places(out), np.dtype(precision))
     with files.lock(out.parent):
+        output.tidy(job.places)
         if _is_done(job):
             with contextlib.suppress(FileNotFoundError):
                 job.places.progress.unlink()

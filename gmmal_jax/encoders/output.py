@@ -1,6 +1,7 @@
 """The files that features are written to; the matrix has its name once it is whole."""
 
 import csv
+import glob
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -83,6 +84,14 @@ def require_free(places: Places) -> None:
         if path.exists():
             remedy = "choose a folder of its own for --out, or remove it"
             raise UserError("--out: a file of that name is there", str(path), remedy)
+
+
+def tidy(places: Places) -> None:
+    """Remove what writes left behind that were killed before they were whole."""
+    for path in (places.part, places.progress, places.ids, places.labels,
+                 places.skipped, places.about):  # fmt: skip
+        for left in path.parent.glob(f".{glob.escape(path.name)}.tmp-*"):
+            left.unlink(missing_ok=True)
 
 
 def read_about(places: Places) -> dict[str, Any]:
