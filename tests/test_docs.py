@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 import gmmal_jax
-from gmmal_jax.cli import main as cli
+from gmmal_jax.cli import main as cli, parser
 from gmmal_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +18,10 @@ README = ROOT / "README.md"
 DOCS = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 LINKED = [*DOCS, ROOT / "experiments/README.md", ROOT / "benchmarks/README.md"]
 DOCS, LINKED = ([page for page in pages if page.exists()] for pages in (DOCS, LINKED))
-OTHERS = {"--help", "--from"}  # the second is of `gmmal datasets prepare`
+RUNS = {f"--{option.name}" for option in cli.VERBS["run"].options}
+OTHERS = {"--help"} | {
+    f"--{option.name}" for verb in cli.VERBS.values() for option in verb.options
+} - RUNS
 FOREIGN = re.compile(r"\b(?:python|pip|pytest)\b[^`\n]*")
 PAPER = ["--dataset", "cifar10"]  # its preset changes nothing
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -141,6 +144,8 @@ def test_commands_are_understood(page):
         assert verb in cli.VERBS, verb
         if verb == "run" and "--help" not in args and whole(args):
             cli.parse_run(args)
+        elif args and whole(args):
+            parser.parse(*parser.find([verb, *args], cli.VERBS))
 
 
 @every_page
@@ -160,7 +165,9 @@ def test_options_are_known(page):
 def test_options_take_the_values_they_are_shown_with(page):
     for span in spans(prose(page)):
         if span.startswith("--") and " " in span and whole([span]):
-            cli.parse_run([*PAPER, *shlex.split(span)])
+            name, *values = shlex.split(span)
+            if name in RUNS or name not in OTHERS:
+                cli.parse_run([*PAPER, name, *values])
 
 
 def test_the_checks_above_see_what_they_should():

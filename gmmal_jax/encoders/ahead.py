@@ -1,12 +1,14 @@
 """Pictures decoded ahead by other processes, a bounded number of batches."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import resource_tracker
 
 from gmmal_jax.encoders import preprocess
 from gmmal_jax.encoders.base import Form
@@ -35,7 +37,8 @@ def decoded(
     pending: deque[Future[Decoded]] = deque()
     try:
         for batch in batches:
-            pending.append(pool.submit(preprocess.read, batch, form))
+            with _unheard():
+                pending.append(pool.submit(preprocess.read, batch, form))
             if len(pending) == workers + MORE:
                 yield pending.popleft().result()
         while pending:
@@ -44,10 +47,19 @@ def decoded(
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Processes that begin here never hear Ctrl-C or SIGHUP: we do, and end them."""
+    resource_tracker.ensure_running()  # unblocks them where it begins
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    """Make a process end with the one that started it, and not by Ctrl-C."""
-    for signum in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)
+    """Make a process end with the one that started it, even on kill -9."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,6 +1,6 @@
 """What is to be embedded: a folder, a manifest, or arrays, listed before any is read.
 
-The list takes some 200 bytes of memory a picture; pictures are read batch by batch.
+The list takes some 260 bytes of memory a picture; pictures are read batch by batch.
 """
 
 import hashlib

@@ -137,6 +137,8 @@ def embed(
                 raise Interrupted(asked) from None
             remedy = f"give it more memory or fewer --workers; {_AGAIN}"
             raise UserError("a decoding process was killed", None, remedy) from None
+        except BrokenPipeError:
+            raise  # whoever read our lines has gone
         except OSError as error:
             where = str(error.filename or job.places.part)
             remedy = f"once that is mended, {_AGAIN}"

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def find(path: Path) -> Stream:
     return Stream(shape[0], labels, batches)
 
 
-def _shape(path: Path, member: zipfile.ZipExtFile) -> tuple[int, ...]:
+def _shape(path: Path, member: Any) -> tuple[int, ...]:
     version = np.lib.format.read_magic(member)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,

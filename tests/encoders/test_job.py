@@ -1,6 +1,7 @@
 """Embedding from end to end: the same bytes after kill -9, what is refused, bounds."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -377,6 +378,25 @@ def test_a_row_depends_on_its_picture_alone(world, straight, tmp_path):
     features = np.load(straight / "features.npy")
     (one,) = np.load(tmp_path / "out/features.npy")
     assert np.array_equal(one, features[ids.index("class2/011.png")])
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    world, straight, tmp_path, monkeypatch
+):
+    write, calls = files.write_atomic, []
+
+    def full(path, data):
+        calls.append(path)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomic", full)
+        with pytest.raises(UserError, match="No space left on device: .*; once that"):
+            embed(world[0], tmp_path / "features.npy")
+    embed(world[0], tmp_path / "features.npy")
+    equal(tmp_path, straight)
 
 
 def test_few_batches_are_held():
