@@ -220,11 +220,15 @@ def test_killed_it_leaves_no_process_behind(world, tmp_path):
     workers = children(child.pid)
     assert len(workers) >= 2
     child.kill()
-    child.communicate()
+    child.wait()
+    child.stdout.close()
     deadline = time.monotonic() + 30
-    while any(map(alive, workers)):
-        assert time.monotonic() < deadline, workers
+    while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
+    left = [int(pid) for pid in workers if alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
 
 
 def interrupted(root, out, batches=3):
@@ -396,6 +400,22 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         with pytest.raises(UserError, match="No space left on device: .*; once that"):
             embed(world[0], tmp_path / "features.npy")
     embed(world[0], tmp_path / "features.npy")
+    equal(tmp_path, straight)
+
+
+def test_the_last_batch_is_filled_up(world, straight, tmp_path):
+    """Shapes are the same from the first batch to the last, and so are programs."""
+    root, shapes = world[0], []
+    encoder = onnx_file.load(str(root / "e.onnx"), Wanted())
+
+    def run(pixels):
+        shapes.append(pixels.shape)
+        return encoder.run(pixels)
+
+    pictures = inputs.find(str(root / "pictures"))
+    watched, out = encoder._replace(run=run), tmp_path / "features.npy"
+    job.embed(pictures, watched, out, "float32", 1, SILENT)
+    assert NUM % BATCH and shapes == [(BATCH, 3, 8, 8)] * (NUM // BATCH + 1)
     equal(tmp_path, straight)
 
 
