@@ -1,8 +1,6 @@
 """`gmmal embed`: pictures to a matrix of features, shown and stopped like a run."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +51,16 @@ def _embed(parsed: Parsed) -> int:
 def _execute(
     pictures: "Inputs", encoder: "Encoder", out: Path, precision: str, workers: int
 ) -> int:
+    from gmmal_jax.cli import live
     from gmmal_jax.encoders import job
 
+    total = len(pictures.ids)
     try:
-        with signals.noted("this batch") as stop, _shown(len(pictures.ids)) as report:
+        with signals.noted("this batch") as stop, live.Live(float(total)) as shown:
+
+            def report(done: int) -> None:
+                shown.tell(float(done), f"{done:,} of {total:,} pictures")
+
             watch = job.Watch(report, stop)
             done = job.embed(pictures, encoder, out, precision, workers, watch)
     except Interrupted as interrupted:
@@ -70,41 +74,6 @@ def _execute(
     if done.skipped:
         print(f"skipped: {done.skipped:,} files, see {places.skipped}")
     return 0
-
-
-@contextmanager
-def _shown(total: int) -> Iterator[Callable[[int], None]]:
-    """A live line with the time left, where there is a terminal.
-
-    Yields:
-      What is told how many pictures are done.
-    """
-    import rich.console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = rich.console.Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        yield lambda done: None
-        return
-    columns = (
-        BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("pictures"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as live:
-        task = live.add_task("", total=total, start=False)
-
-        def report(done: int) -> None:
-            if not live.tasks[0].started:  # what is done already says nothing of speed
-                live.start_task(task)
-            live.update(task, completed=done)
-
-        yield report
 
 
 def _out(text: str) -> Path:
