@@ -37,9 +37,10 @@ class TrainConfig(Checked):
     """The number of labeled images in a step, over all devices."""
     learning_rate: Positive = 0.1
     """The learning rate of SGD: 0.1 in the paper's text, 0.01 in its appendix (A1)."""
-    schedule: Literal["step", "onecycle"] = "step"
-    """step lets the learning rate fall once; onecycle moves it up and down again by
-    cosines, in every step (A.7)."""
+    schedule: Literal["step", "onecycle", "swa"] = "step"
+    """step lets the learning rate fall; onecycle moves it up and down again by cosines,
+    in every step (A.7); swa does so in the first half of the steps, is back after
+    another quarter and stays there, as snapshot's authors have it."""
     decay_at: Share = 0.8
     """The share of the steps after which the rate falls: the paper's epoch 160 of
     200."""
@@ -47,6 +48,8 @@ class TrainConfig(Checked):
     """The factor by which it falls."""
     momentum: BelowOne = 0.9
     """The momentum of SGD."""
+    nesterov: bool = False
+    """The momentum is Nesterov's, in PyTorch's form."""
     weight_decay: AtLeastZero = 5e-4
     """The weight decay, on all parameters and before the momentum, as in PyTorch."""
     chunk_steps: Few = 50

@@ -44,7 +44,7 @@ def _more(network: Network, train: TrainConfig, da: AlignConfig) -> Extension:
         decay_at=da.decay_at,
         decay=da.decay,
     )
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
 
     def init(key: Key, base: PyTree, previous: None) -> PyTree:
         return sgd.init((base.model.params, {}))

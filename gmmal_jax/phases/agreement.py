@@ -59,7 +59,7 @@ def init(
         for place in (2, 3)
     )
     heads = (first, second)
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     moments = Moments(
         labels=sgd.init((model.params, heads)),
         agreement=sgd.init(model.params),
@@ -225,7 +225,7 @@ def _discrepancy(
 def _minimized(
     train: TrainConfig, objective: Any, trained: Any, moments: PyTree, batch: StepBatch
 ) -> optimizer.Minimized:
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     rate = optimizer.scheduled(batch.clock, train)
     return optimizer.minimize(sgd, objective, trained, moments, rate)
 

@@ -53,7 +53,7 @@ def network_step(
 ) -> tuple[Any, Seen, Metrics]:
     """One step of the network down cross-entropy and the critic's distance."""
     network, train, da = adversary.network, adversary.train, adversary.da
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     labeled, unlabeled = batch.labeled, batch.unlabeled
     assert labeled is not None and unlabeled is not None
     masks = (labeled.mask, unlabeled.mask)

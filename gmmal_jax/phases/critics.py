@@ -71,7 +71,7 @@ def aligned(adversary: Adversary, phase: Phase | None = None) -> Extension:
 
     def init(key: Key, base: PyTree, previous: None) -> Alignment:
         train = adversary.train
-        sgd = optimizer.sgd(train.momentum, train.weight_decay)
+        sgd = optimizer.sgd(train)
         return Alignment(sgd.init(base.model.params), adversaries.init(adversary, key))
 
     def put(state: Extended, seen: _Seen) -> Extended:

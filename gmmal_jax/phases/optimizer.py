@@ -14,15 +14,18 @@ from gmmal_jax.types import AXIS, Clock, Metrics, PyTree
 _ONE_CYCLE_START = 25.0
 _ONE_CYCLE_END = 1e4
 _ONE_CYCLE_RISE = 0.3
+_SWA_CLIMB = 4
+"""The climb back to a constant rate takes so manieth a part of the steps."""
 
 
-def sgd(momentum: float, weight_decay: float) -> optax.GradientTransformation:
+def sgd(config: TrainConfig) -> optax.GradientTransformation:
     """Weight decay on all parameters, then momentum; the rate is applied by `descend`.
 
-    Source: section A.1; decay before momentum as in PyTorch.
+    Source: section A.1; decay before momentum, and Nesterov's form, as in PyTorch.
     """
     return optax.chain(
-        optax.add_decayed_weights(weight_decay), optax.trace(decay=momentum)
+        optax.add_decayed_weights(config.weight_decay),
+        optax.trace(decay=config.momentum, nesterov=config.nesterov),
     )
 
 
@@ -81,6 +84,8 @@ def scheduled(clock: Clock, config: TrainConfig) -> jax.Array:
     """Stage 1's rate at this step, by the schedule that the configuration names."""
     if config.schedule == "onecycle":
         return one_cycle(clock, config.learning_rate)
+    if config.schedule == "swa":
+        return cycle_then_constant(clock, config.learning_rate)
     return step_decay(
         clock, config.learning_rate, config.decay_at, config.decay, config.chunk_steps
     )
@@ -102,8 +107,29 @@ def one_cycle(clock: Clock, peak: float) -> jax.Array:
     down = (step - top) / jnp.maximum(last - top, 1e-6)
     rising = step <= top
     share = jnp.clip(jnp.where(rising, up, 1.0 - down), 0.0, 1.0)
-    bottom = jnp.where(rising, start, end)
-    return bottom + (peak - bottom) * 0.5 * (1.0 - jnp.cos(jnp.pi * share))
+    return _half_cosine(jnp.where(rising, start, end), peak, share)
+
+
+def cycle_then_constant(clock: Clock, peak: float) -> jax.Array:
+    """One cycle in the first half of the steps, then up again and constant.
+
+    The climb from peak / 250,000 takes a quarter of the steps, by half a cosine; the
+    last quarter has the peak throughout.
+
+    Source: Snapshot-AL (Jung et al., 2023), its settings for CIFAR-10: 100, 50 and 50
+    epochs, by PyTorch's OneCycleLR and SWALR; theirs climbs once an epoch.
+    """
+    half = clock.num_steps // 2
+    climb = jnp.maximum(clock.num_steps / _SWA_CLIMB, 1.0)
+    share = jnp.clip((clock.step - half) / climb, 0.0, 1.0)
+    bottom = peak / _ONE_CYCLE_START / _ONE_CYCLE_END
+    first = one_cycle(clock._replace(num_steps=half), peak)
+    return jnp.where(clock.step < half, first, _half_cosine(bottom, peak, share))
+
+
+def _half_cosine(bottom: jax.Array | float, top: float, share: jax.Array) -> jax.Array:
+    """From bottom (share 0) to top (share 1)."""
+    return bottom + (top - bottom) * 0.5 * (1.0 - jnp.cos(jnp.pi * share))
 
 
 def step_decay(

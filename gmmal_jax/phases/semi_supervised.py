@@ -52,7 +52,7 @@ def make_phase(network: Network, train: TrainConfig, recipe: Recipe) -> Phase:
     For states of `task.make` without losses, with stage 1's steps, rates and labeled
     batches. All images of a step pass the network together, as one batch of BatchNorm.
     """
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled, unlabeled = batch.labeled, batch.unlabeled

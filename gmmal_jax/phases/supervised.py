@@ -45,7 +45,7 @@ def init(
     }
     if len(heads) < len(losses):
         raise ValueError(f"two losses are called {[loss.name for loss in losses]}")
-    sgd = optimizer.sgd(config.momentum, config.weight_decay)
+    sgd = optimizer.sgd(config)
     memories = {loss.name: loss.memory and loss.memory.init() for loss in losses}
     return SupervisedState(model, heads, sgd.init((model.params, heads)), memories)
 
@@ -65,7 +65,7 @@ def make_phase(
     network: Network, losses: Sequence[AuxLoss], config: TrainConfig
 ) -> Phase:
     """The supervised phase for any state with `SupervisedState`'s fields."""
-    sgd = optimizer.sgd(config.momentum, config.weight_decay)
+    sgd = optimizer.sgd(config)
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled = batch.labeled

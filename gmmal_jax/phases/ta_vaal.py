@@ -54,7 +54,7 @@ def make(
         latents (the GMM paper, appendix A.6).
     """
     rank = ranking.make(network, "rank", ranking.rank_loss, RANK)
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     tell = _tell(network, ta_vaal, rank)
     if infuse:
         tell = infusion.infused(tell, network, gmm)
@@ -103,7 +103,7 @@ def _goes_on(network: Network, train: TrainConfig, rank: AuxLoss) -> Beside:
     At the rate that stage 1 ends with. Source: ours: the network that is asked by is
     that of the last phase, and the ranker has to know it.
     """
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     rate = jnp.float32(train.learning_rate * train.decay)
 
     def step(key: Key, state: Extended, batch: StepBatch) -> tuple[Extended, Metrics]:

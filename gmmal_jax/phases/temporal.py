@@ -49,7 +49,7 @@ def init(
     model = network.init(key)
     latents = jnp.zeros((1, network.latent_size))
     head = _head(network).init(jax.random.fold_in(key, 2), latents)
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
     compared = jnp.float32(previous is not None)
     if previous is None:
         previous = network.init(jax.random.fold_in(key, 3))
@@ -72,7 +72,7 @@ def make_phase(network: Network, train: TrainConfig, tod: TodConfig) -> Phase:
     Source: Huang et al., 2021 (arXiv:2107.14153) and its code, see `apart`. In that
     code the first cycle has the same 128 images as its unlabeled batch in every step.
     """
-    sgd = optimizer.sgd(train.momentum, train.weight_decay)
+    sgd = optimizer.sgd(train)
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
         labeled, unlabeled = batch.labeled, batch.unlabeled

@@ -84,14 +84,16 @@ def make_of_code(
 
     The labeled batch weighs |L| / |U|, as its images are repeated so much more often.
     """
-    plain = dataclasses.replace(train, momentum=waal_code.momentum, weight_decay=0.0)
+    plain = dataclasses.replace(
+        train, momentum=waal_code.momentum, nesterov=False, weight_decay=0.0
+    )
     da = AlignConfig(
         batch_size=waal_code.batch_size,
         learning_rate=CODE_RATE,
         decay=1.0,
         penalty_sides="two",
     )
-    sgd = optimizer.sgd(waal_code.momentum, 0.0)
+    sgd = optimizer.sgd(plain)
     return make(network, plain, da, gmm, waal)._replace(optimizer=sgd, by_count=True)
 
 

@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import tiny
 from rounding import distance, sums_of
 
 from gmmal_jax import config as configs, cycle as cycles
+from gmmal_jax.config import TrainConfig
 from gmmal_jax.learners import ce, reg, reg_da, reg_longer
 from gmmal_jax.phases import mixture_loss, optimizer
 from gmmal_jax.strategies import random
@@ -100,11 +102,17 @@ def test_the_mixture_loss_by_hand():
         np.testing.assert_allclose(value, expected, atol=rounding)
 
 
-def test_sgd_is_pytorchs():
-    """Decay before momentum: v = 0.9 v + (g + wd p), p -= lr v, by hand."""
-    sgd = optimizer.sgd(0.9, 0.1)
+@pytest.mark.parametrize(
+    ("nesterov", "after"), [(False, (1.4, 0.54)), (True, (0.86, -0.1827))]
+)
+def test_sgd_is_pytorchs(nesterov, after):
+    """Decay before momentum: v = 0.9 v + (g + wd p), p -= lr v, by hand.
+
+    Nesterov's has g + wd p + 0.9 v in place of v.
+    """
+    sgd = optimizer.sgd(TrainConfig(weight_decay=0.1, nesterov=nesterov))
     params, state = jnp.asarray([2.0]), sgd.init(jnp.asarray([2.0]))
-    for gradient, expected in ((1.0, 1.4), (0.5, 0.54)):
+    for gradient, expected in zip((1.0, 0.5), after, strict=True):
         params, state = optimizer.descend(
             sgd, jnp.asarray([gradient]), state, params, jnp.asarray(0.5)
         )

@@ -7,6 +7,7 @@ import optax
 import pytest
 import tiny
 
+from gmmal_jax.config import TrainConfig
 from gmmal_jax.data import batches
 from gmmal_jax.phases import network as networks, optimizer
 from gmmal_jax.types import AXIS, ModelState
@@ -60,7 +61,7 @@ def test_gradients_through_the_rows_of_other_devices(num):
 @pytest.mark.parametrize("num", [1, 2, 8])
 def test_minimize_sums_the_shares_of_all_devices(num):
     """Mean of (w - x)^2 with rate 0.5: w becomes the mean of x."""
-    sgd = optimizer.sgd(0.0, 0.0)
+    sgd = optimizer.sgd(TrainConfig(momentum=0.0, weight_decay=0.0))
 
     def step(x, mask):
         x = jnp.where(mask, x, 0.0)

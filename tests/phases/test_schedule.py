@@ -24,6 +24,12 @@ def rate():
     return jax.jit(lambda clock: optimizer.one_cycle(clock, PEAK))
 
 
+@pytest.fixture(scope="module")
+def swa():
+    """Likewise."""
+    return jax.jit(lambda clock: optimizer.cycle_then_constant(clock, PEAK))
+
+
 def rates(rate, num_steps):
     length = jnp.full(num_steps, num_steps)
     clock = Clock(jnp.arange(num_steps), length, length)
@@ -103,9 +109,62 @@ def test_the_number_of_steps_compiles_nothing(rate):
     assert rate._cache_size() == 1
 
 
+def cycle_then_constant(step, num_steps):
+    """OneCycleLR's formula for half of the steps, then SWALR's."""
+    half = num_steps // 2
+    if step < half:
+        return closed_form(step, half)
+    alpha = (1 - np.cos(np.pi * min(1, (step - half) / (num_steps / 4)))) / 2
+    return PEAK * alpha + PEAK / 250_000 * (1 - alpha)
+
+
+@pytest.mark.parametrize("num_steps", [50, 300, 2000, 200_000])
+def test_a_cycle_before_a_constant_rate_is_its_closed_form(swa, num_steps):
+    seen = rates(swa, num_steps)
+    wanted = [cycle_then_constant(step, num_steps) for step in range(num_steps)]
+    assert (np.abs(seen - wanted) <= rounding(wanted)).all()
+
+
+def test_the_constant_rate_begins_after_three_quarters(swa):
+    """Of 200 steps: peak at 29, bottom at 99 and 100, half way at 125, then 150."""
+    seen = rates(swa, 200)
+    assert seen[0] == pytest.approx(PEAK / 25, rel=1e-6)
+    assert seen[:100].argmax() == 29 and seen[29] == pytest.approx(PEAK, rel=1e-6)
+    assert seen[[99, 100]] == pytest.approx(PEAK / 250_000, rel=1e-6)
+    assert seen[125] == pytest.approx(PEAK / 2, rel=1e-5)
+    assert seen[149] < PEAK * 0.9999 and (seen[150:] == np.float32(PEAK)).all()
+
+
+def test_the_climb_is_pytorchs(swa):
+    """With an epoch of one step, where PyTorch moves once an epoch."""
+    torch = pytest.importorskip("torch")
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        sgd, PEAK, total_steps=100, cycle_momentum=False
+    )
+    theirs = []
+    for step in range(200):
+        if step == 100:
+            climb = torch.optim.swa_utils.SWALR(sgd, PEAK, anneal_epochs=50)
+        theirs.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        if step < 99:
+            cycle.step()
+        elif step >= 100:
+            climb.step()
+    assert (np.abs(rates(swa, 200) - theirs) <= rounding(theirs)).all()
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 4, 7])
+def test_a_few_steps_of_it_are_finite(swa, num_steps):
+    seen = rates(swa, num_steps)
+    assert np.all((seen > 0) & (seen <= PEAK * 1.000001))
+
+
 def test_the_configuration_names_the_schedule():
     clock = Clock(jnp.int32(90), jnp.int32(100), jnp.int32(100))
-    for name, wanted in {"step": 0.01, "onecycle": closed_form(90, 100)}.items():
+    named = {"step": 0.01, "onecycle": closed_form(90, 100), "swa": PEAK}
+    for name, wanted in named.items():
         config = TrainConfig(schedule=name, chunk_steps=10)
         assert float(optimizer.scheduled(clock, config)) == pytest.approx(wanted, 1e-4)
 
