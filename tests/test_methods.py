@@ -219,6 +219,18 @@ def test_the_authors_protocol_is_a_preset_of_the_method():
         methods.configure({"dataset": "digits", "method": "margin"}, ["official"])
 
 
+def test_snapshots_own_recipe_is_a_cycle_and_then_averaged_weights():
+    official = methods.configure(
+        {"dataset": "cifar10", "method": "snapshot"}, ["official"]
+    )
+    train = official.train
+    assert (train.schedule, train.nesterov, train.batch_size) == ("swa", True, 64)
+    assert (train.learning_rate, train.weight_decay, train.epochs) == (0.01, 0.01, 200)
+    assert official.snapshot.average and official.snapshot.start == 0.5
+    usual = methods.configure({"dataset": "cifar10", "method": "snapshot"})
+    assert usual.train == preset("cifar10").train and not usual.snapshot.average
+
+
 @pytest.mark.parametrize("name", methods.EXTENSIONS)
 def test_an_extension_gives_the_columns_that_its_row_names(name):
     part = methods.EXTENSIONS[name]

@@ -41,6 +41,10 @@ class SnapshotConfig(Checked):
     start: BelowOne = 0.5
     """The members are taken in even distances over the steps after this share of them:
     five from 0.5 on are those of 60, 70, 80, 90 and 100 %."""
+    average: bool = False
+    """The network becomes the mean of its states at the ends of epochs after that
+    share, with a further pass over the labeled set for BatchNorm (stochastic weight
+    averaging). The members stay what they are."""
     score: Literal["variation_ratio", "entropy", "bald", "margin"] = "variation_ratio"
     """The committee's doubt: the share of its votes against the most frequent class
     (ties by entropy), the entropy of its mean, the information that a label would give

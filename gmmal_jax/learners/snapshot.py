@@ -11,7 +11,8 @@ def make(network: Network, train: TrainConfig, snapshot: SnapshotConfig) -> Lear
     """Stage 1 with the column `member_logits`.
 
     Source: Jung, Kim and Lee, 2023. Ours: the recipe of all learners (step decay, no
-    stochastic weight averaging), so that accuracies can be compared.
+    stochastic weight averaging), so that accuracies can be compared; theirs is
+    `--preset official`.
     """
     learner = task.make(network, (), train)
-    return extend(learner, snapshots.committee(network, snapshot))
+    return extend(learner, snapshots.committee(network, train, snapshot))

@@ -35,6 +35,22 @@ _TEN_THOUSAND: presets.Changes = {
     "select.subset_size": (10_000, "the public code asks among so many random rows")
 }
 
+_CIFAR10 = "their code's settings for CIFAR-10"
+_SNAPSHOT: presets.Changes = {
+    "snapshot.average": (True, "their code averages the states of the second half"),
+    "train.batch_size": (64, _CIFAR10),
+    "train.epochs": (200, _CIFAR10),
+    "train.learning_rate": (0.01, _CIFAR10),
+    "train.momentum": (0.9, _CIFAR10),
+    "train.nesterov": (True, _CIFAR10),
+    "train.schedule": (
+        "swa",
+        "as their settings mean it: their program reads other names of them, and "
+        "leaves a cycle of all epochs half way",
+    ),
+    "train.weight_decay": (0.01, _CIFAR10),
+}
+
 _OWN = {"ads", "gmm", "predicted_loss", "snapshot", "ta_vaal", "tod", "vaal", "waal"}
 """Strategies whose methods have a learner of their own."""
 
@@ -78,6 +94,7 @@ METHODS: dict[str, Entry] = {
         "snapshot",
         "snapshot",
         "snapshots of one run as a committee (Jung et al., 2023)",
+        official=_SNAPSHOT,
         cost="a readout of the pool by each of four networks more",
     ),
     "tod": Entry(

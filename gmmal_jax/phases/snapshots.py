@@ -1,59 +1,95 @@
 """A committee of one network's states in the course of its training."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from gmmal_jax.config import SnapshotConfig
+from gmmal_jax.config import SnapshotConfig, TrainConfig
+from gmmal_jax.phases import weight_averaging
 from gmmal_jax.phases.extend import Beside, Extended, Extension
 from gmmal_jax.phases.network import Network
+from gmmal_jax.phases.weight_averaging import Mean
 from gmmal_jax.types import Clock, Key, Metrics, ModelState, PyTree, StepBatch
 
 GIVES = frozenset({"member_logits"})
 """The column of a committee: [b, members, c], one distribution a member."""
 
 
-def committee(network: Network, snapshot: SnapshotConfig) -> Extension:
+class Committee(NamedTuple):
+    """The extension's own state.
+
+    Attributes:
+      members: networks, stacked; without the last one where the learner holds it.
+      mean: of the network's weights; None: they are not averaged.
+    """
+
+    members: ModelState
+    mean: Mean | None
+
+
+def committee(
+    network: Network, train: TrainConfig, snapshot: SnapshotConfig
+) -> Extension:
     """Snapshots beside any learner's steps; those of the last phase remain.
 
     A member is a whole network, BatchNorm's running averages too. The last one is the
-    learner's network itself, which is why the state holds one network less. Members
-    vote by the network's own classifier.
+    learner's network itself, which is why the state holds one network less: all of them
+    only where the learner's becomes the mean of its states. Members vote by the
+    network's own classifier.
 
     Args:
       network: that the learner trains.
-      snapshot: how many, and when.
+      train: the batch of the pass that follows averaging.
+      snapshot: how many, and when; whether weights are averaged.
 
     Source: Jung, Kim and Lee, 2023 (snapshots of one run of SGD, evenly spaced). Ours:
-    the learner's own schedule, where theirs has one of cyclic rates.
+    the learner's own schedule, where theirs is `--train.schedule swa`.
     """
-    shares = times(snapshot)[:-1]
+    averages = snapshot.average
+    shares = times(snapshot) if averages else times(snapshot)[:-1]
 
-    def init(key: Key, base: Any, previous: None) -> ModelState:
+    def init(key: Key, base: Any, previous: None) -> Committee:
         def repeat(leaf: jax.Array) -> jax.Array:
             return jnp.broadcast_to(leaf, (len(shares), *leaf.shape))
 
-        kept: ModelState = jax.tree.map(repeat, base.model)
-        return kept
+        mean = weight_averaging.init(base.model) if averages else None
+        return Committee(jax.tree.map(repeat, base.model), mean)
 
     def step(key: Key, state: Extended, batch: StepBatch) -> tuple[Extended, Metrics]:
         now = due(batch.clock, shares)
         # All devices agree on the clock. Most steps write nothing.
         kept = jax.lax.cond(
-            now.any(), _written, lambda kept, *_: kept, state.own, state.model, now
+            now.any(),
+            _written,
+            lambda kept, *_: kept,
+            state.own.members,
+            state.model,
+            now,
         )
-        return state._replace(own=kept), {}
+        mean = state.own.mean and weight_averaging.after_step(
+            state.own.mean, state.model.params, batch.clock, snapshot.start
+        )
+        return state._replace(own=Committee(kept, mean)), {}
 
     def readout(
-        own: ModelState, columns: dict[str, jax.Array], images: jax.Array
+        own: Committee, columns: dict[str, jax.Array], images: jax.Array
     ) -> dict[str, jax.Array]:
         seen = network.normalized(images)
-        before = jax.lax.map(lambda one: network.predict(one, seen).logits, own)
-        members = jnp.concatenate([before, columns["logits"][None]])
+        members = jax.lax.map(
+            lambda one: network.predict(one, seen).logits, own.members
+        )
+        if not averages:
+            members = jnp.concatenate([members, columns["logits"][None]])
         return {"member_logits": jnp.moveaxis(members, 0, 1)}
 
-    return Extension(GIVES, init, beside=Beside(step), readout=readout)
+    return Extension(
+        GIVES,
+        init,
+        phases=(weight_averaging.phase(network, train),) if averages else (),
+        beside=Beside(step),
+        readout=readout,
+    )
 
 
 def times(snapshot: SnapshotConfig) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import assembly, config as configs
+from gmmal_jax import assembly, config as configs, cycle as cycles
 from gmmal_jax.config import SnapshotConfig, TrainConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.learners import ce, snapshot as learner
@@ -39,18 +39,19 @@ def test_the_times_of_the_long_schedule():
     assert taken(250, shares) == [210, 220, 230, 240, 250]
 
 
-def train(chunk):
+def train(chunk, batch=8):
     """Without a drop of the rate, which falls on the end of a chunk."""
     return TrainConfig(
-        steps=10, chunk_steps=chunk, batch_size=8, learning_rate=0.05, decay=1.0
+        steps=10, chunk_steps=chunk, batch_size=batch, learning_rate=0.05, decay=1.0
     )
 
 
-def states(chunk, **options):
+def states(chunk, batch=8, **options):
     """The outcome, the network after every chunk, and the members at the end."""
-    made = learner.make(worlds.network(), train(chunk), SnapshotConfig(**options))
+    settings = SnapshotConfig(**options)
+    made = learner.make(worlds.network(), train(chunk, batch), settings)
     outcome, chunks = worlds.cycle(*worlds.world(made, chunk=chunk))
-    return outcome, [c.state.model for c in chunks], chunks[-1].state.own
+    return outcome, [c.state.model for c in chunks], chunks[-1].state.own.members
 
 
 def test_members_are_the_network_at_that_step_whatever_the_chunks():
@@ -86,10 +87,83 @@ def test_of_two_phases_the_last_ones_snapshots_remain():
     base = ce.make(worlds.network(), train(5))
     again = base.phases[0]._replace(name="again")
     base = base._replace(phases=(*base.phases, again))
-    both = extend(base, snapshots.committee(worlds.network(), SnapshotConfig()))
+    both = extend(
+        base, snapshots.committee(worlds.network(), train(5), SnapshotConfig())
+    )
     _, chunks = worlds.cycle(*worlds.world(both, chunk=5))
-    members = chunks[-1].state.own.batch_stats["steps"]
+    members = chunks[-1].state.own.members.batch_stats["steps"]
     np.testing.assert_array_equal(members, [16, 17, 18, 19])
+
+
+@pytest.mark.parametrize(
+    ("batch", "ends"),
+    [
+        (8, (6, 8, 10)),  # twelve labels: an epoch of two steps
+        (5, (6, 9, 10)),  # of three: the last step counts, too
+        (12, (6, 7, 8, 9, 10)),
+    ],
+)
+def test_averaged_weights_are_the_mean_of_the_epochs_ends(batch, ends):
+    outcome, models, _ = states(1, batch, average=True)
+    wanted = jax.tree.map(
+        lambda *each: np.mean(each, axis=0, dtype=np.float64),
+        *(models[end - 1].params for end in ends),
+    )
+    # A sum of up to five terms, each rounded twice.
+    chex.assert_trees_all_close(
+        outcome.state.model.params, wanted, rtol=2e-6, atol=1e-8
+    )
+    again = states(5, batch, average=True)[0]
+    chex.assert_trees_all_equal(again.state.model.params, outcome.state.model.params)
+
+
+def test_averaging_leaves_the_members_as_they_are():
+    plain, _, kept = states(5)
+    outcome, models, members = states(5, average=True)
+    chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[:4], members), kept)
+    last = jax.tree.map(lambda leaf: leaf[4], members)
+    chex.assert_trees_all_equal(last, plain.state.model)
+    votes, voted = (o.view.columns["member_logits"] for o in (plain, outcome))
+    np.testing.assert_allclose(voted, votes, rtol=1e-5, atol=1e-6)
+    apart = outcome.view.columns["logits"] - voted[:, -1]
+    assert np.abs(apart).max() > 1e-3
+
+
+def test_after_averaging_the_labeled_set_is_passed_for_batch_norm():
+    """Two steps of eight rows of twelve, a whole chunk of five; weights stand still."""
+    _, models, _ = states(5, average=True)
+    assert [float(m.batch_stats["steps"]) for m in models] == [5, 10, 15]
+    _, models, _ = states(1, average=True)
+    assert [float(m.batch_stats["steps"]) for m in models[-3:]] == [10, 11, 12]
+    chex.assert_trees_all_equal(models[-1].params, models[-2].params)
+
+
+def test_of_two_phases_the_last_ones_mean_remains():
+    base = ce.make(worlds.network(), train(1))
+    again = base.phases[0]._replace(name="again")
+    base = base._replace(phases=(*base.phases, again))
+    both = snapshots.committee(worlds.network(), train(1), SnapshotConfig(average=True))
+    _, chunks = worlds.cycle(*worlds.world(extend(base, both), chunk=1))
+    ends = [chunks[i].state.model.params["hidden"] for i in (15, 17, 19)]
+    mean = chunks[-1].state.own.mean
+    assert mean.states == 3
+    np.testing.assert_allclose(mean.params["hidden"], np.mean(ends, axis=0), rtol=1e-5)
+
+
+def test_a_network_from_elsewhere_is_no_mean_and_stays():
+    made = learner.make(worlds.network(), train(5), SnapshotConfig(average=True))
+    task, pool = worlds.world(made, chunk=5)
+    elsewhere = worlds.network().init(jax.random.key(7))
+    begun = cycles.begin(task, 0, None, elsewhere, phase=1)
+    outcome, _ = worlds.cycle(task, pool, start=begun)
+    chex.assert_trees_all_equal(outcome.state.model.params, elsewhere.params)
+
+
+def test_averaging_keeps_the_contract():
+    def build(network):
+        return learner.make(network, train(2, 10), SnapshotConfig(average=True))
+
+    learners.check(build, (3,))
 
 
 def test_any_learner_goes_with_the_query():
