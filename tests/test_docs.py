@@ -10,6 +10,7 @@ import pytest
 import tiny
 
 import gmmal_jax
+from gmmal_jax import methods
 from gmmal_jax.cli import main as cli, parser
 from gmmal_jax.errors import UserError
 
@@ -208,6 +209,13 @@ def test_the_table_of_methods_is_the_programs(capsys):
         [row[name].strip("`") for name in ("method", "learner", "query")]
         for row in shown
     ] == [line.split()[:3] for line in printed]
+
+
+def test_methods_with_a_protocol_of_their_own_are_named():
+    page = (ROOT / "docs/data.md").read_text()
+    (named,) = re.findall(r"`--preset official` is [^(]*\(([^)]*)\)", page)
+    own = {name for name, entry in methods.METHODS.items() if entry.official}
+    assert own == {*spans(named)}
 
 
 def test_the_tables_of_presets_and_data_sets_are_the_programs(capsys):

@@ -231,6 +231,15 @@ def test_snapshots_own_recipe_is_a_cycle_and_then_averaged_weights():
     assert usual.train == preset("cifar10").train and not usual.snapshot.average
 
 
+def test_cbals_own_recipe_halves_the_rate_twice():
+    named = {"dataset": "cifar10", "method": "cbal"}
+    train = methods.configure(named, ["official"]).train
+    assert (train.schedule, train.nesterov, train.batch_size) == ("step", True, 256)
+    assert (train.learning_rate, train.epochs, train.weight_decay) == (0.02, 100, 5e-4)
+    assert (train.decay, train.decay_at, train.decays) == (0.5, 0.6, 2)
+    assert methods.configure(named).train == preset("cifar10").train
+
+
 @pytest.mark.parametrize("name", methods.EXTENSIONS)
 def test_an_extension_gives_the_columns_that_its_row_names(name):
     part = methods.EXTENSIONS[name]

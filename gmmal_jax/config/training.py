@@ -46,6 +46,9 @@ class TrainConfig(Checked):
     200."""
     decay: Factor = 0.1
     """The factor by which it falls."""
+    decays: Few = 1
+    """The number of times that it falls by it, from there on in even distances up to
+    the end: two from 0.6 on are those at 60 and 80 %."""
     momentum: BelowOne = 0.9
     """The momentum of SGD."""
     nesterov: bool = False

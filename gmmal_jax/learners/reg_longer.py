@@ -43,6 +43,7 @@ def _more(network: Network, train: TrainConfig, da: AlignConfig) -> Extension:
         learning_rate=da.learning_rate,
         decay_at=da.decay_at,
         decay=da.decay,
+        decays=1,
     )
     sgd = optimizer.sgd(train)
 

@@ -51,6 +51,8 @@ _SNAPSHOT: presets.Changes = {
     "train.weight_decay": (0.01, _CIFAR10),
 }
 
+_CBAL = "what its authors' code trains by"
+
 _OWN = {"ads", "gmm", "predicted_loss", "snapshot", "ta_vaal", "tod", "vaal", "waal"}
 """Strategies whose methods have a learner of their own."""
 
@@ -82,6 +84,21 @@ METHODS: dict[str, Entry] = {
         STRATEGIES["core_gcn_code"].source,
         official=_TEN_THOUSAND,
         state="as in its code",
+    ),
+    "cbal": Entry(
+        "ce",
+        "cbal",
+        STRATEGIES["cbal"].source,
+        official={
+            "train.batch_size": (256, _CBAL),
+            "train.decay": (0.5, _CBAL),
+            "train.decay_at": (0.6, f"{_CBAL}: epoch 60 of 100, and 80"),
+            "train.decays": (2, "likewise"),
+            "train.epochs": (100, _CBAL),
+            "train.learning_rate": (0.02, _CBAL),
+            "train.nesterov": (True, _CBAL),
+            "train.weight_decay": (5e-4, _CBAL),
+        },
     ),
     "ll4al": Entry(
         "ll4al",

@@ -87,7 +87,12 @@ def scheduled(clock: Clock, config: TrainConfig) -> jax.Array:
     if config.schedule == "swa":
         return cycle_then_constant(clock, config.learning_rate)
     return step_decay(
-        clock, config.learning_rate, config.decay_at, config.decay, config.chunk_steps
+        clock,
+        config.learning_rate,
+        config.decay_at,
+        config.decay,
+        config.chunk_steps,
+        config.decays,
     )
 
 
@@ -133,13 +138,23 @@ def _half_cosine(bottom: jax.Array | float, top: float, share: jax.Array) -> jax
 
 
 def step_decay(
-    clock: Clock, rate: float, decay_at: float, decay: float, chunk_steps: int
+    clock: Clock,
+    rate: float,
+    decay_at: float,
+    decay: float,
+    chunk_steps: int,
+    decays: int = 1,
 ) -> jax.Array:
     """`rate`, times `decay` from a share `decay_at` of the phase on.
 
-    The drop falls on a chunk's boundary (the nearest one), as every event of a phase
-    does; with the paper's numbers it is exact.
+    With more `decays` than one it falls again, in even distances up to the end. Drops
+    fall on a chunk's boundary (the nearest one), as every event of a phase does; with
+    the paper's numbers it is exact.
     """
     chunks = clock.num_steps // chunk_steps
-    drop = jnp.round(decay_at * chunks).astype(jnp.int32) * chunk_steps
-    return jnp.where(clock.step >= drop, rate * decay, rate)
+    now: jax.Array | float = rate
+    for fall in range(decays):
+        share = decay_at + (1 - decay_at) * fall / decays
+        drop = jnp.round(share * chunks).astype(jnp.int32) * chunk_steps
+        now = jnp.where(clock.step >= drop, rate * decay ** (fall + 1), now)
+    return jnp.asarray(now)

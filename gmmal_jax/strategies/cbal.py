@@ -32,7 +32,8 @@ def make(cbal: CBALConfig) -> Strategy:
       The strategy.
 
     Source: Bengar et al., 2022 (arXiv:2110.04543). The training is the usual one here,
-    images are scored as they are, and the integer program is relaxed and rounded.
+    theirs is `--preset official`; images are scored as they are, and the integer
+    program is relaxed and rounded.
     """
     by_entropy = cbal.base == "entropy"
     columns = {"logits"} if by_entropy else {"logits", "latents"}

@@ -127,3 +127,21 @@ def test_the_rate_drops_on_a_chunks_boundary():
     assert np.isclose(rate(1599, 2000), 0.1) and np.isclose(rate(1600, 2000), 0.01)
     assert np.isclose(rate(7999, 10_000), 0.1) and np.isclose(rate(8000, 10_000), 0.01)
     assert np.isclose(rate(249, 300), 0.1) and np.isclose(rate(250, 300), 0.01)
+
+
+def test_the_rate_falls_more_than_once():
+    """At 60 and 80 of 100 epochs by half; by a tenth after each quarter."""
+
+    def rates(**changes):
+        config = TrainConfig(chunk_steps=50, **changes)
+        steps = jnp.arange(2000)
+        length = jnp.full(2000, 2000)
+        clock = Clock(steps, length, length)
+        return np.asarray(jax.vmap(lambda c: optimizer.scheduled(c, config))(clock))
+
+    halved = rates(learning_rate=0.02, decay_at=0.6, decay=0.5, decays=2)
+    wanted = np.repeat([0.02, 0.01, 0.005], [1200, 400, 400])
+    np.testing.assert_allclose(halved, wanted, rtol=1e-6)
+    quarters = rates(learning_rate=0.1, decay_at=0.25, decays=3)
+    wanted = np.repeat([0.1, 0.01, 1e-3, 1e-4], 500)
+    np.testing.assert_allclose(quarters, wanted, rtol=1e-6)
