@@ -55,6 +55,10 @@ class TaVaalConfig(_AutoencoderConfig):
     rank_norm: Literal["raw", "sigmoid"] = "raw"
     """The ranks that the discriminator sees: as the ranker gives them, which is what
     the authors' code does, or in (0, 1). The VAE sees the latter with either."""
+    ranker_in_da: Literal["detached", "frozen", "joint"] = "detached"
+    """How the ranker fares in a learner's stage 2 (DA): detached lets it learn of the
+    labeled batch without the network feeling it, frozen leaves it as stage 1 made it,
+    joint has the ranking loss in the network's objective as in stage 1."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from gmmal_jax.mixtures import gaussian, refit
 from gmmal_jax.mixtures.refit import RefitInfo
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
+from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import (
     Clock,
@@ -74,6 +75,7 @@ class Adversary(NamedTuple):
         however often the smaller set is repeated.
       penalize_ends: slopes are also penalized at the inputs, not only between them.
       optimizer: the critic's.
+      losses: in the network's step beside cross-entropy; their heads learn with it.
     """
 
     network: Network
@@ -86,6 +88,7 @@ class Adversary(NamedTuple):
     by_count: bool = False
     penalize_ends: bool = False
     optimizer: optax.GradientTransformation = optax.scale_by_adam()
+    losses: tuple[AuxLoss, ...] = ()
 
 
 def make(

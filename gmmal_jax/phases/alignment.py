@@ -22,8 +22,8 @@ from gmmal_jax.types import Batch, Key, Metrics, ModelState, PyTree, StepBatch
 def align_phase(adversary: Adversary) -> Phase:
     """Stage 2: one step of the network, then one of the critic (Algorithm 1).
 
-    For states with fields `model`, `align_optimizer`, `critic`. The critic reuses the
-    latents of the network's step, as constants (A20).
+    For states with fields `model`, `heads`, `align_optimizer`, `critic`. The critic
+    reuses the latents of the network's step, as constants (A20).
     """
 
     def step(key: Key, state: Any, batch: StepBatch) -> tuple[Any, Metrics]:
@@ -51,7 +51,10 @@ class Seen(NamedTuple):
 def network_step(
     adversary: Adversary, key: Key, state: Any, batch: StepBatch
 ) -> tuple[Any, Seen, Metrics]:
-    """One step of the network down cross-entropy and the critic's distance."""
+    """One step of the network down cross-entropy and the critic's distance.
+
+    The adversary's losses see the labeled batch, and train their heads.
+    """
     network, train, da = adversary.network, adversary.train, adversary.da
     sgd = optimizer.sgd(train)
     labeled, unlabeled = batch.labeled, batch.unlabeled
@@ -63,7 +66,10 @@ def network_step(
     )
     resting = jax.random.fold_in(key, 4)
 
-    def objective(params: PyTree) -> tuple[jax.Array, tuple[Any, Metrics]]:
+    def objective(
+        trained: tuple[PyTree, dict[str, PyTree]],
+    ) -> tuple[jax.Array, tuple[Any, Metrics]]:
+        params, heads = trained
         model = ModelState(params, state.model.batch_stats)
         joint = da.batch_norm == "joint"
         both, stats = forward_both(network, model, images, masks, joint=joint)
@@ -72,16 +78,19 @@ def network_step(
         inputs = [critic_inputs(adversary, state.critic, z) for z in latents]
         apart = distance(adversary, resting, state.critic.params, inputs, batch)
         loss = ce + da.beta * apart
-        terms = {"loss": loss, "cross_entropy": ce, "distance": apart}
-        return loss, ((stats, latents), terms)
+        terms = {"cross_entropy": ce, "distance": apart}
+        for each in adversary.losses:
+            terms[each.name] = each.loss(heads[each.name], None, both[0], batch)
+            loss = loss + each.weight * terms[each.name]
+        return loss, ((stats, latents), terms | {"loss": loss})
 
     rate = decayed(adversary, batch.clock, da.learning_rate)
-    done = optimizer.minimize(
-        sgd, objective, state.model.params, state.align_optimizer, rate
+    trained = (state.model.params, state.heads)
+    done = optimizer.minimize(sgd, objective, trained, state.align_optimizer, rate)
+    (params, heads), (stats, latents) = done.params, done.aux
+    state = state._replace(
+        model=ModelState(params, stats), heads=heads, align_optimizer=done.moments
     )
-    stats, latents = done.aux
-    model = ModelState(done.params, stats)
-    state = state._replace(model=model, align_optimizer=done.moments)
     return state, Seen(images, latents), done.metrics
 
 

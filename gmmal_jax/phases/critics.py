@@ -1,6 +1,6 @@
 """What a critic adds to a learner: trained for a frozen network, or against one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -9,7 +9,8 @@ from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.phases import adversary as adversaries, alignment, diagnosis, optimizer
 from gmmal_jax.phases.adversary import Adversary, CriticState
 from gmmal_jax.phases.base import Phase
-from gmmal_jax.phases.extend import Extended, Extension, focus
+from gmmal_jax.phases.extend import Extended, Extension, focus, with_heads
+from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import Key, ModelState, PyTree
 
@@ -18,7 +19,7 @@ class Alignment(NamedTuple):
     """Stage 2's own state.
 
     Attributes:
-      optimizer: the network's momentum, untouched before stage 2 (A14).
+      optimizer: momentum of the network and of stage 2's heads, untouched before (A14).
       critic: with both mixtures.
     """
 
@@ -27,9 +28,13 @@ class Alignment(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """The state that the phases with a critic know."""
+    """The state that the phases with a critic know.
+
+    The heads are those of the losses that stage 2 trains by.
+    """
 
     model: ModelState
+    heads: dict[str, PyTree]
     align_optimizer: PyTree
     critic: CriticState
 
@@ -48,7 +53,7 @@ def alone(
 
     phase = focus(
         alignment.critic_phase(adversary),
-        lambda state: _Seen(state.model, None, state.own),
+        lambda state: _Seen(state.model, {}, None, state.own),
         lambda state, seen: state._replace(own=seen.critic),
     )
     return Extension(
@@ -69,28 +74,36 @@ def aligned(adversary: Adversary, phase: Phase | None = None) -> Extension:
         that one.
     """
 
+    def heads_of(base: PyTree) -> dict[str, PyTree]:
+        return {loss.name: base.heads[loss.name] for loss in adversary.losses}
+
     def init(key: Key, base: PyTree, previous: None) -> Alignment:
         train = adversary.train
         sgd = optimizer.sgd(train)
-        return Alignment(sgd.init(base.model.params), adversaries.init(adversary, key))
+        moments = sgd.init((base.model.params, heads_of(base)))
+        return Alignment(moments, adversaries.init(adversary, key))
+
+    def get(state: Extended) -> _Seen:
+        return _Seen(state.model, heads_of(state.base), *state.own)
 
     def put(state: Extended, seen: _Seen) -> Extended:
         base = state.base._replace(model=seen.model)
+        if seen.heads:
+            base = with_heads(base, base.heads | seen.heads)
         return Extended(base, Alignment(seen.align_optimizer, seen.critic))
+
+    def with_losses(more: Sequence[AuxLoss]) -> Extension:
+        losses = (*adversary.losses, *(loss for loss in more if loss.aligned))
+        return aligned(adversary._replace(losses=losses))
 
     read, describe = _readout(adversary), diagnosis.diagnose(adversary)
     return Extension(
         gives=adversaries.gives(adversary),
         init=init,
-        phases=(
-            focus(
-                phase or alignment.align_phase(adversary),
-                lambda state: _Seen(state.model, *state.own),
-                put,
-            ),
-        ),
+        phases=(focus(phase or alignment.align_phase(adversary), get, put),),
         readout=lambda own, *seen: read(own.critic, *seen),
         diagnose=lambda own, *seen: describe(own.critic, *seen),
+        with_losses=None if phase else with_losses,
     )
 
 

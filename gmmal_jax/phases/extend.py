@@ -1,6 +1,6 @@
 """Composition: a learner with something trained beside it, or after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -108,6 +108,8 @@ class Extension(NamedTuple):
       carry: own -> what the next cycle's `init` sees; None: nothing.
       diagnose: (own, view, held-out columns) -> host numbers of the cycle's end, as
         in `Learner`; None: nothing.
+      with_losses: (auxiliary losses that the base is given besides) -> this extension,
+        whose phases mind them; None: they are none of its business.
     """
 
     gives: frozenset[str]
@@ -122,6 +124,7 @@ class Extension(NamedTuple):
     diagnose: (
         Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
     ) = None
+    with_losses: "Callable[[Sequence[AuxLoss]], Extension] | None" = None
 
 
 def extend(learner: Learner, extension: Extension) -> Learner:
@@ -226,8 +229,13 @@ def _carry(learner: Learner, extension: Extension) -> Callable[[Extended], Any]:
 
 
 def _with_losses(learner: Learner, extension: Extension) -> Any:
-    more = learner.with_losses
-    return more and (lambda losses: extend(more(losses), extension))
+    more, minds = learner.with_losses, extension.with_losses
+
+    def run(losses: Sequence[AuxLoss]) -> Learner:
+        assert more is not None
+        return extend(more(losses), minds(losses) if minds else extension)
+
+    return more and run
 
 
 def _head(learner: Learner, extension: Extension) -> Any:

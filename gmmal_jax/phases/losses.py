@@ -93,6 +93,8 @@ class AuxLoss(NamedTuple):
       memory: None: every step has the context it computed, and no other.
       gives: names of the columns that its parameters add to the readout.
       columns: (parameters, outputs in evaluation mode) -> those columns, [b, ...].
+      aligned: it is also a part of the network's objective in stage 2, where there is
+        one, without a gate; it has neither context nor memory then.
     """
 
     name: str
@@ -108,3 +110,4 @@ class AuxLoss(NamedTuple):
     memory: Memory | None = None
     gives: frozenset[str] = frozenset()
     columns: Callable[[PyTree, Outputs], dict[str, jax.Array]] = no_columns
+    aligned: bool = False

@@ -29,7 +29,7 @@ class RankedState(NamedTuple):
 
     Attributes:
       game: VAE and discriminator.
-      momentum: of the ranker, in phases after stage 1.
+      momentum: of the ranker, in phases after stage 1; None: it learns nothing there.
     """
 
     game: GameState
@@ -53,7 +53,10 @@ def make(
       infuse: "gmm": the discriminator also sees mixture columns of the task network's
         latents (the GMM paper, appendix A.6).
     """
+    frozen = ta_vaal.ranker_in_da == "frozen"
+    joint = ta_vaal.ranker_in_da == "joint"
     rank = ranking.make(network, "rank", ranking.rank_loss, RANK)
+    rank = rank._replace(aligned=joint)
     sgd = optimizer.sgd(train)
     tell = _tell(network, ta_vaal, rank)
     if infuse:
@@ -61,9 +64,8 @@ def make(
     game = generative.make(network, ta_vaal, "ta_vaal", COLUMN, tell)
 
     def init(key: Key, base: PyTree, previous: None) -> RankedState:
-        return RankedState(
-            game.init(key, base, previous), sgd.init(base.heads[rank.name])
-        )
+        moments = None if frozen else sgd.init(base.heads[rank.name])
+        return RankedState(game.init(key, base, previous), moments)
 
     def get(state: Extended) -> Extended:
         return state._replace(own=state.own.game)
@@ -76,7 +78,7 @@ def make(
     return game._replace(
         init=init,
         losses=(rank,),
-        beside=_goes_on(network, train, rank),
+        beside=None if frozen else _goes_on(network, train, rank),
         phases=tuple(focus(phase, get, put) for phase in game.phases),
         readout=lambda own, *seen: game.readout(own.game, *seen),
         diagnose=lambda own, *seen: describe(own.game, *seen),
@@ -101,7 +103,8 @@ def _goes_on(network: Network, train: TrainConfig, rank: AuxLoss) -> Beside:
     """After stage 1 the ranker alone learns of the labeled batch, on detached maps.
 
     At the rate that stage 1 ends with. Source: ours: the network that is asked by is
-    that of the last phase, and the ranker has to know it.
+    that of the last phase, and the ranker has to know it. Where stage 2 itself has the
+    ranking loss, that phase is let alone.
     """
     sgd = optimizer.sgd(train)
     rate = jnp.float32(train.learning_rate * train.decay)
@@ -123,4 +126,5 @@ def _goes_on(network: Network, train: TrainConfig, rank: AuxLoss) -> Beside:
         own = state.own._replace(momentum=done.moments)
         return state._replace(own=own), done.metrics
 
-    return Beside(step, skips=frozenset({"supervised"}))
+    taught = {"supervised", "alignment"} if rank.aligned else {"supervised"}
+    return Beside(step, skips=frozenset(taught))

@@ -1,6 +1,8 @@
 """TA-VAAL: losses by NumPy, who is frozen when, combinations, infused columns."""
 
+import functools
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,17 +11,25 @@ import pytest
 from linear import asked, compare, dense, halves, linear_game, seen_of, state_of
 from tiny import config, made
 
-from gmmal_jax import assembly
+from gmmal_jax import assembly, config as configs
 from gmmal_jax.config import TaVaalConfig, VaalConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.learners import ce, reg_da, reg_longer, ta_vaal as learner_of
 from gmmal_jax.models import vae
-from gmmal_jax.phases import ranking, ta_vaal, vae_game, vae_losses
+from gmmal_jax.phases import (
+    adversary,
+    alignment,
+    optimizer,
+    ranking,
+    ta_vaal,
+    vae_game,
+    vae_losses,
+)
 from gmmal_jax.phases.extend import extend
 from gmmal_jax.phases.vae_game import Told
 from gmmal_jax.strategies import looks_unlabeled
 from gmmal_jax.testing import learners, worlds
-from gmmal_jax.types import ModelState
+from gmmal_jax.types import Batch, Clock, ModelState, StepBatch
 
 REFERENCE = np.load(Path(__file__).parent.parent / "reference/ta_vaal.npz")
 SETTINGS = config(**{"train.learning_rate": 0.05, "reg.subset_size": 12})
@@ -187,6 +197,106 @@ def test_reg_and_da_have_the_ranking_loss_in_stage_1_and_a_ranker_that_goes_on()
     assert equal(stage2.model, alone.model)
     assert not equal(stage1.heads["rank"], stage2.heads["rank"])
     assert equal(stage1.heads["rank"], alone.heads["rank"])
+
+
+def ranked(base, way, network=None, settings=SETTINGS):
+    """A learner with a ranker, without what comes after its own phases."""
+    given = configs.replace(settings, **{"ta_vaal.ranker_in_da": way})
+    extension = made(ta_vaal.make, given, network)._replace(phases=())
+    return extend(made(base.make, given, network), extension)
+
+
+@functools.cache
+def stands_by(base, way):
+    return cycle_of(ranked(base, way))[1]
+
+
+def test_a_frozen_ranker_stays_as_stage_1_made_it():
+    """Alignment is what it is beside a ranker that learns apart."""
+    before, after = (
+        ended(stands_by(reg_da, "frozen"), name) for name in ("supervised", "alignment")
+    )
+    apart = ended(stands_by(reg_da, "detached"), "alignment")
+    assert equal(before.heads, after.heads) and after.own.momentum is None
+    assert equal(after.model, apart.model) and not equal(after.heads, apart.heads)
+
+
+def test_a_ranker_is_trained_jointly_where_the_network_feels_it():
+    """Stage 2's objective has one term more; in other phases it learns apart."""
+    joint, apart = (stands_by(reg_da, way) for way in ("joint", "detached"))
+    one, other = (ended(each, "supervised") for each in (joint, apart))
+    assert equal((one.model, one.heads), (other.model, other.heads))
+    one, other = (ended(each, "alignment") for each in (joint, apart))
+    assert not equal(one.model, other.model) and not equal(one.heads, other.heads)
+    measured = next(s.chunk.metrics for s in joint if s.chunk.name == "alignment")
+    parts = measured["cross_entropy"] + measured["rank"]
+    parts += SETTINGS.da.beta * measured["distance"]
+    assert measured["loss"] == pytest.approx(parts, rel=1e-5)
+    longer = stands_by(reg_longer, "joint")
+    one, other = (ended(longer, name) for name in ("supervised", "longer"))
+    assert not equal(one.heads["rank"], other.heads["rank"])
+
+
+class Aligned(NamedTuple):
+    """What alignment reads and writes."""
+
+    model: ModelState
+    heads: dict
+    align_optimizer: Any
+    critic: Any
+
+
+def test_a_loss_in_alignment_adds_its_gradient_and_no_more():
+    """p' = p - rate (g + rank's): the two steps differ by the latter alone."""
+    network = worlds.network()
+    given = made(adversary.make, SETTINGS, network)
+    rank = ranking.make(network, "rank", ranking.rank_loss, "predicted_rank")
+    images, labels = worlds.dataset()
+    rows = Batch(*(jnp.asarray(a[:8]) for a in (images, labels, np.ones(90, bool))))
+    clock = Clock(*map(jnp.int32, (0, 100, 1)))
+    batch = StepBatch(clock, rows, rows, counts=jnp.asarray([8, 8]))
+    key = jax.random.key(3)
+    model, heads = network.init(key), {"rank": rank.init(key)}
+
+    def after(losses, heads):
+        one = given._replace(losses=losses)
+        moments = optimizer.sgd(one.train).init((model.params, heads))
+        state = Aligned(model, heads, moments, adversary.init(one, key))
+        step = worlds.on_one_device(
+            lambda state, batch: alignment.network_step(one, key, state, batch)[0]
+        )
+        return step(state, batch)
+
+    @worlds.on_one_device
+    def slopes(params, heads, batch):
+        def loss(params, heads):
+            seen = network.augmented(jax.random.fold_in(key, 0), batch.labeled)
+            state = ModelState(params, model.batch_stats)
+            outputs, _ = network.train(state, seen, batch.labeled.mask)
+            return rank.loss(heads["rank"], None, outputs, batch)
+
+        return jax.grad(loss, (0, 1))(params, heads)
+
+    rate, decay = SETTINGS.da.learning_rate, SETTINGS.train.weight_decay
+    without, joint = after((), {}), after((rank,), heads)
+    felt, own = slopes(model.params, heads, batch)
+    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(felt)) > 1e-3
+    for before, stepped, slope in zip(
+        *map(jax.tree.leaves, (without.model.params, joint.model.params, felt)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(stepped, before - rate * slope, rtol=1e-5, atol=1e-7)
+    for before, stepped, slope in zip(
+        *map(jax.tree.leaves, (heads, joint.heads, own)), strict=True
+    ):
+        wanted = before - rate * (slope + decay * before)
+        np.testing.assert_allclose(stepped, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_a_joint_ranker_keeps_the_contract():
+    """Beside reg_da's alignment, killed and resumed, on three devices."""
+    settings = config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
+    learners.check(lambda own: ranked(reg_da, "joint", own, settings), devices=(3,))
 
 
 def cycle_of(learner):
