@@ -59,6 +59,10 @@ class TaVaalConfig(_AutoencoderConfig):
     """How the ranker fares in a learner's stage 2 (DA): detached lets it learn of the
     labeled batch without the network feeling it, frozen leaves it as stage 1 made it,
     joint has the ranking loss in the network's objective as in stage 1."""
+    mixture_space: Literal["task", "vae"] = "task"
+    """With --infuse gmm, the latents that mixtures are fitted to: the task network's,
+    in which classes are clusters and which stay as they are, or the means of the VAE in
+    training, with a refit every --da.refit-every steps."""
 
 
 @dataclass(frozen=True)

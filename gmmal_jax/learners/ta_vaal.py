@@ -6,7 +6,7 @@ Source: Task-Aware Variational Adversarial Active Learning (Kim et al., 2021, ar
 
 from typing import Literal
 
-from gmmal_jax.config import MixtureConfig, TaVaalConfig, TrainConfig
+from gmmal_jax.config import AlignConfig, MixtureConfig, TaVaalConfig, TrainConfig
 from gmmal_jax.phases import ta_vaal as games, task
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.phases.extend import extend
@@ -17,9 +17,10 @@ def make(
     network: Network,
     train: TrainConfig,
     ta_vaal: TaVaalConfig,
+    da: AlignConfig,
     gmm: MixtureConfig,
     infuse: Literal["gmm"] | None,
 ) -> Learner:
     """Stage 1 with the ranking loss; columns `predicted_rank` and what is asked by."""
     first = task.make(network, (), train)
-    return extend(first, games.make(network, train, ta_vaal, gmm, infuse))
+    return extend(first, games.make(network, train, ta_vaal, da, gmm, infuse))

@@ -101,7 +101,7 @@ def make(
 def init(adversary: Adversary, key: Key) -> CriticState:
     """A fresh critic (from `fold_in(key, 1)`) and empty mixtures."""
     k, d = adversary.network.num_classes, adversary.network.latent_size
-    mixture = placeholder(adversary.network)
+    mixture = placeholder(k, d)
     columns = 2 * k + 2
     width = d + (columns if adversary.da.inputs == "latents_mixtures" else 0)
     params = adversary.critic.init(jax.random.fold_in(key, 1), jnp.zeros((1, width)))
@@ -117,9 +117,9 @@ def init(adversary: Adversary, key: Key) -> CriticState:
     )
 
 
-def placeholder(network: Network) -> Mixture:
-    """A mixture of the network's latents, before any was fitted."""
-    k, d = network.num_classes, network.latent_size
+def placeholder(num_classes: int, size: int) -> Mixture:
+    """A mixture of latents of that size, before any was fitted."""
+    k, d = num_classes, size
     return Mixture(jnp.full(k, 1 / k), jnp.zeros((k, d)), jnp.ones((k, d)))
 
 

@@ -26,6 +26,9 @@ from gmmal_jax.phases.network import Network
 from gmmal_jax.phases.vae_game import Game, GameState, Seen, Told
 from gmmal_jax.types import EmbedPool, Key, Metrics, PoolView, PyTree, StepBatch
 
+MEANS = "vae_means"
+"""The column of an image's latents in the VAE, [b, d], where something is learned of
+them."""
 _ADDRESS = 1904
 """Of the first weights among what `Extension.init` draws."""
 
@@ -53,11 +56,13 @@ class Tell(NamedTuple):
 
     Attributes:
       sizes: numbers a row that decoder and discriminator are told.
-      init: () -> what `tell` needs to know, constant within the phase.
+      init: () -> what `tell` needs to know, constant between two times of `learn`.
       see: (state, normalized images) -> the base's columns that `tell` reads.
       tell: (that knowledge, columns) -> `Told`.
       learn: (key, knowledge, view) -> knowledge, on the host and before the first
         step; None: it stays as it is.
+      learn_every: steps after which it is learned again, of a view with the column
+        `MEANS`, and so after the last step; 0: the first time is the only one.
     """
 
     sizes: tuple[int, int] = (0, 0)
@@ -65,6 +70,7 @@ class Tell(NamedTuple):
     see: Callable[[Extended, jax.Array], Columns] = see_nothing
     tell: Callable[[PyTree, Columns], Told] = tell_nothing
     learn: Callable[[Key, PyTree, PoolView], PyTree] | None = None
+    learn_every: int = 0
 
 
 def make(
@@ -101,7 +107,8 @@ def make(
         seen, mask = network.normalized(images), jnp.ones(images.shape[0], bool)
         (mean, _), _ = game.vae.encode(own.vae, seen, mask, vae.EVALUATION)
         told = tell.tell(own.known, columns)
-        return {column: -vae_game.judge(game, own.discriminator, mean, told)}
+        found = {column: -vae_game.judge(game, own.discriminator, mean, told)}
+        return found | {MEANS: mean} if tell.learn_every else found
 
     def diagnose(
         own: GameState, view: PoolView, held_out: dict[str, np.ndarray]
@@ -112,7 +119,7 @@ def make(
         )
 
     return Extension(
-        gives=frozenset({column}),
+        gives=frozenset({column, MEANS} if tell.learn_every else {column}),
         init=init,
         phases=(_phase(game, network, name, tell),),
         readout=readout,
@@ -157,7 +164,7 @@ def _phase(game: Game, network: Network, name: str, tell: Tell) -> Phase:
         key: Key, state: Extended, embed_pool: EmbedPool, step: int
     ) -> Extended:
         assert tell.learn is not None
-        if step:  # the network is frozen, and so is what was learned of it
+        if step and not tell.learn_every:  # the network is frozen, and so is this
             return state
         known = tell.learn(key, state.own.known, embed_pool(state))
         return state._replace(own=state.own._replace(known=known))
@@ -168,5 +175,6 @@ def _phase(game: Game, network: Network, name: str, tell: Tell) -> Phase:
         num_steps=num_steps(settings),
         inputs=Inputs(settings.batch_size, settings.batch_size, candidates=True),
         refresh=tell.learn and refresh,
+        refresh_every=tell.learn_every,
         scan_safe=tell.see is see_nothing or network.scan_safe,
     )

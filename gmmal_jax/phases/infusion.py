@@ -2,52 +2,34 @@
 
 Source: Distribution Aware Active Learning via Gaussian Mixtures, appendix A.6: what
 DA's critic sees beside the latents, appended to the input of another method's
-discriminator. The latents are the task network's, in which classes are clusters; it is
-frozen, so the columns are constants.
+discriminator. The appendix speaks of each method's feature extractor, which may be
+either network: the task network, whose latents have classes for clusters and which is
+frozen, so that the columns are constants; or the VAE, which moves and may fool the
+discriminator through the columns.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.phases import adversary
+from gmmal_jax.phases import adversary, generative
 from gmmal_jax.phases.generative import Columns, Tell
 from gmmal_jax.phases.network import Network
-from gmmal_jax.phases.vae_game import Told
-from gmmal_jax.types import Key, Mixture, PoolView, PyTree
+from gmmal_jax.phases.vae_game import Infused, Told
+from gmmal_jax.types import Key, PoolView, PyTree
 
 
-class Infused(NamedTuple):
-    """What columns are made of.
+def of_task(tell: Tell, network: Network, gmm: MixtureConfig) -> Tell:
+    """With mixture columns of the task network's latents for the discriminator.
 
-    Attributes:
-      labeled: mixture of the labeled set's latents.
-      unlabeled: mixture of the unlabeled pool's.
-      center: [f], of the columns over the pool, f = 2 k + 2.
-      scale: [f], their standard deviation.
-    """
-
-    labeled: Mixture
-    unlabeled: Mixture
-    center: jax.Array
-    scale: jax.Array
-
-
-def infused(tell: Tell, network: Network, gmm: MixtureConfig) -> Tell:
-    """With mixture columns for the discriminator, standardized over the pool.
+    They are standardized over the pool, as those of `of_vae` are.
 
     Args:
       tell: what it is told already; knows nothing, and sees the column `latents`.
       network: frozen.
       gmm: how mixtures are fitted, once.
     """
-    k = network.num_classes
-
-    def init() -> Infused:
-        mixture = adversary.placeholder(network)
-        return Infused(mixture, mixture, jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2))
 
     def more(known: PyTree, columns: Columns) -> Told:
         told = tell.tell(None, columns)
@@ -56,13 +38,51 @@ def infused(tell: Tell, network: Network, gmm: MixtureConfig) -> Tell:
         both = jnp.concatenate([told.discriminator, found], axis=1)
         return told._replace(discriminator=both)
 
+    return _infused(
+        tell, more, "latents", network.latent_size, network.num_classes, gmm
+    )
+
+
+def of_vae(
+    tell: Tell, size: int, num_classes: int, gmm: MixtureConfig, refit_every: int
+) -> Tell:
+    """With mixture columns of the VAE's means.
+
+    Args:
+      tell: what the discriminator is told already; knows nothing.
+      size: of the VAE's latents.
+      num_classes: k.
+      gmm: how mixtures are fitted.
+      refit_every: steps from one fit to the next.
+    """
+
+    def more(known: PyTree, columns: Columns) -> Told:
+        return tell.tell(None, columns)._replace(infused=known)
+
+    made = _infused(tell, more, generative.MEANS, size, num_classes, gmm)
+    return made._replace(learn_every=refit_every)
+
+
+def _infused(
+    tell: Tell,
+    more: Callable[[PyTree, Columns], Told],
+    column: str,
+    size: int,
+    num_classes: int,
+    gmm: MixtureConfig,
+) -> Tell:
+    """What is told by `more`, which knows the mixtures of a column [n, size]."""
+    k, (decoder, discriminator) = num_classes, tell.sizes
+
+    def init() -> Infused:
+        mixture = adversary.placeholder(k, size)
+        return Infused(mixture, mixture, jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2))
+
     def learn(key: Key, known: PyTree, view: PoolView) -> Infused:
-        latents = jnp.asarray(view.columns["latents"])
+        latents = jnp.asarray(view.columns[column])
         labeled, unlabeled, _ = adversary.fit_mixtures(key, latents, view, k, gmm)
         scale = adversary.column_scale(latents, labeled, unlabeled, "standardize")
         return Infused(labeled, unlabeled, *scale)
 
-    decoder, discriminator = tell.sizes
-    return tell._replace(
-        sizes=(decoder, discriminator + 2 * k + 2), init=init, tell=more, learn=learn
-    )
+    sizes = (decoder, discriminator + 2 * k + 2)
+    return tell._replace(sizes=sizes, init=init, tell=more, learn=learn)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmmal_jax.config import MixtureConfig, TaVaalConfig, TrainConfig
+from gmmal_jax.config import AlignConfig, MixtureConfig, TaVaalConfig, TrainConfig
 from gmmal_jax.phases import generative, infusion, optimizer, ranking
 from gmmal_jax.phases.extend import Beside, Extended, Extension, focus, with_heads
 from gmmal_jax.phases.generative import Columns, Tell
@@ -40,6 +40,7 @@ def make(
     network: Network,
     train: TrainConfig,
     ta_vaal: TaVaalConfig,
+    da: AlignConfig,
     gmm: MixtureConfig,
     infuse: Literal["gmm"] | None,
 ) -> Extension:
@@ -49,9 +50,10 @@ def make(
       network: of the learner that is extended.
       train: stage 1's settings.
       ta_vaal: settings of the two networks.
+      da: steps between refits of mixtures in the VAE's space.
       gmm: of the mixtures that are infused.
-      infuse: "gmm": the discriminator also sees mixture columns of the task network's
-        latents (the GMM paper, appendix A.6).
+      infuse: "gmm": the discriminator also sees mixture columns, of the task network's
+        latents or the VAE's (the GMM paper, appendix A.6).
     """
     frozen = ta_vaal.ranker_in_da == "frozen"
     joint = ta_vaal.ranker_in_da == "joint"
@@ -59,8 +61,11 @@ def make(
     rank = rank._replace(aligned=joint)
     sgd = optimizer.sgd(train)
     tell = _tell(network, ta_vaal, rank)
-    if infuse:
-        tell = infusion.infused(tell, network, gmm)
+    if infuse and ta_vaal.mixture_space == "vae":
+        size, classes = ta_vaal.latent_size, network.num_classes
+        tell = infusion.of_vae(tell, size, classes, gmm, da.refit_every)
+    elif infuse:
+        tell = infusion.of_task(tell, network, gmm)
     game = generative.make(network, ta_vaal, "ta_vaal", COLUMN, tell)
 
     def init(key: Key, base: PyTree, previous: None) -> RankedState:

@@ -14,12 +14,28 @@ import optax
 from gmmal_jax.config import TaVaalConfig, VaalConfig
 from gmmal_jax.models import vae
 from gmmal_jax.models.critic import Critic
-from gmmal_jax.phases import optimizer, vae_losses
+from gmmal_jax.phases import adversary, optimizer, vae_losses
 from gmmal_jax.phases.network import own_rows
-from gmmal_jax.types import AXIS, Key, Metrics, ModelState, PyTree
+from gmmal_jax.types import AXIS, Key, Metrics, Mixture, ModelState, PyTree
 
 _TRAINING = vae.Mode(train=True, axis_name=AXIS, groups=2)
 """Labeled and unlabeled images pass BatchNorm apart, as in the authors' code."""
+
+
+class Infused(NamedTuple):
+    """What mixture columns are made of.
+
+    Attributes:
+      labeled: mixture of the labeled set's latents.
+      unlabeled: mixture of the unlabeled pool's.
+      center: [f], of the columns over the pool, f = 2 k + 2.
+      scale: [f], their standard deviation.
+    """
+
+    labeled: Mixture
+    unlabeled: Mixture
+    center: jax.Array
+    scale: jax.Array
 
 
 class Told(NamedTuple):
@@ -28,10 +44,12 @@ class Told(NamedTuple):
     Attributes:
       decoder: [b, f], or None.
       discriminator: likewise.
+      infused: what the discriminator sees the VAE's means by, too; None: it does not.
     """
 
     decoder: jax.Array | None = None
     discriminator: jax.Array | None = None
+    infused: Infused | None = None
 
 
 class Seen(NamedTuple):
@@ -98,13 +116,18 @@ def init(game: Game, key: Key, told: int, known: PyTree) -> GameState:
 def judge(game: Game, params: PyTree, mean: jax.Array, told: Told) -> jax.Array:
     """The discriminator's logits [b]; large: labeled.
 
+    What is infused comes last, and has a gradient to the means.
+
     Args:
       game: whose.
       params: the discriminator's.
       mean: [b, d], of the latents.
       told: of the same rows.
     """
-    logits = game.discriminator.apply(params, _beside(mean, told.discriminator))
+    seen = _beside(mean, told.discriminator)
+    if told.infused is not None:
+        seen = _beside(seen, adversary.standardized(mean, *told.infused))
+    logits = game.discriminator.apply(params, seen)
     assert isinstance(logits, jax.Array)
     return logits
 

@@ -26,10 +26,10 @@ from gmmal_jax.phases import (
     vae_losses,
 )
 from gmmal_jax.phases.extend import extend
-from gmmal_jax.phases.vae_game import Told
+from gmmal_jax.phases.vae_game import Infused, Told
 from gmmal_jax.strategies import looks_unlabeled
 from gmmal_jax.testing import learners, worlds
-from gmmal_jax.types import Batch, Clock, ModelState, StepBatch
+from gmmal_jax.types import Batch, Clock, Mixture, ModelState, StepBatch
 
 REFERENCE = np.load(Path(__file__).parent.parent / "reference/ta_vaal.npz")
 SETTINGS = config(**{"train.learning_rate": 0.05, "reg.subset_size": 12})
@@ -334,3 +334,100 @@ def test_infused_columns_are_fitted_once_and_stay():
     k = worlds.CLASSES
     first = outcome.state.own.game.discriminator["params"]["Dense_0"]["kernel"]
     assert first.shape[0] == settings.ta_vaal.latent_size + 1 + 2 * k + 2
+
+
+def scaled_columns(means, infused):
+    """Section 3.4's columns in float64: log posteriors under two mixtures, likelihoods.
+
+    Of them only the posteriors are clipped here, as they are before they are scaled.
+    """
+    joints = []
+    for mixture in (infused.labeled, infused.unlabeled):
+        weights, centers, variances = (np.asarray(a, np.float64) for a in mixture)
+        apart = (means[:, None] - centers) ** 2 / variances + np.log(variances)
+        joints.append(np.log(weights) - 0.5 * (apart + np.log(2 * np.pi)).sum(axis=2))
+    totals = [np.logaddexp.reduce(j, axis=1, keepdims=True) for j in joints]
+    posteriors = [
+        np.maximum(j - total, -adversary.LOG_POSTERIOR_CLIP)
+        for j, total in zip(joints, totals, strict=True)
+    ]
+    columns = np.concatenate([*posteriors, *totals], axis=1)
+    return (columns - np.asarray(infused.center)) / np.asarray(infused.scale)
+
+
+def an_infusion(generator, k, d):
+    def mixture():
+        weights = generator.dirichlet(np.ones(k))
+        centers, variances = generator.normal(size=(k, d)), np.ones((k, d))
+        return Mixture(*map(jnp.float32, (weights, centers, variances)))
+
+    columns = 2 * k + 2
+    scale = jnp.float32(generator.uniform(3, 9, columns))
+    return Infused(
+        mixture(), mixture(), jnp.float32(generator.normal(size=columns)), scale
+    )
+
+
+def test_the_vaes_means_are_seen_by_their_mixtures_and_feel_them():
+    """Columns come last: their weights times section 3.4's, value and slope."""
+    generator = np.random.default_rng(5)
+    k, d, rows = 3, 2, 6
+    infused = an_infusion(generator, k, d)
+    means, ranks = generator.normal(size=(rows, d)), generator.normal(size=(rows, 1))
+    weights = generator.normal(size=d + 1 + 2 * k + 2 + 1)  # the last one is the bias
+    game, told = linear_game(TaVaalConfig()), Told(None, jnp.float32(ranks), infused)
+
+    def wanted(means):
+        seen = np.concatenate([means, ranks, scaled_columns(means, infused)], axis=1)
+        return seen @ weights[:-1] + weights[-1]
+
+    def judged(means):
+        return vae_game.judge(game, dense(weights), means, told)
+
+    found, slopes = (
+        f(jnp.float32(means)) for f in (judged, jax.grad(lambda m: judged(m).sum()))
+    )
+    np.testing.assert_allclose(found, wanted(means), rtol=1e-4, atol=1e-4)
+    for place in np.ndindex(rows, d):
+        step = np.zeros((rows, d))
+        step[place] = 1e-5
+        slope = (wanted(means + step) - wanted(means - step)).sum() / 2e-5
+        assert float(slopes[place]) == pytest.approx(slope, rel=1e-3, abs=1e-3)
+    # Without weights on the columns the discriminator is that without them.
+    weights[d + 1 : -1] = 0
+    plain = vae_game.judge(
+        game,
+        dense(np.delete(weights, slice(d + 1, -1))),
+        jnp.float32(means),
+        told._replace(infused=None),
+    )
+    np.testing.assert_allclose(judged(jnp.float32(means)), plain, rtol=1e-6)
+
+
+IN_VAE = config(
+    method="ta_vaal",
+    infuse="gmm",
+    **{"train.learning_rate": 0.05, "ta_vaal.mixture_space": "vae"},
+)
+
+
+def test_mixtures_of_the_vaes_means_move_with_them():
+    """Refitted every other step, and at the end: center and scale are the pool's."""
+    given = configs.replace(IN_VAE, **{"ta_vaal.steps": 4})
+    learner = assembly.make(worlds.network(), given).learner
+    outcome, stands = worlds.cycle(*worlds.world(learner, chunk=1))
+    known = [s.state.own.game.known for s in stands if s.chunk.name == "ta_vaal"]
+    assert len(known) == 4 and equal(known[0], known[1])
+    assert not equal(known[1], known[2]) and not equal(known[2], known[3])
+    k, size = worlds.CLASSES, given.ta_vaal.latent_size
+    means = outcome.view.columns["vae_means"].astype(np.float64)
+    assert means.shape == (worlds.ROWS, size)
+    scaled = scaled_columns(means, known[3])
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-3)
+    first = outcome.state.own.game.discriminator["params"]["Dense_0"]["kernel"]
+    assert first.shape[0] == size + 1 + 2 * k + 2
+
+
+def test_mixtures_in_the_vaes_space_keep_the_contract():
+    learners.check(lambda network: assembly.make(network, IN_VAE).learner, (3,))
