@@ -213,7 +213,7 @@ def test_the_table_of_methods_is_the_programs(capsys):
 
 def test_methods_with_a_protocol_of_their_own_are_named():
     page = (ROOT / "docs/data.md").read_text()
-    (named,) = re.findall(r"`--preset official` is [^(]*\(([^)]*)\)", page)
+    (named,) = re.findall(r"preset `official` is [^(]*\(([^)]*)\)", page)
     own = {name for name, entry in methods.METHODS.items() if entry.official}
     assert own == {*spans(named)}
 
