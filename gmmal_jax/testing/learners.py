@@ -16,12 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax import cycle as cycles, keys, train
+from gmmal_jax import cycle as cycles, keys, pool as pools, train
+from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.phases.base import Learner, check_learner
 from gmmal_jax.phases.network import Network
 from gmmal_jax.pool import Pool
 from gmmal_jax.testing import worlds
-from gmmal_jax.types import PyTree
+from gmmal_jax.types import PyTree, struct
 
 Build = Callable[[Network], Learner]
 _EPSILON = float(np.finfo(np.float32).eps)
@@ -49,11 +50,12 @@ class _Case(NamedTuple):
 def check(build: Build, devices: Sequence[int] = (2, 3)) -> None:
     """Train a learner in a small world and check all that the loop relies on.
 
-    The columns are those promised, a row's depend on its image alone, and a head leads
-    from latents to logits; metrics are finite and include the loss; the first weights
-    are those that every learner of a seed starts from; every number of devices trains
-    as one does; a run that is killed after any chunk and resumed ends with the same
-    bits; nothing compiles twice.
+    The columns are those promised, a row's depend on its image alone, as it is, and a
+    head leads from latents to logits; metrics are finite and include the loss, also
+    where all labels are of one class; the first weights are those that every learner of
+    a seed starts from; every number of devices trains as one does; a run that is killed
+    after any chunk and resumed ends with the same bits and asks the same; nothing
+    compiles twice.
 
     Args:
       build: network -> learner; a few steps and small batches will do. It is called
@@ -67,7 +69,15 @@ def check(build: Build, devices: Sequence[int] = (2, 3)) -> None:
     check_learner(build(worlds.network()), worlds.IMAGE_SHAPE)
     task, pool = worlds.world(_traced_once(build(worlds.network())))
     case = _Case(build, task, pool, *worlds.cycle(task, pool))
-    for one in (_starts_alike, _reads_rows, _measures, _resumes, _compiles_once):
+    for one in (
+        _starts_alike,
+        _reads_rows,
+        _reads_images_as_they_are,
+        _measures,
+        _resumes,
+        _compiles_once,
+        _lacks_classes,
+    ):
         one(case)
     allowed = rounding(task, pool, case.final)
     for num in devices:
@@ -169,18 +179,38 @@ def _reads_rows(case: _Case) -> None:
         )
 
 
+def _reads_images_as_they_are(case: _Case) -> None:
+    """Readouts do not augment, and a batch's statistics are training's."""
+
+    def refused(name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            raise AssertionError(f"readout: network.{name} is for training only")
+
+        return call
+
+    names = ("augmented", "strongly_augmented", "train")
+    network = worlds.network()._replace(**{name: refused(name) for name in names})
+    images = struct((2, *worlds.IMAGE_SHAPE), np.uint8)
+    jax.eval_shape(case.build(network).readout, case.outcome.state, images)
+
+
 def _measures(case: _Case) -> None:
     """All phases run in order, with finite metrics and a loss; so is what is told."""
     names = [phase.name for phase in case.learner.phases]
     assert list(dict.fromkeys(_names(case.chunks))) == names
-    for standing in case.chunks:
+    _finite(case.outcome, case.chunks)
+
+
+def _finite(outcome: cycles.Outcome, chunks: list[train.Standing]) -> None:
+    for standing in chunks:
         assert standing.chunk is not None
         name, values = standing.chunk.name, standing.chunk.metrics
         assert "loss" in values, f"{name}: no loss among its metrics"
         wild = [key for key, value in values.items() if not np.isfinite(value)]
         assert not wild, f"{name}: metrics {wild} are not finite"
-    wild = [k for k, v in case.outcome.diagnostics.items() if not np.isfinite(v)]
-    assert not wild, f"diagnostics {wild} are not finite"
+    told = outcome.diagnostics | outcome.view.columns
+    wild = [name for name, values in told.items() if not np.isfinite(values).all()]
+    assert not wild, f"diagnostics or columns {wild} are not finite"
 
 
 def _names(stands: list[train.Standing]) -> list[str]:
@@ -189,12 +219,13 @@ def _names(stands: list[train.Standing]) -> list[str]:
 
 
 def _resumes(case: _Case) -> None:
-    """From where it stood after any chunk it comes to the same bits."""
+    """From where it stood after any chunk it comes to the same bits and query."""
     for chunk in case.chunks[:-1]:
         outcome, again = worlds.cycle(case.task, case.pool, start=chunk)
         where = f"resumed at {chunk.position}: the state"
         chex.assert_trees_all_equal(again[-1].state, case.final, custom_message=where)
-        assert outcome.diagnostics == case.outcome.diagnostics, where
+        for one, other in zip(outcome[1:], case.outcome[1:], strict=True):
+            chex.assert_trees_all_equal(one, other, custom_message=where)
 
 
 def _compiles_once(case: _Case) -> None:
@@ -210,6 +241,18 @@ def _compiles_once(case: _Case) -> None:
             continue
         with jax.no_tracing():
             worlds.cycle(case.task, pool, number, previous=carried)
+
+
+def _lacks_classes(case: _Case) -> None:
+    """Labels of one class are enough to train on."""
+    rows = np.flatnonzero(worlds.dataset()[1] == 1)[:12]
+    pool = worlds.label(pools.make(np.arange(worlds.ROWS)), rows)
+    try:
+        outcome, chunks = worlds.cycle(case.task, pool)
+        _finite(outcome, chunks)
+    except (AssertionError, TrainingDiverged, UserError) as error:
+        error.add_note("all labels were of one class")
+        raise
 
 
 def _agrees_with_one(case: _Case, num: int, allowed: PyTree) -> None:

@@ -151,11 +151,80 @@ def keeps_to_the_candidates(make: Make, columns: Columns | None = None) -> None:
     assert pool.candidates[chosen].all(), "rows may not be asked"
 
 
-def asks_for_the_last_rows(make: Make, columns: Columns | None = None) -> None:
-    """Where the budget is all that is left, all that is left is chosen."""
-    pool = view(NUM_ROWS - BUDGET, columns=columns)
-    chosen = _query(make(), pool).indices
-    assert set(chosen.tolist()) == set(np.flatnonzero(pool.candidates).tolist())
+def asks_for_all_that_is_left(make: Make, columns: Columns | None = None) -> None:
+    """Where as many rows may be asked as are wanted, these are chosen."""
+    strategy, pool = make(), view(columns=columns)
+    few = np.isin(np.arange(NUM_ROWS), np.flatnonzero(pool.candidates)[:BUDGET])
+    nearly_spent = view(NUM_ROWS - BUDGET, columns=columns)
+    for left in (nearly_spent, pool._replace(candidates=few)):
+        chosen = _query(strategy, left).indices
+        assert set(chosen.tolist()) == set(np.flatnonzero(left.candidates).tolist())
+
+
+def asks_without_labels(make: Make, columns: Columns | None = None) -> None:
+    """In a pool without any label it asks, and the rows' places decide nothing."""
+    strategy, pool = make(), view(0, columns=columns)
+    order = np.random.default_rng(5).permutation(NUM_ROWS)
+    found, moved = _query(strategy, pool), _query(strategy, take(pool, order))
+    chex.assert_tree_all_finite((found.scores, found.ranks, found.total))
+    chex.assert_trees_all_equal(order[moved.indices], found.indices)
+
+
+def asks_where_classes_have_no_labels(
+    make: Make, columns: Columns | None = None
+) -> None:
+    """All labels may be of one class, and a class may be nobody's prediction."""
+    strategy, pool = make(), view(columns=columns)
+    one_class = pool._replace(labels=np.where(pool.labeled, 1, -1).astype(np.int32))
+    for rows in (one_class, _without_predictions(one_class, NUM_CLASSES - 1)):
+        found = _query(strategy, rows)
+        chex.assert_tree_all_finite((found.scores, found.ranks, found.total))
+
+
+def _without_predictions(pool: PoolView, label: int) -> PoolView:
+    assert pool.head is not None
+    off = np.where(np.arange(NUM_CLASSES) == label, np.float32(-100), np.float32(0))
+    logits = pool.columns["logits"] + off[None]
+    kernel, bias = pool.head
+    return pool._replace(
+        columns={**pool.columns, "logits": logits}, head=(kernel, bias + off)
+    )
+
+
+def asks_equal_rows_once(make: Make, columns: Columns | None = None) -> None:
+    """Rows of equal columns, some of them labeled, are chosen once each, if at all."""
+    strategy, pool = make(), view(columns=columns)
+    for num_different in (BUDGET // 2, 1):
+        alike = _repeating(pool, num_different)
+        few = np.isin(np.arange(NUM_ROWS), np.flatnonzero(pool.candidates)[:BUDGET])
+        for rows in (alike, _dead(alike)):
+            _query(strategy, rows)
+            _query(strategy, rows._replace(candidates=few))
+
+
+def _repeating(pool: PoolView, num_different: int) -> PoolView:
+    """The pool with the columns of its first rows, over and over."""
+    rows = np.arange(NUM_ROWS) % num_different
+    return pool._replace(
+        columns={name: values[rows] for name, values in pool.columns.items()}
+    )
+
+
+def _dead(pool: PoolView) -> PoolView:
+    """The pool of a network whose last ReLU lets nothing through."""
+    assert pool.head is not None
+    latents = np.zeros_like(pool.columns["latents"])
+    logits = np.zeros_like(pool.columns["logits"]) + pool.head[1][None]
+    return pool._replace(columns={**pool.columns, "latents": latents, "logits": logits})
+
+
+def chooses_from_the_end(make: Make, columns: Columns | None = None) -> None:
+    """The rows that it asks for may as well be the last ones of the pool."""
+    strategy, pool = make(), view(columns=columns)
+    chosen = _query(strategy, pool).indices
+    order = np.append(np.setdiff1d(np.arange(NUM_ROWS), chosen), chosen[::-1])
+    moved = _query(strategy, take(pool, order)).indices
+    chex.assert_trees_all_equal(order[moved], chosen)
 
 
 def repeats_itself(make: Make, columns: Columns | None = None) -> None:
@@ -230,7 +299,11 @@ STRATEGY_CHECKS: tuple[Check, ...] = (
     chooses_distinct_candidates,
     scores_all_rows,
     keeps_to_the_candidates,
-    asks_for_the_last_rows,
+    asks_for_all_that_is_left,
+    asks_without_labels,
+    asks_where_classes_have_no_labels,
+    asks_equal_rows_once,
+    chooses_from_the_end,
     repeats_itself,
     sees_no_hidden_label,
     reads_what_it_needs_only,
