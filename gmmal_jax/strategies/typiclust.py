@@ -104,4 +104,4 @@ def _in_turn(
         left[places] = -1
     rest = candidates.copy()
     rest[chosen] = False
-    return [*chosen, *np.flatnonzero(rest)][:budget]
+    return [*chosen, *np.flatnonzero(rest).tolist()][:budget]

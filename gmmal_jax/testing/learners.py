@@ -182,7 +182,7 @@ def _reads_rows(case: _Case) -> None:
 def _reads_images_as_they_are(case: _Case) -> None:
     """Readouts do not augment, and a batch's statistics are training's."""
 
-    def refused(name: str) -> Callable[..., Any]:
+    def refused(name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             raise AssertionError(f"readout: network.{name} is for training only")
 

@@ -23,7 +23,7 @@ def bound(name, make):
 
 MAKERS = {name: bound(name, part.make) for name, part in methods.STRATEGIES.items()}
 HERE = Path(__file__).parent
-NO_STRATEGY = {"__init__", "base", "checks", "mixing", "scores"}
+NO_STRATEGY = {"__init__", "base", "checks", "judged", "mixing", "scores"}
 ASK = Ask(BUDGET, NUM_CLASSES, SelectConfig())
 
 every_strategy = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
