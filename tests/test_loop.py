@@ -184,19 +184,6 @@ def test_a_signal_saves_and_resumes(whole, tmp_path):
     assert views(folder) == views(whole[0])
 
 
-def test_a_learner_of_unlabeled_images_keeps_its_labels_at_resume(tmp_path):
-    """Elsewhere they were drawn anew, and 40 became 120 (FixMatch)."""
-    config = tiny.config(learn="fixmatch", query="random", reference="none", cycles=2)
-    folder, answers = tmp_path / "run", [None] * 2 + [signal.SIGTERM]
-    with pytest.raises(Interrupted):  # between the two chunks of the second cycle
-        execute(folder, config, stop=lambda: answers.pop(0))
-    kept = {name: rows(folder, name) for name in ("initial", "queries")}
-    assert [len(found) for found in kept.values()] == [20, 20]
-    execute(folder)
-    assert kept == {name: rows(folder, name) for name in kept}
-    assert [row["labeled"] for row in rows(folder, "results")] == ["20", "40"]
-
-
 def test_a_damaged_checkpoint_falls_back(whole, tmp_path):
     folder = tmp_path / "run"
     answers = [None] * 4 + [signal.SIGINT]

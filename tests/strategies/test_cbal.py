@@ -141,18 +141,6 @@ def test_without_weight_by_distance_it_is_k_center():
     np.testing.assert_array_equal(rows, expected)
 
 
-def test_without_labels_the_first_row_is_random_and_the_next_is_far():
-    latents = np.arange(9.0)[:, None]
-    pool = view([], np.zeros((9, 3)), latents)
-    firsts = set()
-    for seed in range(10):
-        first, second = chosen(CENTER, pool, 2, seed)
-        firsts.add(first)
-        far = np.abs(latents - latents[first])[:, 0]
-        assert far[second] == far.max()
-    assert len(firsts) > 2
-
-
 @pytest.mark.parametrize("options", [CBALConfig(), CENTER], ids=["entropy", "kcenter"])
 def test_rows_that_broke_down_come_last(options):
     rng = np.random.default_rng(1)

@@ -70,6 +70,29 @@ def across_rows(network):
     return made._replace(readout=readout)
 
 
+def by_batch(network):
+    made = task.make(network, (), TRAIN)
+
+    def readout(state, images):
+        seen, mask = network.normalized(images), jnp.ones(len(images), bool)
+        outputs, _ = network.train(state.model, seen, mask)
+        return {"logits": outputs.logits, "latents": outputs.latents}
+
+    return made._replace(readout=readout)
+
+
+def of_every_class(network):
+    """A loss that divides by the rows of the first class."""
+    made = task.make(network, (), TRAIN)
+
+    def step(key, state, batch):
+        state, metrics = made.phases[0].step(key, state, batch)
+        first = jax.lax.psum(jnp.sum(batch.labeled.labels == 0), AXIS)
+        return state, metrics | {"extra": 1.0 / first}
+
+    return made._replace(phases=(made.phases[0]._replace(step=step),))
+
+
 def other_head(network):
     made = task.make(network, (), TRAIN)
 
@@ -104,6 +127,8 @@ def compiled_anew(network):
         (with_step(not_finite), "extra.*not finite"),
         (hidden_state(), "resumed at"),
         (across_rows, "a row depends on other rows"),
+        (by_batch, "network.train is for training only"),
+        (of_every_class, "extra.*not finite"),
         (other_head, "head and logits differ"),
         (other_weights, "weights of the first cycle"),
     ],
