@@ -153,12 +153,15 @@ def keeps_to_the_candidates(make: Make, columns: Columns | None = None) -> None:
 
 def asks_for_all_that_is_left(make: Make, columns: Columns | None = None) -> None:
     """Where as many rows may be asked as are wanted, these are chosen."""
-    strategy, pool = make(), view(columns=columns)
-    few = np.isin(np.arange(NUM_ROWS), np.flatnonzero(pool.candidates)[:BUDGET])
-    nearly_spent = view(NUM_ROWS - BUDGET, columns=columns)
-    for left in (nearly_spent, pool._replace(candidates=few)):
+    strategy, spent = make(), view(NUM_ROWS - BUDGET, columns=columns)
+    for left in (spent, _with_few_candidates(view(columns=columns))):
         chosen = _query(strategy, left).indices
         assert set(chosen.tolist()) == set(np.flatnonzero(left.candidates).tolist())
+
+
+def _with_few_candidates(pool: PoolView) -> PoolView:
+    few = np.flatnonzero(pool.candidates)[:BUDGET]
+    return pool._replace(candidates=np.isin(np.arange(NUM_ROWS), few))
 
 
 def asks_without_labels(make: Make, columns: Columns | None = None) -> None:
@@ -196,10 +199,9 @@ def asks_equal_rows_once(make: Make, columns: Columns | None = None) -> None:
     strategy, pool = make(), view(columns=columns)
     for num_different in (BUDGET // 2, 1):
         alike = _repeating(pool, num_different)
-        few = np.isin(np.arange(NUM_ROWS), np.flatnonzero(pool.candidates)[:BUDGET])
         for rows in (alike, _dead(alike)):
             _query(strategy, rows)
-            _query(strategy, rows._replace(candidates=few))
+            _query(strategy, _with_few_candidates(rows))
 
 
 def _repeating(pool: PoolView, num_different: int) -> PoolView:

@@ -6,11 +6,24 @@ import tiny
 from gmmal_jax import assembly, methods, plugins
 from gmmal_jax.testing import learners
 
+ODD = {
+    "train.batch_size": 9,
+    "da.batch_size": 9,
+    "vaal.batch_size": 9,
+    "ta_vaal.batch_size": 9,
+    "waal_code.batch_size": 9,
+    "reg.subset_size": 9,
+}
+"""Two devices pad such batches: they show what three would.
+
+Each number of devices compiles all steps anew, which takes as long as all other checks
+of a learner: 2 to 13 seconds of one core, 70 for the table.
+"""
+
 
 @pytest.mark.parametrize("name", sorted(methods.LEARNERS))
 def test_every_learner_keeps_the_contract(name):
-    config = tiny.config(**{"reg.subset_size": 12, "reg.alpha": 0.1})
+    config = tiny.config(**ODD, **{"reg.alpha": 0.1})
     make = plugins.resolve(methods.LEARNERS[name].make, name)
     groups = assembly.groups(make, config, name)
-    # Three seldom divide a batch: what two might show, they do.
-    learners.check(lambda network: make(network, **groups), devices=(3,))
+    learners.check(lambda network: make(network, **groups), devices=(2,))
