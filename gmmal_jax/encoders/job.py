@@ -19,6 +19,7 @@ from gmmal_jax.encoders import ahead, output, preprocess
 from gmmal_jax.encoders.base import Encoder
 from gmmal_jax.encoders.inputs import Inputs
 from gmmal_jax.encoders.output import Places
+from gmmal_jax.encoders.progress import Job, Progress, begin, discard, save, size_of
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.storage import files
 
@@ -57,48 +58,6 @@ class Summary(NamedTuple):
     labels: int
 
 
-class _Progress(NamedTuple):
-    """How far it is.
-
-    Attributes:
-      batches: that are on the disk.
-      bad: [index of a picture, why it has no row], of these batches.
-    """
-
-    batches: int
-    bad: list[tuple[int, str]]
-
-
-class _Job(NamedTuple):
-    """What is done, and where to."""
-
-    inputs: Inputs
-    encoder: Encoder
-    places: Places
-    dtype: np.dtype[Any]
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """All that the bytes depend on."""
-        import PIL
-
-        encoder = self.encoder
-        return {
-            "encoder": {
-                "name": encoder.name,
-                "sha256": encoder.sha256,
-                "trained_on": encoder.trained_on,
-                **encoder.form._asdict(),
-                "mean": list(encoder.form.mean),
-                "std": list(encoder.form.std),
-            },
-            "precision": str(self.dtype),
-            "batch": encoder.batch,
-            "computed_by": f"{encoder.runtime}, pillow {PIL.__version__}",
-            "images": self.inputs.fingerprint,
-        }
-
-
 def embed(
     inputs: Inputs,
     encoder: Encoder,
@@ -122,7 +81,7 @@ def embed(
         float16 cannot hold; no picture that can be read.
       Interrupted: a signal came; all is saved.
     """
-    job = _Job(inputs, encoder, Places(out), np.dtype(precision))
+    job = Job(inputs, encoder, Places(out), np.dtype(precision))
     with files.lock(out.parent):
         output.tidy(job.places)
         if _is_done(job):
@@ -145,30 +104,26 @@ def embed(
             raise UserError(error.strerror or str(error), where, remedy) from None
 
 
-def _is_done(job: _Job) -> bool:
+def _is_done(job: Job) -> bool:
     """Whether these very features are there.
 
     Raises:
       UserError: others are, or files that would be lost.
     """
     places = job.places
-    if places.features.exists() and _wanted(job, output.read_about(places)):
+    if places.features.exists() and job.is_said_by(output.read_about(places)):
         return True
     if places.features.exists() or not places.progress.exists():
         output.require_free(places)
     return False
 
 
-def _wanted(job: _Job, about: dict[str, Any]) -> bool:
-    return {key: about.get(key) for key in job.identity} == job.identity
-
-
-def _work(job: _Job, workers: int, watch: Watch) -> _Progress:
+def _work(job: Job, workers: int, watch: Watch) -> Progress:
     """Write all rows that are not written yet."""
     total, size = len(job.inputs.ids), job.encoder.batch
-    progress = _begin(job)
+    progress = begin(job)
     with open(job.places.part, "r+b") as file:
-        file.truncate(_bytes(job, progress))
+        file.truncate(size_of(job, progress))
         file.seek(0, os.SEEK_END)
         watch.report(min(progress.batches * size, total))
         batches = job.inputs.batches(progress.batches, size)
@@ -179,68 +134,16 @@ def _work(job: _Job, workers: int, watch: Watch) -> _Progress:
                 done = min(progress.batches * size, total)
                 asked = watch.stop()
                 if asked or done == total or progress.batches % SAVE_BATCHES == 0:
-                    _save(job, file, progress)
+                    save(job, file, progress)
                 watch.report(done)
                 if asked and done < total:
                     raise Interrupted(asked)
     return progress
 
 
-def _begin(job: _Job) -> _Progress:
-    """What was saved; the part is made where nothing was.
-
-    Raises:
-      UserError: of other pictures or another encoder, or damaged.
-    """
-    places = job.places
-    if not places.progress.exists():
-        start = _Progress(0, [])
-        files.write_atomic(places.part, output.header(0, job.encoder.width, job.dtype))
-        files.write_atomic(places.progress, _sealed(job, start))
-        return start
-    begin_anew = f"remove {places.part} and {places.progress} to begin anew"
-    try:
-        saved = files.unseal(places.progress.read_bytes())
-        bad = [(int(index), str(reason)) for index, reason in saved["bad"]]
-        progress = _Progress(int(saved["batches"]), bad)
-        identity = dict(saved["identity"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{places.progress}: {error}", None, begin_anew) from None
-    _require_same(job, identity, begin_anew)
-    there = places.part.stat().st_size if places.part.exists() else 0
-    if there < _bytes(job, progress):
-        what = f"{places.part} is shorter than it was"
-        raise UserError(what, None, begin_anew)
-    return progress
-
-
-def _require_same(job: _Job, saved: dict[str, Any], begin_anew: str) -> None:
-    texts = {
-        "encoder": "--encoder, or how it takes pictures, is not what it was",
-        "precision": "--precision is not what it was",
-        "images": "--images: files came, went or changed",
-        "batch": "batches are not what they were",
-        "computed_by": "what computes is not what it was",
-    }
-    for key, now in job.identity.items():
-        if saved.get(key) != now:
-            shown = f" ({saved.get(key)}, now {now})" if isinstance(now, str) else ""
-            shown = "" if key == "images" else shown
-            what = f"{texts[key]}{shown} when {job.places.part} was begun"
-            raise UserError(what, None, begin_anew)
-
-
-def _bytes(job: _Job, progress: _Progress) -> int:
-    """Size of the part."""
-    read = min(progress.batches * job.encoder.batch, len(job.inputs.ids))
-    rows = read - len(progress.bad)
-    head = len(output.header(0, job.encoder.width, job.dtype))
-    return head + rows * job.encoder.width * job.dtype.itemsize
-
-
 def _write(
-    job: _Job, file: IO[bytes], progress: _Progress, decoded: preprocess.Decoded
-) -> _Progress:
+    job: Job, file: IO[bytes], progress: Progress, decoded: preprocess.Decoded
+) -> Progress:
     """Append the rows of a batch."""
     encoder, num = job.encoder, len(decoded.pixels)
     pixels = np.zeros((encoder.batch, *decoded.pixels.shape[1:]), np.uint8)
@@ -253,39 +156,23 @@ def _write(
     with np.errstate(over="ignore"):
         rows = kept.astype(job.dtype)
     if not np.isfinite(rows).all():
-        _discard(job)
+        discard(job)
         largest = float(np.abs(kept).max())
         what = f"--precision {job.dtype} cannot hold a feature"
         raise UserError(what, largest, "use --precision float32")
     file.write(rows.tobytes())
     first = progress.batches * encoder.batch
     found = [(first + place, bad[place]) for place in sorted(bad)]
-    return _Progress(progress.batches + 1, [*progress.bad, *found])
+    return Progress(progress.batches + 1, [*progress.bad, *found])
 
 
-def _save(job: _Job, file: IO[bytes], progress: _Progress) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    files.write_atomic(job.places.progress, _sealed(job, progress))
-
-
-def _sealed(job: _Job, progress: _Progress) -> str:
-    return files.seal(progress._asdict() | {"identity": job.identity})
-
-
-def _discard(job: _Job) -> None:
-    """Leave nothing of what cannot be gone on with."""
-    job.places.progress.unlink()
-    job.places.part.unlink()
-
-
-def _finish(job: _Job, progress: _Progress) -> Summary:
+def _finish(job: Job, progress: Progress) -> Summary:
     """Write what lies beside the rows, then give them their name."""
     places, ids = job.places, job.inputs.ids
     rows = len(ids) - len(progress.bad)
     bad = dict(progress.bad)
     if not rows:
-        _discard(job)
+        discard(job)
         reason = f"give PNG or JPEG files; {ids[0]}: {bad[0]}"
         raise UserError("--images: no picture can be read", job.inputs.source, reason)
     with open(places.part, "r+b") as file:
@@ -317,7 +204,7 @@ def _finish(job: _Job, progress: _Progress) -> Summary:
     return _summary(job, about)
 
 
-def _labels(job: _Job, kept: list[int]) -> list[tuple[str, str]]:
+def _labels(job: Job, kept: list[int]) -> list[tuple[str, str]]:
     """(id, label) of the rows whose label is known."""
     labels = job.inputs.labels
     if labels is None:
@@ -326,6 +213,6 @@ def _labels(job: _Job, kept: list[int]) -> list[tuple[str, str]]:
     return [(job.inputs.ids[number], labels[number]) for number in known]
 
 
-def _summary(job: _Job, about: dict[str, Any]) -> Summary:
+def _summary(job: Job, about: dict[str, Any]) -> Summary:
     numbers = (about[key] for key in ("rows", "width", "skipped", "labels"))
     return Summary(job.places, *numbers)
