@@ -49,6 +49,8 @@ def _option(option: Option, default: str | None) -> str:
     negative = ".".join([*groups, f"no-{leaf}"])
     head = f"  --{option.name} {option.value or f'| --{negative}'}"
     shown = "" if default is None else f" (default: {default})"
+    if len(head + shown) > WIDEST:
+        shown = f"\n{' ' * 5}{shown}"
     return f"{head}{shown}\n{wrapped(option.text, ' ' * 6)}"
 
 

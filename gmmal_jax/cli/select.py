@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gmmal_jax import methods
 from gmmal_jax.cli import options, parser, run, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
@@ -87,7 +85,7 @@ def _select(parsed: Parsed) -> int:
 
 def _choose(config: Config, out: Path, work: Path) -> None:
     from gmmal_jax.cli import live
-    from gmmal_jax.project import choose, output
+    from gmmal_jax.project import choose, drawn, output
     from gmmal_jax.storage import files
 
     with signals.noted() as stop, live.Live(1.0) as shown:
@@ -95,44 +93,15 @@ def _choose(config: Config, out: Path, work: Path) -> None:
     features = Path(config.dataset.partition(":")[2]).expanduser()
     rows = output.rows(chosen, features)
     summary = output.summary(chosen, to_dict(config, chosen.groups))
-    written = [out, out.with_suffix(".json"), *_draw(chosen, rows, out)]
+    pictures, lost = drawn.draw(chosen, rows, out)
+    for line in lost:
+        print(line)
+    written = [out, out.with_suffix(".json"), *pictures]
     body = json.dumps(summary, indent=1) + "\n"
     files.write_atomic(out.with_suffix(".json"), body)
     # Last: who finds the table finds all.
     files.write_atomic(out, output.table(rows))
     _tell(chosen, summary, written)
-
-
-def _draw(chosen: "Chosen", rows: list[dict[str, Any]], out: Path) -> list[Path]:
-    """The map and, where pictures are known, a contact sheet: their PNGs.
-
-    What cannot be drawn costs a line.
-    """
-    from gmmal_jax.report import figures, sheet
-
-    pool = chosen.pool
-    group = np.where(pool.labeled, "labeled", "unlabeled").astype("<U9")
-    group[chosen.query.indices] = "chosen"
-    kept = figures.thin(group, figures.MAX_LATENTS)
-    logits = chosen.view.columns.get("logits")
-    guessed = np.full(len(group), -1) if logits is None else logits.argmax(axis=1)
-    labels = np.where(pool.labeled, pool.labels, guessed)
-    bought = pool.labeled if logits is not None else np.ones(len(group), bool)
-    written: list[Path] = []
-    try:
-        written += figures.latent_map(
-            out.with_suffix(""),
-            chosen.view.columns["latents"][kept],
-            group[kept], labels[kept], bought[kept],
-        )[:1]  # fmt: skip
-    except UserError as error:
-        print(f"no map: {error}")
-    paths = [Path(str(row["path"])) for row in rows if "path" in row]
-    if paths:
-        captions = [f"{row['rank']} {row.get('pseudo_label', '')}" for row in rows]
-        written.append(out.with_name(f"{out.stem}_sheet.png"))
-        sheet.write(paths, captions, written[-1])
-    return written
 
 
 def _tell(chosen: "Chosen", summary: dict[str, Any], written: list[Path]) -> None:

@@ -3,11 +3,13 @@
 import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gmmal_jax import plugins
-from gmmal_jax.encoders.base import Encoder, Wanted
 from gmmal_jax.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from gmmal_jax.encoders.base import Encoder, Wanted
 
 OPTION = "--encoder"
 
@@ -69,7 +71,7 @@ EXPORTS = {
 """Encoders that can be written as an ONNX file without a network."""
 
 
-def load(text: str, wanted: Wanted) -> Encoder:
+def load(text: str, wanted: "Wanted") -> "Encoder":
     """The encoder that `KIND:NAME` means.
 
     Raises:

@@ -1,0 +1,44 @@
+"""Pictures of a choice: a map of the features, a sheet of what was chosen."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gmmal_jax.errors import UserError
+from gmmal_jax.project.choose import Chosen
+from gmmal_jax.project.output import Row
+from gmmal_jax.report import figures, sheet
+
+
+def draw(chosen: Chosen, rows: list[Row], out: Path) -> tuple[list[Path], list[str]]:
+    """Draw the map and, where pictures are known, a contact sheet.
+
+    Args:
+      chosen: from `choose`.
+      rows: of the table.
+      out: the table, whose name theirs begin with.
+
+    Returns:
+      Their PNGs, and a line for each that could not be drawn.
+    """
+    pool, view = chosen.pool, chosen.view
+    groups = np.where(pool.labeled, "labeled", "unlabeled").astype("<U9")
+    groups[chosen.query.indices] = "chosen"
+    kept = figures.thin(groups, figures.MAX_LATENTS)
+    labels, bought = pool.labels, np.ones(len(groups), bool)
+    if "logits" in view.columns:
+        guessed = view.columns["logits"].argmax(axis=1)
+        labels, bought = np.where(pool.labeled, labels, guessed), pool.labeled
+    written, lost = [], []
+    latents = view.columns["latents"][kept]
+    shown = (groups[kept], labels[kept], bought[kept])
+    try:
+        written.append(figures.latent_map(out.with_suffix(""), latents, *shown)[0])
+    except UserError as error:
+        lost.append(f"no map: {error}")
+    paths = [Path(str(row["path"])) for row in rows if "path" in row]
+    if paths:
+        captions = [f"{row['rank']} {row.get('pseudo_label', '')}" for row in rows]
+        written.append(out.with_name(f"{out.stem}_sheet.png"))
+        sheet.write(paths, captions, written[-1])
+    return written, lost
