@@ -22,6 +22,7 @@ from gmmal_jax.phases.base import Learner, check_learner
 from gmmal_jax.phases.network import Network
 from gmmal_jax.pool import Pool
 from gmmal_jax.testing import worlds
+from gmmal_jax.testing.worlds import PICTURES, Kind
 from gmmal_jax.types import PyTree, struct
 
 Build = Callable[[Network], Learner]
@@ -32,6 +33,7 @@ class _Case(NamedTuple):
     """A learner, and a cycle of it on one device."""
 
     build: Build
+    kind: Kind
     task: cycles.Task
     pool: Pool
     outcome: cycles.Outcome
@@ -47,7 +49,7 @@ class _Case(NamedTuple):
         return self.chunks[-1].state
 
 
-def check(build: Build, devices: Sequence[int] = (2, 3)) -> None:
+def check(build: Build, devices: Sequence[int] = (2, 3), kind: Kind = PICTURES) -> None:
     """Train a learner in a small world and check all that the loop relies on.
 
     The columns are those promised, a row's depend on its image alone, as it is, and a
@@ -59,16 +61,18 @@ def check(build: Build, devices: Sequence[int] = (2, 3)) -> None:
 
     Args:
       build: network -> learner; a few steps and small batches will do. It is called
-        with the perceptron of `worlds.network`.
+        with the network of the kind: a perceptron of pictures, an adapter of features.
       devices: numbers of devices to compare with one; three seldom divide a batch.
+      kind: what the rows are, `worlds.PICTURES` or `worlds.FEATURES`.
 
     Raises:
       AssertionError: what it does not do.
       UserError: columns and the like that are not what the learner promises.
     """
-    check_learner(build(worlds.network()), worlds.IMAGE_SHAPE)
-    task, pool = worlds.world(_traced_once(build(worlds.network())))
-    case = _Case(build, task, pool, *worlds.cycle(task, pool))
+    rows, _ = kind.dataset()
+    check_learner(build(kind.network()), rows.shape[1:], rows.dtype)
+    task, pool = worlds.world(_traced_once(build(kind.network())), kind=kind)
+    case = _Case(build, kind, task, pool, *worlds.cycle(task, pool))
     for one in (
         _starts_alike,
         _reads_rows,
@@ -153,7 +157,7 @@ def _starts_alike(case: _Case) -> None:
     """Equal keys, equal states; the network is that of every learner."""
     state = _fresh(case.task)
     chex.assert_trees_all_equal(state, _fresh(case.task))
-    first = jax.jit(worlds.network().init)(keys.key(case.task.seed, "network", 0))
+    first = jax.jit(case.kind.network().init)(keys.key(case.task.seed, "network", 0))
     chex.assert_trees_all_close(
         state.model, first, rtol=1e-6, custom_message="weights of the first cycle"
     )
@@ -161,7 +165,7 @@ def _starts_alike(case: _Case) -> None:
 
 def _reads_rows(case: _Case) -> None:
     """Columns are finite; row i depends on image i; the head gives the logits."""
-    images, _ = worlds.dataset()
+    images, _ = case.kind.dataset()
     learner, state = case.learner, case.outcome.state
     readout = jax.jit(learner.readout)
     columns, flipped = (readout(state, jnp.asarray(x)) for x in (images, images[::-1]))
@@ -189,8 +193,9 @@ def _reads_images_as_they_are(case: _Case) -> None:
         return call
 
     names = ("augmented", "strongly_augmented", "train")
-    network = worlds.network()._replace(**{name: refused(name) for name in names})
-    images = struct((2, *worlds.IMAGE_SHAPE), np.uint8)
+    network = case.kind.network()._replace(**{name: refused(name) for name in names})
+    rows, _ = case.kind.dataset()
+    images = struct((2, *rows.shape[1:]), rows.dtype)
     jax.eval_shape(case.build(network).readout, case.outcome.state, images)
 
 
@@ -260,8 +265,8 @@ def _agrees_with_one(case: _Case, num: int, allowed: PyTree) -> None:
     there = jax.local_device_count()
     flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={num}"
     assert num <= there, f"{there} devices, {num} are wanted: set {flag}"
-    learner = case.build(worlds.network())
-    task, pool = worlds.world(learner, num_devices=num)
+    learner = case.build(case.kind.network())
+    task, pool = worlds.world(learner, num_devices=num, kind=case.kind)
     _, chunks = worlds.cycle(task, pool)
 
     def compare(path: Any, one: np.ndarray, other: np.ndarray, off: float) -> None:

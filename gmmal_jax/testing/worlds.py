@@ -1,7 +1,7 @@
-"""A small world for learners: a perceptron, images that it can tell apart, a cycle."""
+"""A small world for learners: a network, rows that it can tell apart, a cycle."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,9 @@ import numpy as np
 from gmmal_jax import config as configs, cycle as cycles, parallel, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.data import augment, store
+from gmmal_jax.models import heads
 from gmmal_jax.phases.base import Learner
-from gmmal_jax.phases.network import Network
+from gmmal_jax.phases.network import ImageForm, Network, bind
 from gmmal_jax.pool import Pool
 from gmmal_jax.strategies import random
 from gmmal_jax.strategies.base import Strategy
@@ -78,23 +79,54 @@ def network() -> Network:
     )
 
 
+def features() -> tuple[np.ndarray, np.ndarray]:
+    """Float16 features [ROWS, SIZE] whose size tells the class; labels of `dataset`."""
+    labels = dataset()[1]
+    noise = np.random.default_rng(1).normal(size=(ROWS, SIZE))
+    return (noise + 4 * labels[:, None]).astype(np.float16), labels
+
+
+def adapter() -> Network:
+    """The network `mlp` for `features`, which it drops and blurs in training."""
+    form = ImageForm((SIZE,), (4.0,) * SIZE, (3.0,) * SIZE, dropout=0.25, noise=0.5)
+    return bind(heads.mlp(CLASSES, LATENT, (SIZE,)), form)
+
+
+class Kind(NamedTuple):
+    """What the rows of a world are.
+
+    Attributes:
+      network: () -> the one that reads them.
+      dataset: () -> (rows as they are stored, labels [ROWS]).
+    """
+
+    network: Callable[[], Network]
+    dataset: Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+PICTURES = Kind(network, dataset)
+FEATURES = Kind(adapter, features)
+
+
 def world(
     learner: Learner,
     strategy: Strategy | None = None,
     num_devices: int = 1,
     num_labeled: int = 12,
     chunk: int = 2,
+    kind: Kind = PICTURES,
 ) -> tuple[cycles.Task, Pool]:
-    """A task and a pool for a learner of the perceptron.
+    """A task and a pool for a learner of a kind's network.
 
     Args:
-      learner: made of `network()`, or of one that reads the same images.
+      learner: made of `kind.network()`, or of one that reads the same rows.
       strategy: what asks; None: random.
       num_devices: that share each batch.
       num_labeled: rows that are labeled at first.
       chunk: steps a dispatch.
+      kind: of rows.
     """
-    images, labels = dataset()
+    images, labels = kind.dataset()
     mesh = parallel.make_mesh(num_devices)
     placed = parallel.placed(mesh, store.from_array(images), "resident")
     task = cycles.Task(
