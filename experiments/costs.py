@@ -1,6 +1,6 @@
 """What a training spends, counted and not timed."""
 
-from gmmal_jax import train
+from gmmal_jax import estimate, train
 from gmmal_jax.phases.base import Learner
 
 
@@ -19,13 +19,10 @@ def cost(
       pool: rows embedded at a refit.
       first_phase: those before it are not run.
     """
-    result = {"network_steps": 0, "critic_steps": 0, "images_forwarded": 0}
+    result = {"network_steps": 0, "critic_steps": 0}
     for phase in learner.phases[first_phase:]:
         steps = train.length(phase, (labeled, pool - labeled), chunk)
         result["network_steps"] += 0 if phase.name == "critic" else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
-        result["images_forwarded"] += steps * phase.inputs.rows
-        if phase.refresh:
-            refits = -(-steps // (phase.refresh_every or steps)) + 1
-            result["images_forwarded"] += refits * pool
-    return result
+    images = estimate.of_training(learner, chunk, labeled, pool, first_phase)
+    return result | {"images_forwarded": sum(images)}

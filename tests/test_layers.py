@@ -26,7 +26,7 @@ LEVELS = [
     "storage",
     "report answers encoders",
     "bind",
-    "loop",
+    "loop estimate",
     "project",
     "testing",
     "cli",

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from gmmal_jax import train
+from gmmal_jax import estimate, train
 from gmmal_jax.cli.live import Live, of_chunk
 from gmmal_jax.report.figures import Drawn
 from gmmal_jax.storage.records import Record
@@ -16,11 +16,13 @@ class Display:
       arms: label -> number of phases, in the order they run.
       seeds: of the run.
       cycles: of the run.
+      work: of the run, as `estimate.of_run` counts it.
     """
 
     def __init__(
-        self, arms: dict[str, int], seeds: tuple[int, ...], cycles: int
+        self, arms: dict[str, int], seeds: tuple[int, ...], cycles: int, work: float
     ) -> None:
+        self.forecast = estimate.Forecast(work)
         self.arms, self.live = arms, Live(len(arms) * len(seeds) * cycles)
         self.rows: dict[tuple[int, int, str], Record] = {}
         self.width = max(6, *map(len, arms))
@@ -44,12 +46,25 @@ class Display:
     def progress(self, arm: str, seed: int, cycle: int, chunk: train.Chunk) -> None:
         """A chunk is done: stage, step, loss, images a second, time left."""
         now = time.monotonic()
-        speed = chunk.images / max(now - self.last_chunk, 1e-9)
+        took = max(now - self.last_chunk, 1e-9)
         self.last_chunk = now
+        speed = chunk.images / took
+        whole = self.forecast.after(arm, chunk.phase, chunk.images, took)
+        if whole is not None:
+            self._foretell(whole)
         done = chunk.name, chunk.step, chunk.num_steps, chunk.metrics["loss"]
         detail = f"{arm} · seed {seed} · cycle {cycle} · {of_chunk(*done, speed)}"
         share = (chunk.phase + chunk.step / chunk.num_steps) / self.arms[arm]
         self.live.tell(self.finished + min(share, 1.0), detail)
+
+    def _foretell(self, seconds: float) -> None:
+        line = f"about {estimate.in_words(seconds)} in all on this device"
+        if seconds > estimate.LONG:
+            line += (
+                "; shorter with --model small, fewer --train.epochs, --da.steps, "
+                "--cycles or --seeds, or on features (gmmal embed)"
+            )
+        self.live.print(line)
 
     def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
         """A stage without steps begins."""

@@ -118,7 +118,7 @@ def _show(folder: Path, wanted: Config | None) -> int:
       Interrupted: a signal came while it trained, which is saved.
       Stopped: one came before or after.
     """
-    from gmmal_jax import bind, loop
+    from gmmal_jax import bind, estimate, loop
     from gmmal_jax.cli import display
     from gmmal_jax.report import figures
 
@@ -138,7 +138,8 @@ def _show(folder: Path, wanted: Config | None) -> int:
             )
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
         with signals.noted() as stop:
-            with display.Display(phases, config.seeds, config.cycles) as shown:
+            work = estimate.of_run(prepared)
+            with display.Display(phases, config.seeds, config.cycles, work) as shown:
                 loop.execute(prepared, shown, stop)
         late = stop()
         if late:  # it came in the last cycle's scoring: only pictures are left
