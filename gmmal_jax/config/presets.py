@@ -58,15 +58,17 @@ DIGITS: Changes = {
     **SMALL_DATA,
 }
 
+_ON_FEATURES = "the best or as good, on validation data (experiments/README.md)"
 _FEATURES: Changes = {
-    "model": ("mlp", "a residual adapter, so that Reg and DA have latents to move"),
+    "model": ("mlp", "as good as linear, and Reg and DA have latents to move"),
     "initial": (100, "where people are who have an encoder; the paper has no features"),
     "budget": (100, "likewise"),
-    "train.steps": (1000, "an epoch of 100 labels is one step"),
-    "train.learning_rate": (0.01, "a linear head's"),
-    "da.steps": (1000, "half of what the adapter would need to leave the features"),
-    "da.refit_every": (500, "two refits"),
-    "da.hidden": ((128, 128), "a critic on two CPU cores"),
+    "train.steps": (500, f"an epoch of 100 labels is one step; {_ON_FEATURES}"),
+    "train.learning_rate": (0.03, _ON_FEATURES),
+    "da.steps": (500, "as long as stage 1"),
+    "da.learning_rate": (0.001, _ON_FEATURES),
+    "da.refit_every": (250, "a stage of 500 steps would see one refit of 500"),
+    "da.hidden": ((128, 128), "a critic on two CPU cores; paper: 512"),
     **SMALL_DATA,
 }
 

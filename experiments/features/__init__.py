@@ -1,0 +1,1 @@
+"""Frozen features: which recipe, which first choice; on validation data."""
