@@ -5,12 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
+from scipy.special import expit
 
-_SMALLEST = 2000
+_SMALLEST = 1000
 """Rows that a linear program is worth being restricted to, at least."""
-_ROWS_A_CLASS = 20
+_ROWS_A_CLASS = 10
 """Rows for each class that it is restricted to at first."""
+_SMOOTHING = (0.1, 0.03, 0.01)
+"""Over how much of a row's reduced cost its amount falls from 1 to 0 where prices are
+sought without a linear program: shares of what costs and imbalance differ by."""
+_SEARCH = {"maxiter": 60, "maxcor": 20}
+"""Steps at each of these, and what the search remembers of them."""
 _TOLERANCE = 1e-6
 """Reduced costs below it are 0: ten times what HiGHS grants itself."""
 
@@ -53,9 +59,9 @@ def balanced_rows(
     in [0, 1] that add up to the budget, and takes the rows of largest z. At most c + 1
     of them are no whole numbers, so that little is lost by it.
 
-    The program is solved for the rows that an earlier solution's prices leave in doubt,
-    again and again, until the new prices prove that no other row would be decided
-    otherwise (by more than 1e-6): the answer is that of the whole program.
+    The program is solved for the rows that estimated prices leave in doubt, and if need
+    be again with those that its own prices decide otherwise, until these prove that no
+    other row would be (by more than 1e-6): the answer is that of the whole program.
 
     Args:
       costs: float64 [n].
@@ -90,10 +96,7 @@ def _solve(
     size = max(_SMALLEST, _ROWS_A_CLASS * num_classes)
     prices = np.zeros(num_classes + 1)
     if size < num_rows:
-        part = size / num_rows
-        _, prices = _program(
-            costs[:size], shares[:size], part * target, part * budget, weight
-        )
+        prices = _estimated_prices(costs, shares, target, budget, weight)
     ever_wrong = np.zeros(num_rows, bool)
     while True:
         amounts, doubtful = _by_prices(costs - shares @ prices[:-1], budget, size)
@@ -109,6 +112,41 @@ def _solve(
         if not wrong.any():
             return _Solution(amounts, reduced)
         ever_wrong |= wrong  # so many more each time: it ends
+
+
+def _estimated_prices(
+    costs: np.ndarray,
+    shares: np.ndarray,
+    target: np.ndarray,
+    budget: int,
+    weight: float,
+) -> Float[np.ndarray, " prices"]:
+    """About the prices [c + 1] of target and budget, from the dual, smoothed.
+
+    The dual's value of prices p, between -weight and weight, and m is target p +
+    budget m + sum_i min(0, r_i) with the reduced costs r = costs - shares p - m. With
+    -t log(1 + exp(-r / t)) in place of the minimum it has a gradient, and as many
+    unknowns as prices.
+    """
+    limits = np.append(np.full(shares.shape[1], weight), np.inf)
+    wanted = np.append(target, budget)
+    last = min(budget, len(costs) - 1)
+    prices = np.append(np.zeros(len(target)), np.partition(costs, last)[last])
+
+    def against(prices: np.ndarray, t: float) -> tuple[float, np.ndarray]:
+        reduced = (costs - shares @ prices[:-1] - prices[-1]) / t
+        amounts = expit(-reduced)
+        value = t * np.logaddexp(0, -reduced).sum() - prices @ wanted
+        return value, np.append(amounts @ shares, amounts.sum()) - wanted
+
+    for part in _SMOOTHING:
+        t = max(part * (np.std(costs) + weight), _TOLERANCE)
+        bounds = np.stack([-limits, limits], axis=1)
+        found = minimize(
+            against, prices, t, "L-BFGS-B", jac=True, bounds=bounds, options=_SEARCH
+        )
+        prices = found.x
+    return prices
 
 
 def _by_prices(

@@ -187,6 +187,17 @@ def test_the_program_of_few_rows_is_the_whole_one(budget, monkeypatch):
     assert between.sum() <= 4 + 1
 
 
+def test_many_classes_take_few_and_small_programs(monkeypatch):
+    """Prices from too few rows leave thousands in doubt."""
+    costs, shares, target = random_pool(6000, 40, 0)
+    sizes, solve = [], balance._program
+    monkeypatch.setattr(
+        balance, "_program", lambda *a: sizes.append(len(a[0])) or solve(*a)
+    )
+    selection.balanced_rows(costs, shares, target, 600, 2.0)
+    assert len(sizes) <= 2 and max(sizes) <= 1100
+
+
 def test_balance_is_bought():
     """Of a pool that is mostly of class 0, a query has what the labels lack."""
     rng = np.random.default_rng(2)
