@@ -7,6 +7,7 @@ that nothing compiles again while the labeled set grows.
 from gmmal_jax.selection.balance import balanced_rows, lacking
 from gmmal_jax.selection.balanced_k_center import balanced_k_center
 from gmmal_jax.selection.base import Ask, Selector
+from gmmal_jax.selection.blocks import by_blocks
 from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP
 from gmmal_jax.selection.cover import greedy_cover
 from gmmal_jax.selection.far_draws import far_draws
@@ -36,6 +37,7 @@ __all__ = [
     "Selector",
     "balanced_k_center",
     "balanced_rows",
+    "by_blocks",
     "far_draws",
     "far_start",
     "first_of_cluster",

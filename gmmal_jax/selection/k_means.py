@@ -1,7 +1,6 @@
 """k-means of masked points, for a number of clusters that is a value."""
 
 import functools
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gmmal_jax import numerics
+from gmmal_jax.selection.blocks import by_blocks
 from gmmal_jax.selection.far_draws import far_draws
 from gmmal_jax.types import Key
 
@@ -18,8 +18,6 @@ Array = jax.Array | np.ndarray
 Pick = Literal["centroid", "score"]
 
 _LLOYD_STEPS = 20
-_TABLE = 2**26
-"""Most distances that are held at once: of more points, block by block."""
 _Sums = tuple[jax.Array, jax.Array]
 _Moving = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
@@ -120,11 +118,15 @@ def far_start(
     Returns:
       [k, d]; points that differ, as far as there are so many.
     """
-    points = jnp.where(mask[:, None], points, 0.0)
-    squares = jnp.sum(points**2, axis=1)
+    # Masked where they are read: masked as a whole they would be held twice.
+    points = jnp.asarray(points)
+    squares = jnp.where(mask, jnp.sum(points**2, axis=1), 0.0)
+
+    def rows_at(places: jax.Array) -> jax.Array:
+        return jnp.where(mask[places][:, None], points[places], 0.0)
 
     def squares_to(places: jax.Array) -> jax.Array:
-        products = numerics.matmul(points, points[places].T)
+        products = numerics.matmul(points, rows_at(places).T)
         both = squares[:, None] + squares[places][None, :]
         # Points that may not be drawn stand in where the others are too few.
         return jnp.where(mask[:, None], numerics.squared_gaps(both, products), jnp.inf)
@@ -134,7 +136,7 @@ def far_start(
     first = jax.random.categorical(k_first, logits)
     every = jnp.ones(points.shape[0], bool)
     drawn = far_draws(k_draws, every, squares_to, first, num_clusters)
-    return points[drawn]
+    return rows_at(drawn)
 
 
 @functools.partial(jax.jit, static_argnames="num_iters")
@@ -161,8 +163,8 @@ def lloyd(
 
     Source: Lloyd, 1982.
     """
-    points = jnp.where(mask[:, None], points, 0.0)
-    centroids = jnp.asarray(centroids)
+    # Masked where they are read: masked as a whole they would be held twice.
+    points, centroids = jnp.asarray(points), jnp.asarray(centroids)
     num_centroids = centroids.shape[0]
     active = jnp.arange(num_centroids) < num_clusters
 
@@ -173,7 +175,9 @@ def lloyd(
         return jnp.argmin(jnp.where(active[None, :], distances, jnp.inf), axis=1)
 
     def assign(centroids: jax.Array) -> jax.Array:
-        found = _by_blocks(lambda rows: nearest(rows, centroids), points, num_centroids)
+        found = by_blocks(
+            lambda rows: nearest(rows, centroids), (points,), num_centroids
+        )
         return jnp.where(mask, found, -1).astype(jnp.int32)
 
     def update(centroids: jax.Array, assignments: jax.Array) -> jax.Array:
@@ -183,15 +187,15 @@ def lloyd(
         return jnp.where(counts > 0, sums / jnp.maximum(counts, 1.0), centroids)
 
     def by_scatter(points: jax.Array, assignments: jax.Array) -> _Sums:
-        # Masked rows are zeros; cluster 0 gets them, and a count of 0 for each.
-        to = jnp.maximum(assignments, 0)
+        # Masked rows go to a cluster that is not there.
+        to = jnp.where(mask, assignments, num_centroids)
         counts = jax.ops.segment_sum(mask.astype(points.dtype), to, num_centroids)
         return jax.ops.segment_sum(points, to, num_centroids), counts[:, None]
 
     def by_product(points: jax.Array, assignments: jax.Array) -> _Sums:
         # A scatter of floats adds in any order on a GPU.
         members = jax.nn.one_hot(assignments, num_centroids, axis=0)
-        sums = numerics.matmul(members, points)
+        sums = numerics.matmul(members, jnp.where(mask[:, None], points, 0.0))
         return sums, jnp.sum(members, axis=1, keepdims=True)
 
     def moving(carry: _Moving) -> jax.Array:
@@ -206,7 +210,12 @@ def lloyd(
 
     begin = (jnp.int32(0), centroids, assign(centroids), jnp.bool_(True))
     _, centroids, assignments, _ = jax.lax.while_loop(moving, move, begin)
-    gaps = jnp.sum((points - centroids[assignments]) ** 2, axis=1)
+
+    def gaps_of(points: jax.Array, assignments: jax.Array) -> jax.Array:
+        return jnp.sum((points - centroids[assignments]) ** 2, axis=1)
+
+    # What it leaves of a row: a centroid and the way there.
+    gaps = by_blocks(gaps_of, (points, assignments), 2 * points.shape[1])
     return Clustering(centroids, assignments, jnp.where(mask, gaps, jnp.inf))
 
 
@@ -232,24 +241,3 @@ def first_of_cluster(
     num_rows = mask.shape[0]
     places = jnp.where(eligible, jnp.arange(num_rows), num_rows)
     return jax.ops.segment_min(places, found.assignments, max_clusters)
-
-
-def _by_blocks(
-    function: Callable[[jax.Array], jax.Array], points: jax.Array, width: int
-) -> jax.Array:
-    """A function of rows [b, d] to [b], on blocks that leave `width` numbers a row."""
-    num_rows = points.shape[0]
-    size = max(1, _TABLE // width)
-    if size >= num_rows:
-        return function(points)
-
-    def visit(total: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
-        # The last block reaches back into the one before.
-        start = jnp.minimum(first, num_rows - size)
-        values = function(jax.lax.dynamic_slice_in_dim(points, start, size))
-        return jax.lax.dynamic_update_slice_in_dim(total, values, start, 0), None
-
-    kind = jax.eval_shape(function, points[:size])
-    begin = jnp.zeros(num_rows, kind.dtype)
-    total: jax.Array = jax.lax.scan(visit, begin, jnp.arange(0, num_rows, size))[0]
-    return total

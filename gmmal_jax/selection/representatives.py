@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
+from gmmal_jax.selection.blocks import centered_rows
 from gmmal_jax.selection.k_means import far_start, first_of_cluster, lloyd
 from gmmal_jax.selection.ranks import random_order
 from gmmal_jax.selection.sizes import sizes
@@ -17,6 +18,8 @@ Array = jax.Array | np.ndarray
 
 _SMALL = 1024
 """Rows so few that clustering them costs less than compiling for fewer."""
+_SIZES = 3
+"""To compile for at most: each takes some 80 MB."""
 
 
 @functools.partial(jax.jit, static_argnames="k")
@@ -57,9 +60,8 @@ def representatives(
     def cluster(size: int) -> Callable[[], jax.Array]:
         def run() -> jax.Array:
             inside = jnp.arange(size) < number
-            rows = jnp.where(inside[:, None], jnp.asarray(points)[order[:size]], 0.0)
             # Products of rows far from the origin would round their distances.
-            rows -= jnp.mean(rows, axis=0, where=inside[:, None])[None, :]
+            rows = centered_rows(jnp.asarray(points), order[:size], inside)
             start = far_start(k_start, rows, inside, num_clusters=k)
             found = lloyd(rows, inside, start, jnp.minimum(k, number))
             first = first_of_cluster(found, inside, k, "centroid")
@@ -67,7 +69,7 @@ def representatives(
 
         return run
 
-    steps = sizes(max(k, _SMALL), order.size)
+    steps = sizes(max(k, _SMALL), order.size, _SIZES)
     branch = jnp.searchsorted(jnp.array(steps), number)
     nearest = jax.lax.switch(branch, [cluster(size) for size in steps])
     taken = jnp.zeros(order.size, bool).at[nearest].set(True, mode="drop")

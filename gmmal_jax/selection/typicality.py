@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gmmal_jax import numerics
+from gmmal_jax.selection.blocks import centered_rows
 
 Array = jax.Array | np.ndarray
 
@@ -46,8 +47,8 @@ def typicality(
     block = min(_ROWS, num_rows)
     own = jnp.where(clusters < 0, num_clusters, clusters)
     order = jnp.argsort(own, stable=True)
-    own, points = own[order], jnp.asarray(points)[order]
-    points = points - jnp.mean(points, axis=0)[None, :]
+    own, every = own[order], jnp.ones(num_rows, bool)
+    points = centered_rows(jnp.asarray(points), order, every)
     squares = jnp.sum(points**2, axis=1)
     sizes = jnp.bincount(own, length=num_clusters + 1)
     ends = jnp.cumsum(sizes)

@@ -65,7 +65,11 @@ def _clusters(
     finite = jnp.isfinite(latents).all(axis=1)
     order = selection.random_order(k_order, rows, finite, ids)
     mask = (rows & finite)[order]
-    points = numerics.directions(jnp.where(mask[:, None], latents[order], 0.0))
+
+    def directions(places: jax.Array, inside: jax.Array) -> jax.Array:
+        return numerics.directions(jnp.where(inside[:, None], latents[places], 0.0))
+
+    points = selection.by_blocks(directions, (order, mask), 2 * latents.shape[1])
     start = selection.far_start(k_start, points, mask, num_clusters=most)
     found = selection.lloyd(points, mask, start, wanted)
     return order, points, found.assignments

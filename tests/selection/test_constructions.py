@@ -207,6 +207,8 @@ class TestConstructions:
     def test_sizes_reach_from_a_share_to_the_budget(self):
         assert sizes(10, 1000) == (16, 63, 250, 1000)
         assert sizes(1, 1) == (1,)
+        assert sizes(10, 1000, number=3) == (40, 200, 1000)
+        assert sizes(10, 100, number=3) == (25, 100)
 
     def test_the_options_name_them(self):
         literal, _ = get_args(get_type_hints(SelectConfig)["diversity"])
