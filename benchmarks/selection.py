@@ -34,6 +34,8 @@ FLOORS = {
     "lloyd": 0.75,
     "k_center": 0.7,
     "typicality": 5.0,
+    "alfa_mix": 1.0,
+    "core_gcn_dense": 5.0,
 }
 MOST_MB = 1000.0
 _ROUNDS = 3

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import selection_official as official
 import selection_peers as peers
 
 LABELED, BUDGET, LLOYD_STEPS = 1000, 1000, 20
@@ -52,14 +53,18 @@ def missing(row: Case) -> str | None:
 def latents(rows: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Latents like a network's: float32 [n, d], and their bundles [n].
 
+    They lie in memory as a readout's columns do.
+
     A few factors, in bundles, behind a ReLU: distances that differ, and k-means that
     does not end after some steps.
     """
+    from gmmal_jax import embed
+
     rng = np.random.default_rng(0)
     centers = 2 * rng.standard_normal((GROUPS, FACTORS), np.float32)
     spread = rng.standard_normal((FACTORS, dims), np.float32) / np.sqrt(FACTORS)
     own = rng.integers(GROUPS, size=rows)
-    z = np.empty((rows, dims), np.float32)
+    z = embed.aligned((rows, dims), np.float32)
     for first in range(0, rows, 10_000):
         part = slice(first, first + 10_000)
         factors = rng.standard_normal((len(own[part]), FACTORS), np.float32)
@@ -267,8 +272,26 @@ def _typicality() -> Contest:
     )
 
 
-def _alone(name: str, classes: int = 10) -> Callable[[], Contest]:
-    return lambda: Contest(query(name, pool(*SMALL, classes)))
+def _core_gcn(
+    shape: tuple[int, int] = SMALL, steps: int = 200, beside: bool = False
+) -> Contest:
+    view, hidden = pool(*shape), 128
+    theirs = functools.partial(official.core_gcn, view, BUDGET, steps)
+    # A step: the first layer and its kernel's gradient. Then distances.
+    flops = 2 * steps * products(shape[0], hidden, shape[1])
+    flops += products(shape[0], LABELED + BUDGET, hidden)
+    ours = query("core_gcn", view, **{"core_gcn.steps": steps})
+    return Contest(ours, theirs if beside else None, "its authors' way in NumPy", flops)
+
+
+def _alfa_mix() -> Contest:
+    view = pool(*SMALL)
+    theirs = functools.partial(official.alfa_mix, view, BUDGET, LLOYD_STEPS)
+    return Contest(query("alfa_mix", view), theirs, "its authors' way in NumPy")
+
+
+def _alone(name: str, classes: int = 10, **options: Any) -> Callable[[], Contest]:
+    return lambda: Contest(query(name, pool(*SMALL, classes), **options))
 
 
 _AT = "50,000 x 512, 1,000 labels"
@@ -301,12 +324,23 @@ ROWS: dict[str, Case] = {
     "lloyd": Case("50,000 x 512, 1,000 clusters, a given start", _lloyd),
     "k_center": Case("50,000 x 512, no labels, 1,000 picks", _k_center),
     "typicality": Case("10,000 x 512, one cluster, 20 neighbours", _typicality),
+    "alfa_mix": Case(f"{_PICKS}, 10 classes; closed form", _alfa_mix, "alfa_mix"),
+    "core_gcn_dense": Case(
+        "10,000 x 512, 1,000 labels, 1,000 picks, 20 steps (the peer: n x n numbers)",
+        lambda: _core_gcn(WIDE, 20, beside=True),
+        "core_gcn",
+    ),
     "badge_100": Case(f"{_PICKS}, 100 classes", lambda: _badge(BUDGET, 100)),
     "four_ds_fit": Case(
         f"{_PICKS}, 10 classes; with the fit", _alone("four_ds"), "four_ds"
     ),
-    "alfa_mix": Case(f"{_PICKS}, 10 classes", _alone("alfa_mix"), "alfa_mix"),
-    "core_gcn": Case(f"{_PICKS}, 10 classes", _alone("core_gcn"), "core_gcn"),
+    "alfa_mix_learned": Case(
+        f"{_PICKS}, 10 classes; learned shares",
+        _alone("alfa_mix", **{"alfa_mix.mode": "learned"}),
+        "alfa_mix",
+    ),
+    "cbal_100": Case(f"{_PICKS}, 100 classes; by entropy", _alone("cbal", 100), "cbal"),
+    "core_gcn": Case(f"{_PICKS}, 200 steps", _core_gcn, "core_gcn"),
     "coreset_large": Case(_LARGE, lambda: _coreset(LARGE, beside=False)),
     "badge_large": Case(f"{_LARGE}, 10 classes", lambda: _badge(BUDGET, 10, LARGE)),
     "typiclust_large": Case(

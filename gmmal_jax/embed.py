@@ -1,10 +1,11 @@
 """One jitted pass over images in chunks of one shape: readouts, logits."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
+import numpy.typing as npt
 from jax.sharding import Mesh
 
 from gmmal_jax import devices
@@ -20,6 +21,8 @@ ACCELERATOR_ROWS = 2048
 """Most images a dispatch and accelerator: enough to fill one, and little to pad."""
 _MAPS = 400
 """Bytes of feature maps that a network of 64 channels holds for a byte of an image."""
+_ALIGNMENT = 64
+"""Bytes."""
 
 
 def chunk_rows(num_devices: int, image_bytes: int) -> int:
@@ -80,7 +83,29 @@ class Embedder:
         parts.append(jax.device_get(pending))
         names = parts[0]
         num = len(images)
-        return {name: np.concatenate([p[name] for p in parts])[:num] for name in names}
+        return {name: _joined([p[name] for p in parts])[:num] for name in names}
+
+
+def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
+    """An empty array that a jitted call reads on a CPU where it lies.
+
+    NumPy's own arrays are copied for each call, as XLA wants 64 bytes' alignment.
+
+    Args:
+      shape: of the array.
+      dtype: of its numbers.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % _ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Parts [m, ...] one below the other, aligned."""
+    num_rows = sum(len(part) for part in parts)
+    whole = aligned((num_rows, *parts[0].shape[1:]), parts[0].dtype)
+    return np.concatenate(parts, out=whole)
 
 
 def _jitted(readout: Readout, columns: frozenset[str] | None) -> Readout:

@@ -60,7 +60,6 @@ def centered_rows(
       places: [m].
       mask: [m], rows that the mean is of; the others are zeros before it is taken off.
     """
-
     points = jnp.asarray(points)
 
     def masked(places: jax.Array, inside: jax.Array) -> jax.Array:
