@@ -23,7 +23,7 @@ class Display:
         self, arms: dict[str, int], seeds: tuple[int, ...], cycles: int, work: float
     ) -> None:
         self.forecast = estimate.Forecast(work)
-        self.arms, self.live = arms, Live(len(arms) * len(seeds) * cycles)
+        self.arms, self.live = arms, Live(float(len(arms) * len(seeds) * cycles))
         self.rows: dict[tuple[int, int, str], Record] = {}
         self.width = max(6, *map(len, arms))
         self.last_chunk = time.monotonic()

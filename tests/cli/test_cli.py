@@ -80,6 +80,11 @@ PINNED = {
     "fashion_mnist": {"data.flip": True, "initial": 1000, "train.epochs": 200},
     "mnist": {"data.flip": False, "initial": 100, "budget": 100},
     "tiny_imagenet": {"initial": 4000, "budget": 4000, "data.flip": True},
+    "features": {
+        "model": "mlp", "initial": 100, "budget": 100, "train.steps": 500,
+        "train.learning_rate": 0.03, "da.steps": 500, "da.learning_rate": 0.001,
+        "da.refit_every": 250, "da.hidden": (128, 128), "da.mixture_gradient": False,
+    },
 }  # fmt: skip
 
 
