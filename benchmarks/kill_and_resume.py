@@ -73,10 +73,10 @@ def _die_in_phase(phase: str) -> None:
     """After the phase's second chunk in the second cycle, before it is saved."""
     from gmmal_jax import loop
 
-    original: Callable[..., None] = loop._Watch.on_chunk
+    original: Callable[..., None] = loop.Watch.on_chunk
     chunks = 0
 
-    def dying(watch: loop._Watch, standing: object) -> None:
+    def dying(watch: loop.Watch, standing: object) -> None:
         nonlocal chunks
         _, _, cycle = watch.where
         if cycle == 1 and standing.chunk.name == phase:
@@ -85,7 +85,7 @@ def _die_in_phase(phase: str) -> None:
                 _die(phase)
         original(watch, standing)
 
-    loop._Watch.on_chunk = dying
+    loop.Watch.on_chunk = dying
 
 
 def _die(where: str) -> None:

@@ -22,7 +22,7 @@ def arms_are_traced_once():
     Nothing else passes from one run to the next; real processes are killed and
     resumed by benchmarks/kill_and_resume.py.
     """
-    original, known = bind._arm, {}
+    original, known = bind.arm_of, {}
 
     def shared(config, places, *rest):
         plain = configs.replace(config, checkpoint=configs.CheckpointConfig())
@@ -31,9 +31,9 @@ def arms_are_traced_once():
             known[key] = original(config, places, *rest)
         return known[key]._replace(places=places, config=config)
 
-    bind._arm = shared
+    bind.arm_of = shared
     yield
-    bind._arm = original
+    bind.arm_of = original
 
 
 def execute(folder, config=None, report=None, stop=lambda: None):

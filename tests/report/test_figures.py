@@ -78,7 +78,7 @@ def test_embedding_keeps_classes_apart(latents):
 
 def test_thinning_keeps_small_groups_whole():
     groups = np.array(["unlabeled"] * 9000 + ["labeled"] * 2000 + ["chosen"] * 100)
-    kept = figures._thin(groups, 3000)
+    kept = figures.thin(groups, 3000)
     assert (np.diff(kept) > 0).all()
     names, counts = np.unique(groups[kept], return_counts=True)
     assert dict(zip(names, counts, strict=True)) == {
@@ -86,7 +86,7 @@ def test_thinning_keeps_small_groups_whole():
         "labeled": 1450,
         "unlabeled": 1450,
     }
-    np.testing.assert_array_equal(figures._thin(groups[:50], 3000), np.arange(50))
+    np.testing.assert_array_equal(figures.thin(groups[:50], 3000), np.arange(50))
 
 
 def test_latent_map_refuses(tmp_path, latents):
