@@ -55,6 +55,18 @@ def primary_table(rows: Sequence[Row]) -> str | None:
     return markdown.table(lines)
 
 
+def shown_rows(rows: Sequence[Row]) -> list[Row]:
+    """All rows, but those of primary arms before the last of their seeds is there.
+
+    Who looks earlier may be tempted to stop, or to change something, then.
+    """
+    main = arms.main_arms()
+    wanted = len(primary.SEEDS) * len(main) * len(arms.WORLDS)
+    there = {(r["world"], r["arm"], r["seed"]) for r in rows if r["arm"] in main}
+    whole = len(there) == wanted
+    return [row for row in rows if whole or row["arm"] not in main]
+
+
 def arms_table(rows: Sequence[Row], world: str) -> str:
     """Markdown: every arm's accuracies, its difference to random, what it costs."""
     names = list(dict.fromkeys(row["arm"] for row in rows if row["world"] == world))
@@ -68,7 +80,7 @@ def arms_table(rows: Sequence[Row], world: str) -> str:
             for i in range(len(sizes))
         ]
         base = _random_beside(name)
-        less = gaps(rows, world, name, base) if name != base else []
+        less = gaps(rows, world, name, base) if base in names and name != base else []
         cells.append(show(estimate(less), "+", digits=1) if less else "")
         for key in ("network_steps", "images_forwarded"):
             cells.append(
@@ -90,7 +102,8 @@ def write(rows: Sequence[Row]) -> None:
     decided = primary_table(rows)
     if decided:
         parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
+    shown = shown_rows(rows)
     for setting, world in arms.WORLDS.items():
-        if any(row["world"] == world for row in rows):
-            parts.append(f"**{setting}** (test data)\n\n{arms_table(rows, world)}")
+        if any(row["world"] == world for row in shown):
+            parts.append(f"**{setting}** (test data)\n\n{arms_table(shown, world)}")
     tables.put("compare_digits", "\n\n".join(parts))

@@ -75,7 +75,14 @@ def test_the_report_stands_between_its_markers(tmp_path, monkeypatch):
         "head\n<!-- compare_digits: begin -->\nold\n<!-- compare_digits: end -->\ntail"
     )
     monkeypatch.setattr(tables, "README", page)
-    report.write(rows_of((0, 1)))
+    report.write(rows_of(primary.SEEDS))
     text = page.read_text()
     assert text.startswith("head\n") and text.endswith("\ntail") and "old" not in text
-    assert "Primary" not in text and "**imbalanced**" in text
+    assert "Primary" in text and "**imbalanced**" in text
+
+
+def test_no_primary_arm_is_shown_before_all_of_them_are_whole():
+    other = row(arms.WORLDS["balanced"], "badge", 0, 0, 0.5)
+    assert report.shown_rows([*rows_of(primary.SEEDS[1:]), other]) == [other]
+    whole = [*rows_of(primary.SEEDS), other]
+    assert report.shown_rows(whole) == whole
