@@ -219,7 +219,7 @@ def prepare(
     mesh = parallel.make_mesh(num_devices)
     images = placed(mesh, dataset.train_images, config)
     evaluated = images
-    if config.eval == "test" and len(dataset.test_labels):  # else it is never read
+    if config.eval == "test" and dataset.has_test_part:  # else it is never read
         evaluated = placed(mesh, dataset.test_images, config)
     places = layout.of(folder)
     arms = [arm_of(config, places, dataset, mesh)]

@@ -137,8 +137,8 @@ def _show(folder: Path, wanted: Config | None) -> int:
                 f"skipped: {skipped} files, see {prepared.places.skipped}", flush=True
             )
         phases = {arm.label: len(arm.method.learner.phases) for arm in prepared.arms}
+        work = estimate.of_run(prepared)
         with signals.noted() as stop:
-            work = estimate.of_run(prepared)
             with display.Display(phases, config.seeds, config.cycles, work) as shown:
                 loop.execute(prepared, shown, stop)
         late = stop()

@@ -101,8 +101,8 @@ def _parts(
     elif len(held):
         evaluation, evaluation_rows = "train", held
     else:
-        evaluation = "test"
-        evaluation_rows = np.flatnonzero(dataset.test_labels != UNUSABLE)
+        evaluation, labels = "test", np.asarray(dataset.test_labels)
+        evaluation_rows = np.flatnonzero(labels != UNUSABLE)
     labels = dataset.train_labels[rows]
     counts = np.bincount(labels, minlength=len(dataset.class_names))
     if not counts.all():
@@ -121,7 +121,7 @@ def _parts(
 def _own(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from, and rows to measure on where there is no test part."""
     rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
-    if len(dataset.test_labels):
+    if dataset.has_test_part:
         return rows, rows[:0]
     labels = dataset.train_labels[rows].tolist()
     groups: list[str | None] = [None] * len(rows)

@@ -69,8 +69,11 @@ def test_options_change_what_is_computed(world):
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_the_same_command_goes_on(
-    signum, world, capsys, monkeypatch
+    signum, world, capsys, monkeypatch, request
 ):
+    # The tests may run under nohup, whose wish the program respects.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     assert cli.main(arguments(world, out="straight")) == 0
     capsys.readouterr()
     write, calls = job._write, []

@@ -182,7 +182,7 @@ MOMENTS = {
     "announced": ("cli.doctor", "device_line", False),
     "loading": ("data.sources", "load", False),
     "splitting": ("data.splits", "make", False),
-    "compiling": ("train", "length", True),
+    "training": ("parallel", "run_chunk", True),
     "scoring": ("strategies.base", "query", True),
     "recording": ("storage.records", "write", True),
     "drawing": ("report.plane", "embed", True),
@@ -196,7 +196,7 @@ CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
     [
         *((moment, "SIGINT") for moment in MOMENTS),
         ("loading", "SIGTERM"), ("drawing", "SIGTERM"),
-        ("loading", "SIGHUP"), ("compiling", "SIGHUP"),
+        ("loading", "SIGHUP"), ("training", "SIGHUP"),
     ],
 )  # fmt: skip
 def test_a_signal_at_any_moment_is_a_line(moment, signum, tmp_path, monkeypatch):

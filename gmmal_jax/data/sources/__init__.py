@@ -56,6 +56,11 @@ class Dataset(NamedTuple):
         """Whether the rows are pictures, not features."""
         return self.train_images.ndim > 2
 
+    @property
+    def has_test_part(self) -> bool:
+        """Told by its shape: who validates reads none of it."""
+        return bool(self.test_images.shape[0])
+
 
 # Mean and standard deviation as the code bases use them that the paper follows.
 _CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
