@@ -1,6 +1,5 @@
 """What a person sees of a run: a live line, a table row per cycle, a summary."""
 
-import time
 from pathlib import Path
 
 from gmmal_jax import estimate, train
@@ -26,7 +25,6 @@ class Display:
         self.arms, self.live = arms, Live(float(len(arms) * len(seeds) * cycles))
         self.rows: dict[tuple[int, int, str], Record] = {}
         self.width = max(6, *map(len, arms))
-        self.last_chunk = time.monotonic()
         self.finished = 0
 
     def __enter__(self) -> "Display":
@@ -45,15 +43,11 @@ class Display:
 
     def progress(self, arm: str, seed: int, cycle: int, chunk: train.Chunk) -> None:
         """A chunk is done: stage, step, loss, images a second, time left."""
-        now = time.monotonic()
-        took = max(now - self.last_chunk, 1e-9)
-        self.last_chunk = now
-        speed = chunk.images / took
+        took = self.live.lap()
         whole = self.forecast.after(arm, chunk.phase, chunk.images, took)
         if whole is not None:
             self._foretell(whole)
-        done = chunk.name, chunk.step, chunk.num_steps, chunk.metrics["loss"]
-        detail = f"{arm} · seed {seed} · cycle {cycle} · {of_chunk(*done, speed)}"
+        detail = f"{arm} · seed {seed} · cycle {cycle} · {of_chunk(chunk, took)}"
         share = (chunk.phase + chunk.step / chunk.num_steps) / self.arms[arm]
         self.live.tell(self.finished + min(share, 1.0), detail)
 

@@ -64,8 +64,7 @@ def _execute(
             watch = job.Watch(report, stop)
             done = job.embed(pictures, encoder, out, precision, workers, watch)
     except Interrupted as interrupted:
-        print("saved; the same command goes on from there")
-        return 128 + interrupted.signum
+        return signals.saved(interrupted)
     places = done.places
     print(f"features: {places.features} [{done.rows:,}, {done.width:,}] {precision}")
     print(f"ids: {places.ids}")

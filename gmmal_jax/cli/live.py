@@ -1,6 +1,7 @@
 """A live line on a terminal; elsewhere a line now and then."""
 
 import time
+from typing import TYPE_CHECKING
 
 import rich.console
 from rich.progress import (
@@ -12,6 +13,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from gmmal_jax.train import Chunk
 
 PLAIN_SECONDS = 10.0
 """Where the output is no terminal, a line of progress at most so often."""
@@ -33,7 +37,8 @@ class Live:
 
     def __init__(self, total: float) -> None:
         self.console = rich.console.Console(highlight=False, soft_wrap=True)
-        self.total, self.last_line = total, time.monotonic()
+        self.total = total
+        self.last_line = self.last_lap = time.monotonic()
         self.bar: Progress | None = None
 
     def __enter__(self) -> "Live":
@@ -65,19 +70,18 @@ class Live:
             self.last_line = now
             self.print(f"  {done / self.total:.0%} · {detail}")
 
+    def lap(self) -> float:
+        """Seconds since the last one, or since this was made; never 0."""
+        before, self.last_lap = self.last_lap, time.monotonic()
+        return max(self.last_lap - before, 1e-9)
+
     def print(self, line: str) -> None:
         """A line that stays."""
         self.console.print(line, markup=False)
 
 
-def of_chunk(name: str, step: int, num_steps: int, loss: float, speed: float) -> str:
-    """What is told of a chunk of steps.
-
-    Args:
-      name: of the phase.
-      step: that it ended with.
-      num_steps: of the phase.
-      loss: mean over the chunk.
-      speed: images a second.
-    """
-    return f"{name} {step}/{num_steps} · loss {loss:.3f} · {speed:,.0f} images/s"
+def of_chunk(chunk: "Chunk", seconds: float) -> str:
+    """What is told of a chunk of steps that took so long: stage, step, loss, speed."""
+    speed = f"{chunk.images / seconds:,.0f} images/s"
+    loss = f"loss {chunk.metrics['loss']:.3f}"
+    return f"{chunk.name} {chunk.step}/{chunk.num_steps} · {loss} · {speed}"

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,13 +71,11 @@ def _select(parsed: Parsed) -> int:
     run.announce()
     run.use_cache()
     work = out.with_suffix(".work")
-    again = "the same command goes on from there"
     try:
         with files.lock(work):
             _choose(config, out, work)
     except Interrupted as interrupted:
-        print(f"saved; {again}")
-        return 128 + interrupted.signum
+        return signals.saved(interrupted)
     shutil.rmtree(work, ignore_errors=True)
     return 0
 
@@ -128,7 +125,7 @@ class _Shown:
     """
 
     def __init__(self, live: "Live") -> None:
-        self.live, self.last = live, time.monotonic()
+        self.live = live
 
     def note(self, text: str) -> None:
         """One line of news."""
@@ -138,13 +135,9 @@ class _Shown:
         """A chunk is done."""
         from gmmal_jax.cli.live import of_chunk
 
-        now = time.monotonic()
-        speed = chunk.images / max(now - self.last, 1e-9)
-        self.last = now
-        done = chunk.name, chunk.step, chunk.num_steps, chunk.metrics["loss"]
         # Phases differ in length, and how many there are is the learner's matter.
         share = 1 - 0.5 ** (chunk.phase + chunk.step / chunk.num_steps)
-        self.live.tell(share, f"{arm} · {of_chunk(*done, speed)}")
+        self.live.tell(share, f"{arm} · {of_chunk(chunk, self.live.lap())}")
 
     def stage(self, arm: str, seed: int, cycle: int, name: str) -> None:
         """A stage without steps begins."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gmmal_jax.errors import Interrupted
+
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,6 +60,12 @@ def noted(
 
     with _handled(note):
         yield lambda: caught[0] if caught else None
+
+
+def saved(interrupted: Interrupted) -> int:
+    """Say how to go on with what a signal stopped between two chunks; the exit code."""
+    print("saved; the same command goes on from there")
+    return 128 + interrupted.signum
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmmal_jax.data.sources.features import IDS, LABELS
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
 
@@ -36,12 +37,12 @@ class Places(NamedTuple):
     @property
     def ids(self) -> Path:
         """[n] ids, one a line."""
-        return self.features.with_name("ids.txt")
+        return self.features.with_name(IDS)
 
     @property
     def labels(self) -> Path:
         """Columns id and label, of the rows whose label is known."""
-        return self.features.with_name("labels.csv")
+        return self.features.with_name(LABELS)
 
     @property
     def skipped(self) -> Path:

@@ -159,8 +159,9 @@ def _cold(
     strategy = _cold_strategy(config)
     where = strategy.name, config.seeds[0], 0
     report.stage(*where, "reading the features")
-    images = bind.placed(parallel.make_mesh(None), dataset.train_images, config)
-    latents = _standardized(images.take(pool.ids), dataset)
+    mesh = parallel.make_mesh(None)
+    images = bind.placed(mesh, dataset.train_images, config).take(pool.ids)
+    latents = _standardized(Embedder(mesh), images, dataset)
     columns = {"latents": latents}
     view = PoolView(pool.ids, pool.labeled, ~pool.labeled, pool.labels, columns)
     report.stage(*where, "choosing")
@@ -190,9 +191,10 @@ def _cold_strategy(config: Config) -> base.Strategy:
     return strategy
 
 
-def _standardized(images: store.Images, dataset: sources.Dataset) -> np.ndarray:
+def _standardized(
+    embed: Embedder, images: store.Images, dataset: sources.Dataset
+) -> np.ndarray:
     def readout(state: PyTree, rows: jax.Array) -> dict[str, jax.Array]:
         return {"latents": perturb.standardize(rows, dataset.mean, dataset.std)}
 
-    embed = Embedder(parallel.make_mesh(None))
     return embed(readout, (), images)["latents"]

@@ -2,17 +2,16 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gmmal_jax.data.sources.arrays import Ids
+from gmmal_jax.encoders.output import Places, read_about
 from gmmal_jax.project.choose import Chosen
 
 Row = dict[str, Any]
-ABOUT = "features.json"
-"""Beside features, where the pictures are known that they were made of."""
 
 
 def rows(chosen: Chosen, features: Path) -> list[Row]:
@@ -23,7 +22,7 @@ def rows(chosen: Chosen, features: Path) -> list[Row]:
       features: their file.
     """
     query, logits = chosen.query, chosen.view.columns.get("logits")
-    folder = pictures_of(features)
+    folder = pictures_of(features, chosen.dataset.ids)
     found = []
     for rank, place in enumerate(query.indices, 1):
         name = str(chosen.dataset.ids[int(chosen.pool.ids[place])])
@@ -46,22 +45,19 @@ def _guess(logits: np.ndarray, names: tuple[str, ...]) -> Row:
     return {"pseudo_label": names[best], "confidence": f"{shares[best]:.4f}"}
 
 
-def pictures_of(features: Path) -> Path | None:
-    """The folder that ids are paths in; None: nobody has said, or it is gone."""
-    about = features.with_name(ABOUT)
-    try:
-        source = json.loads(about.read_text())["source"]
-    except (OSError, ValueError, KeyError, TypeError):
+def pictures_of(features: Path, ids: Ids) -> Path | None:
+    """The folder that ids are paths in; None: nobody has said, or it is gone.
+
+    Args:
+      features: their file; what an embedding says of itself lies beside it.
+      ids: of its rows.
+    """
+    source = read_about(Places(features)).get("source")
+    if source is None or isinstance(ids, range):
         return None
-    source = Path(str(source))
-    folder = source if source.is_dir() else source.parent
-    ids = features.with_name("ids.txt")
-    try:
-        with open(ids, encoding="utf-8") as lines:
-            first = lines.readline().rstrip("\n")
-    except OSError:
-        return None
-    return folder if first and (folder / first).is_file() else None
+    found = Path(str(source))
+    folder = found if found.is_dir() else found.parent
+    return folder if (folder / ids[0]).is_file() else None
 
 
 def table(rows: list[Row]) -> str:

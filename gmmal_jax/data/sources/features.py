@@ -14,7 +14,8 @@ from gmmal_jax.data.sources.scan import Scan, scan
 from gmmal_jax.errors import UserError
 
 IDS = "ids.txt"
-BESIDE = ("labels.csv", "labels.npy")
+LABELS = "labels.csv"
+BESIDE = (LABELS, "labels.npy")
 _TYPES = ("float16", "float32", "float64")
 
 
