@@ -87,7 +87,7 @@ def training(
         0,
         data,
         train.Standing(state),
-        _no_pool,
+        train.Looks(_no_pool, _no_pool),
         lambda _: times.append(clock()),
     )
     seconds = (times[-1] - times[0]) / count * num_steps

@@ -230,10 +230,15 @@ def prepare(
     return Run(config, places, dataset, images, evaluated, parts, tuple(arms), budgets)
 
 
-def placed(mesh: jax.sharding.Mesh, rows: np.ndarray, config: Config) -> store.Images:
-    """Rows of a data set, for the devices."""
+def placed(
+    mesh: jax.sharding.Mesh,
+    rows: np.ndarray,
+    config: Config,
+    resident_bytes: int | None = None,
+) -> store.Images:
+    """Rows of a data set, for the devices; `resident_bytes` as in `parallel.placed`."""
     images = store.from_array(rows)
-    return parallel.placed(mesh, images, config.data.placement)
+    return parallel.placed(mesh, images, config.data.placement, resident_bytes)
 
 
 def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
@@ -249,6 +254,7 @@ def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
         evaluation_labels=labels[split.evaluation_rows],
         select=arm.config.select,
         continued=arm.config.train.init == "continue",
+        refit_rows=arm.config.gmm.refit_rows,
     )
 
 
@@ -295,8 +301,16 @@ def arm_of(
     places: Layout,
     dataset: sources.Dataset,
     mesh: jax.sharding.Mesh,
+    held_bytes: int | None = None,
 ) -> Arm:
     """A method bound to data and devices.
+
+    Args:
+      config: of the arm.
+      places: of its files.
+      dataset: loaded.
+      mesh: devices.
+      held_bytes: the largest column of a readout that is held; None: any.
 
     Raises:
       UserError: they do not go together.
@@ -321,7 +335,7 @@ def arm_of(
     stored = store.from_array(dataset.train_images)
     assembly.check(method, config, stored.shape[1:], stored.dtype)
     trainer = train.make_trainer(
-        method.learner, mesh, config.train.chunk_steps, num_classes
+        method.learner, mesh, config.train.chunk_steps, num_classes, held_bytes
     )
     return Arm(methods.label(config), places, config, method, trainer)
 

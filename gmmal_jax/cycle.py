@@ -15,7 +15,7 @@ from gmmal_jax.phases.base import with_model
 from gmmal_jax.pool import Pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
-from gmmal_jax.types import ModelState, PoolView, PyTree, Query
+from gmmal_jax.types import EmbedPool, ModelState, PoolView, PyTree, Query
 
 PLAIN = frozenset({"logits", "latents"})
 """What an evaluation reads out: a task network's own columns."""
@@ -33,6 +33,7 @@ class Task(NamedTuple):
       evaluation_labels: int [m].
       select: how queries are made of scores.
       continued: networks go on from the cycle before (`phases.continued`).
+      refit_rows: unlabeled rows that refits before the last one read; None: all.
     """
 
     seed: int
@@ -43,6 +44,7 @@ class Task(NamedTuple):
     evaluation_labels: np.ndarray
     select: SelectConfig
     continued: bool = False
+    refit_rows: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -142,12 +144,49 @@ def learn(
     candidates: np.ndarray,
     standing: train.Standing,
     on_chunk: train.OnChunk,
+    on_last_refit: Callable[[], None] = lambda: None,
 ) -> train.Standing:
-    """Train on what is labeled, from `begin` or a checkpoint to the end."""
-    return train.run(
-        task.trainer, task.seed, cycle, train.Data(task.images, pool, candidates),
-        standing, lambda state: look(task, pool, candidates, state), on_chunk,
-    )  # fmt: skip
+    """Train on what is labeled, from `begin` or a checkpoint to the end.
+
+    Args:
+      task: constant over the cycles.
+      pool: what is labeled.
+      cycle: from 0.
+      candidates: bool [n].
+      standing: where training begins.
+      on_chunk: see `train.run`.
+      on_last_refit: called before the refit that reads all rows.
+    """
+    data = train.Data(task.images, pool, candidates)
+
+    def every(state: PyTree) -> PoolView:
+        return look(task, pool, candidates, state)
+
+    def last(state: PyTree) -> PoolView:
+        on_last_refit()
+        return every(state)
+
+    rows = _refit_rows(task, pool, cycle)
+    some = every if rows is None else _look_at(task, pool, candidates, rows)
+    looks = train.Looks(some, last)
+    return train.run(task.trainer, task.seed, cycle, data, standing, looks, on_chunk)
+
+
+def _look_at(
+    task: Task, pool: Pool, candidates: np.ndarray, rows: np.ndarray
+) -> EmbedPool:
+    part, known = task._replace(images=task.images.take(rows)), pool.take(rows)
+    return lambda state: look(part, known, candidates[rows], state)
+
+
+def _refit_rows(task: Task, pool: Pool, cycle: int) -> np.ndarray | None:
+    """Rows that refits read, before the last one, ascending; None: all."""
+    unlabeled, most = np.flatnonzero(~pool.labeled), task.refit_rows
+    if most is None or most >= len(unlabeled):
+        return None
+    generator = keys.rng(task.seed, "stage2", cycle, 0)
+    some = generator.choice(unlabeled, most, replace=False)
+    return np.union1d(np.flatnonzero(pool.labeled), some)
 
 
 def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Query:

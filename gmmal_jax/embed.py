@@ -1,7 +1,9 @@
 """One jitted pass over images in chunks of one shape: readouts, logits."""
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,7 +12,7 @@ from jax.sharding import Mesh
 
 from gmmal_jax import devices
 from gmmal_jax.data.store import Images
-from gmmal_jax.types import PyTree
+from gmmal_jax.types import Column, PyTree, Streamed, struct
 
 Readout = Callable[[PyTree, jax.Array], dict[str, jax.Array]]
 """(state, images [m, ...] as they are stored) -> columns [m, ...], evaluation mode."""
@@ -44,10 +46,11 @@ class Embedder:
 
     Args:
       mesh: devices that share each chunk's rows.
+      held_bytes: the largest column that is held; None: any.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, mesh: Mesh, held_bytes: int | None = None) -> None:
+        self.mesh, self.held_bytes = mesh, held_bytes
         self._programs: dict[tuple[Readout, frozenset[str] | None], Readout] = {}
 
     def __call__(
@@ -56,34 +59,77 @@ class Embedder:
         state: PyTree,
         images: Images,
         columns: frozenset[str] | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Any]:
         """Read out columns of many images.
 
         Args:
           readout: pure; the same function object compiles once.
-          state: replicated.
+          state: replicated; while a column is `Streamed`, it must not be donated.
           images: m rows, placed.
           columns: names to compute; None: all of the readout's. Fewer columns make
             a smaller program, so what is not asked costs nothing.
 
         Returns:
-          name -> host array [m, ...], float32.
+          name -> host array [m, ...], float32; or `Streamed`, beyond `held_bytes`.
         """
+        if self.held_bytes is None:
+            return dict(self._held(readout, state, images, columns))
+        one = jax.eval_shape(
+            readout, state, struct((1, *images.shape[1:]), images.dtype)
+        )
+        found, held = dict[str, Column](), set[str]()
+        for name in one if columns is None else columns:
+            shape, dtype = (len(images), *one[name].shape[1:]), one[name].dtype
+            if math.prod(shape) * dtype.itemsize <= self.held_bytes:
+                held.add(name)
+                continue
+            read = functools.partial(self._rows, readout, state, images, name)
+            found[name] = Streamed(shape, dtype, read)
+        if held:
+            found |= self._held(readout, state, images, frozenset(held))
+        return found
+
+    def _rows(
+        self,
+        readout: Readout,
+        state: PyTree,
+        images: Images,
+        name: str,
+        rows: np.ndarray,
+    ) -> np.ndarray:
+        """One column of some rows."""
+        return self._held(readout, state, images.take(rows), frozenset({name}))[name]
+
+    def _held(
+        self,
+        readout: Readout,
+        state: PyTree,
+        images: Images,
+        columns: frozenset[str] | None,
+    ) -> dict[str, np.ndarray]:
         run = self._programs.get((readout, columns))
         if run is None:
             run = self._programs[readout, columns] = _jitted(readout, columns)
-        parts: list[dict[str, np.ndarray]] = []
+        num, found, done = len(images), dict[str, np.ndarray](), 0
+
+        def fetch(result: dict[str, jax.Array]) -> None:
+            nonlocal done
+            for name, part in jax.device_get(result).items():
+                if name not in found:
+                    found[name] = aligned((num, *part.shape[1:]), part.dtype)
+                found[name][done : done + len(part)] = part[: num - done]
+            done += len(part)
+
         pending = None
         for rows in _chunks(images, self.mesh.devices.size):
             result = run(state, images.place(rows))
             # One chunk stays in flight while the one before is fetched.
             if pending is not None:
-                parts.append(jax.device_get(pending))
+                fetch(pending)
             pending = result
-        parts.append(jax.device_get(pending))
-        names = parts[0]
-        num = len(images)
-        return {name: _joined([p[name] for p in parts])[:num] for name in names}
+        assert pending is not None
+        fetch(pending)
+        return found
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
@@ -99,13 +145,6 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT
     return memory[first : first + size].view(dtype).reshape(shape)
-
-
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Parts [m, ...] one below the other, aligned."""
-    num_rows = sum(len(part) for part in parts)
-    whole = aligned((num_rows, *parts[0].shape[1:]), parts[0].dtype)
-    return np.concatenate(parts, out=whole)
 
 
 def _jitted(readout: Readout, columns: frozenset[str] | None) -> Readout:

@@ -33,7 +33,12 @@ class Images(NamedTuple):
 
 
 def of_training(
-    learner: Learner, chunk_steps: int, labeled: int, pool: int, first_phase: int = 0
+    learner: Learner,
+    chunk_steps: int,
+    labeled: int,
+    pool: int,
+    first_phase: int = 0,
+    refit_rows: int | None = None,
 ) -> Images:
     """Of one cycle's training: steps, and the pool at each refit.
 
@@ -43,14 +48,18 @@ def of_training(
       labeled: rows that the cycle trains on.
       pool: rows of the pool.
       first_phase: those before it are not run.
+      refit_rows: unlabeled rows that refits before the last one read; None: all.
     """
-    trained, read = 0, 0
+    trained, read, some = 0, 0, pool
+    if refit_rows is not None:
+        some = min(pool, labeled + refit_rows)
     for phase in learner.phases[first_phase:]:
         steps = train.length(phase, (labeled, pool - labeled), chunk_steps)
         trained += steps * phase.inputs.rows
         if phase.refresh:
-            read += (-(-steps // (phase.refresh_every or steps)) + 1) * pool
-    return Images(trained, read)
+            read += (-(-steps // (phase.refresh_every or steps)) + 1) * some
+    refits = any(phase.refresh for phase in learner.phases[first_phase:])
+    return Images(trained, read + (pool - some if refits else 0))
 
 
 def of_run(run: Run) -> float:
@@ -64,7 +73,10 @@ def of_run(run: Run) -> float:
         for budget in run.budgets:
             for split in run.splits.values():
                 pool, measured = len(split.pool), len(split.evaluation_rows)
-                done = of_training(arm.method.learner, chunk, labeled, pool)
+                done = of_training(
+                    arm.method.learner, chunk, labeled, pool,
+                    refit_rows=arm.config.gmm.refit_rows,
+                )  # fmt: skip
                 total += done._replace(read=done.read + pool + measured).work
             labeled += budget
     return total

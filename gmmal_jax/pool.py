@@ -23,6 +23,10 @@ class Pool(NamedTuple):
         """Bool [n]."""
         return self.since >= 0
 
+    def take(self, rows: np.ndarray) -> "Pool":
+        """Some of the rows, int [m]."""
+        return Pool(self.ids[rows], self.since[rows], self.labels[rows])
+
 
 def make(ids: np.ndarray) -> Pool:
     """A pool without labels."""

@@ -96,6 +96,18 @@ class Data(NamedTuple):
         return int(self.pool.labeled.sum()), int(self.unlabeled(candidates).sum())
 
 
+class Looks(NamedTuple):
+    """The pool as refreshes see it.
+
+    Attributes:
+      early: the labeled rows, and perhaps only some of the others.
+      last: all rows, for the last refresh of a cycle.
+    """
+
+    early: EmbedPool
+    last: EmbedPool
+
+
 class Trainer(NamedTuple):
     """A learner bound to devices and compiled steps; lives as long as a run.
 
@@ -123,8 +135,16 @@ def make_trainer(
     mesh: Mesh,
     chunk_steps: int,
     num_classes: int,
+    held_bytes: int | None = None,
 ) -> Trainer:
     """Bind a learner; nothing is compiled before it runs.
+
+    Args:
+      learner: the recipe.
+      mesh: devices.
+      chunk_steps: steps a dispatch.
+      num_classes: c.
+      held_bytes: see `embed.Embedder`.
 
     Raises:
       ValueError: a phase wants to refresh within a chunk.
@@ -151,7 +171,7 @@ def make_trainer(
         mesh=mesh,
         steps=steps,
         init=jax.jit(init, out_shardings=parallel.replicated(mesh)),
-        embed=Embedder(mesh),
+        embed=Embedder(mesh, held_bytes),
         chunk_steps=chunk_steps,
         num_classes=num_classes,
     )
@@ -168,7 +188,7 @@ def run(
     cycle: int,
     data: Data,
     standing: Standing,
-    embed_pool: EmbedPool,
+    looks: Looks,
     on_chunk: OnChunk,
 ) -> Standing:
     """Train through all phases from where training stands.
@@ -179,7 +199,7 @@ def run(
       cycle: likewise.
       data: what the steps read.
       standing: a new state, or what a checkpoint kept; its state is donated.
-      embed_pool: for refreshes.
+      looks: for refreshes.
       on_chunk: called after each chunk and at each phase's end; may raise to stop.
 
     Returns:
@@ -191,7 +211,7 @@ def run(
     """
     for index in range(standing.position.phase, len(trainer.learner.phases)):
         address = _Address(seed, cycle, index)
-        standing = _run_phase(trainer, address, data, standing, embed_pool, on_chunk)
+        standing = _run_phase(trainer, address, data, standing, looks, on_chunk)
     return standing
 
 
@@ -218,7 +238,7 @@ def _run_phase(
     address: _Address,
     data: Data,
     standing: Standing,
-    embed_pool: EmbedPool,
+    looks: Looks,
     on_chunk: OnChunk,
 ) -> Standing:
     phase, chunk = trainer.learner.phases[address.phase], trainer.chunk_steps
@@ -226,10 +246,14 @@ def _run_phase(
     key, first = address.key("augmentation"), standing.position.step
     state, metrics = standing.state, dict(standing.metrics)
 
+    later = trainer.learner.phases[address.phase + 1 :]
+
     def refresh(step: int, state: PyTree) -> PyTree:
         if phase.refresh is None:
             return state
-        state = phase.refresh(address.key("refresh", step), state, embed_pool, step)
+        last = step == num_steps and not any(other.refresh for other in later)
+        look = looks.last if last else looks.early
+        state = phase.refresh(address.key("refresh", step), state, look, step)
         return parallel.place_state(trainer.mesh, state)
 
     def reached(position: Position, step: int, state: PyTree) -> Standing:

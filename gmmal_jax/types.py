@@ -7,6 +7,7 @@ All are NamedTuples: immutable, and pytrees without registration. None validates
 its fields, because JAX rebuilds them with tracers and placeholders.
 """
 
+import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -132,6 +133,36 @@ class Mixture(NamedTuple):
     variances: jax.Array
 
 
+@dataclasses.dataclass(frozen=True)
+class Streamed:
+    """A column too large to be held: its rows are computed when they are wanted.
+
+    (No NamedTuple: its length would be that of its fields.)
+
+    Attributes:
+      shape: (n, ...).
+      dtype: of the numbers.
+      read: int rows [m] -> host array [m, ...].
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[np.ndarray], np.ndarray]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: "slice | np.ndarray") -> np.ndarray:
+        """Some rows, by a slice or int [m]."""
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        return self.read(rows)
+
+
+Column = np.ndarray | Streamed
+"""What a readout gives of each row of a pool: an array, or a reader of one."""
+
+
 class PoolView(NamedTuple):
     """What a strategy or a mixture refit may know of the pool; host arrays.
 
@@ -140,7 +171,8 @@ class PoolView(NamedTuple):
       labeled: bool [n].
       candidates: bool [n], rows that may be asked this cycle (never labeled ones).
       labels: int32 [n], -1 wherever no label was bought.
-      columns: name -> [n] or [n, ...] float32, a learner's readout.
+      columns: name -> [n] or [n, ...] float32, a learner's readout. Only who bounds
+        the memory of his readouts (`embed.Embedder`) meets a `Streamed` one.
       head: (kernel [d, c], bias [c]) of the linear classifier on the latents; None
         where the learner has none.
     """
@@ -149,8 +181,21 @@ class PoolView(NamedTuple):
     labeled: np.ndarray
     candidates: np.ndarray
     labels: np.ndarray
-    columns: dict[str, np.ndarray]
+    columns: dict[str, Any]
     head: tuple[np.ndarray, np.ndarray] | None = None
+
+    def take(self, rows: "slice | np.ndarray") -> "PoolView":
+        """Some of the rows, by a slice or int [m]; streamed columns are read there."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        ids, labeled, candidates, labels, *_ = self
+        return PoolView(
+            ids[rows],
+            labeled[rows],
+            candidates[rows],
+            labels[rows],
+            columns,
+            self.head,
+        )
 
 
 class Query(NamedTuple):

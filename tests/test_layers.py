@@ -44,7 +44,11 @@ NO_JAX_FILES = {
 EDGE = {"cli", "report"}
 """Rooms that may import what only a person's eyes need."""
 EDGE_ONLY = {"time", "rich", "matplotlib", "sklearn"}
-CLOCKS = {"storage/saver.py": {"time"}, "mixtures/sklearn.py": {"sklearn"}}
+CLOCKS = {
+    "storage/saver.py": {"time"},
+    "project/forecast.py": {"time"},
+    "mixtures/sklearn.py": {"sklearn"},
+}
 WHOLE = {
     "config", "cli", "__init__.py", "methods", "assembly.py", "bind.py",
     "loop.py", "project/choose.py",  # hand it on to bind

@@ -40,3 +40,6 @@ class MixtureConfig(Checked):
     shrinkage: AtLeastZero = 10.0
     """A class's variances are pulled to those of all classes, with the weight of so
     many points; 0, as in the paper, does not (A4)."""
+    refit_rows: Count | None = None
+    """Refits before the last one read so many random unlabeled rows of the pool, and
+    the last one all. None: every refit reads all."""

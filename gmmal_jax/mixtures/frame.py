@@ -16,7 +16,7 @@ from jaxtyping import Bool
 
 from gmmal_jax.mixtures import layout, moments
 from gmmal_jax.mixtures.moments import Affine, Covariance, Moments
-from gmmal_jax.types import Mixture
+from gmmal_jax.types import Mixture, Streamed
 
 _BLOCK_FLOATS = 2**17
 """Numbers that the host turns to float64 at once: they stay in its cache."""
@@ -180,14 +180,14 @@ def take(rows: Any, which: Any) -> jax.Array:
     """Some rows on the device, of those on the host only these; float32 as a rule.
 
     Args:
-      rows: [n, d], framed, NumPy or JAX.
+      rows: [n, d], framed, NumPy, JAX or streamed.
       which: a slice, or indices of any shape.
     """
     if isinstance(rows, jax.Array):
         taken: jax.Array = gather(rows, which)
         return taken
     which = which if isinstance(which, slice) else np.asarray(which)
-    if isinstance(rows, np.ndarray):
+    if isinstance(rows, np.ndarray | Streamed):
         return jnp.asarray(np.asarray(rows[which], np.float32))
     framed: jax.Array = rows[which]
     return framed

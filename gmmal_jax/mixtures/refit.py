@@ -16,12 +16,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from gmmal_jax.config import MixtureConfig
-from gmmal_jax.mixtures import classwise, em, layout, sharded, start
+from gmmal_jax.mixtures import classwise, em, layout, sharded, start, stream
 from gmmal_jax.mixtures.frame import gather
-from gmmal_jax.mixtures.moments import Floor
-from gmmal_jax.types import Key, Mixture
+from gmmal_jax.mixtures.moments import Affine, Floor
+from gmmal_jax.types import Key, Mixture, Streamed
 
-_ArrayLike = np.ndarray | Array
+_Host = np.ndarray | Array
+_Latents = Float[_Host, "n d"] | Streamed
+_START_ROWS = 20_000
+"""Rows, at random, among which a fit of streamed latents starts absent classes."""
 
 _SMALL = 2.0**-30
 """Latents below this, or above its reciprocal, are fitted in other units."""
@@ -60,16 +63,16 @@ class RefitInfo(NamedTuple):
 
 
 def fit_labeled(
-    latents: Float[_ArrayLike, "n d"],
-    labels: Int[_ArrayLike, " n"],
-    mask: Bool[_ArrayLike, " n"],
+    latents: _Latents,
+    labels: Int[_Host, " n"],
+    mask: Bool[_Host, " n"],
     num_classes: int,
     config: MixtureConfig,
 ) -> Mixture:
     """Fit the labeled mixture: one component a class.
 
     Args:
-      latents: [n, d].
+      latents: [n, d]; of streamed ones the labeled rows are read.
       labels: [n], -1 where no label was bought.
       mask: [n], rows that count.
       num_classes: c.
@@ -81,6 +84,9 @@ def fit_labeled(
 
     Source: section 3.2.
     """
+    if isinstance(latents, Streamed):
+        rows = np.flatnonzero(np.asarray(mask) & (np.asarray(labels) >= 0))
+        latents, labels, mask = latents[rows], labels[rows], mask[rows]
     latents, labels, mask = (jnp.asarray(x) for x in (latents, labels, mask))
     chex.assert_rank(latents, 2)
     chex.assert_shape([labels, mask], latents.shape[:1])
@@ -115,8 +121,8 @@ def _fit_labeled(
 
 def fit_pool(
     key: Key,
-    latents: Float[_ArrayLike, "n d"],
-    mask: Bool[_ArrayLike, " n"],
+    latents: _Latents,
+    mask: Bool[_Host, " n"],
     start_from: Mixture,
     config: MixtureConfig,
     previous: Mixture | None = None,
@@ -125,7 +131,7 @@ def fit_pool(
 
     Args:
       key: seeds the start and the assignment of rows to shards.
-      latents: [n, d].
+      latents: [n, d]; streamed ones are fitted exactly, whatever `mode` says.
       mask: [n], rows that count.
       start_from: the labeled mixture, [k], [k, d], [k, d].
       config: reads init, mode, shard_size, average, covariance, em_iters and
@@ -138,38 +144,63 @@ def fit_pool(
 
     Source: section 3.2.
     """
-    latents, mask = jnp.asarray(latents), jnp.asarray(mask)
-    unit = _unit(latents)
+    k_start, k_shards = jax.random.split(key)
+    if isinstance(latents, Streamed):
+        rows = _some_rows(key, np.asarray(mask))
+        some, counted = jnp.asarray(latents[rows]), jnp.ones(len(rows), bool)
+    else:
+        some, counted = jnp.asarray(latents), jnp.asarray(mask)
+    unit = _unit(some)
+    some = _divided(some, unit)
     start_from = _in_units(start_from, 1 / unit)
     previous = None if previous is None else _in_units(previous, 1 / unit)
-    mixture, info = _fit_pool(
-        key, _divided(latents, unit), mask, start_from, config, previous
-    )
+    first = _start(k_start, some, counted, start_from, config, previous)
+    if isinstance(latents, Streamed):
+        mixture, info = _fit_streamed(latents, np.asarray(mask), first, unit, config)
+    else:
+        mixture, info = _fit_held(k_shards, some, counted, first, config)
     nats = info.log_likelihood - latents.shape[1] * math.log(unit)
     return _in_units(mixture, unit), info._replace(log_likelihood=nats)
 
 
-def _fit_pool(
+def _some_rows(key: Key, mask: np.ndarray) -> np.ndarray:
+    """Rows that a start is drawn among, where not all are at hand; ascending."""
+    rows = np.flatnonzero(mask)
+    if len(rows) > _START_ROWS:
+        generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rows = np.sort(generator.choice(rows, _START_ROWS, replace=False))
+    return rows
+
+
+def _fit_streamed(
+    latents: Streamed,
+    mask: np.ndarray,
+    first: Mixture,
+    unit: float,
+    config: MixtureConfig,
+) -> tuple[Mixture, RefitInfo]:
+    dims = latents.shape[1]
+    scaled = Affine(*(jnp.full(dims, each) for each in (1 / unit, 0.0, 1.0)))
+    options = _em_options(config)._asdict()
+    affine = None if unit == 1 else scaled
+    mixture, info = stream.fit(latents, mask, first, **options, affine=affine)
+    return mixture, _info(sharded.as_one_shard(info))
+
+
+def _fit_held(
     key: Key,
     latents: jax.Array,
     mask: jax.Array,
-    start_from: Mixture,
+    first: Mixture,
     config: MixtureConfig,
-    previous: Mixture | None,
 ) -> tuple[Mixture, RefitInfo]:
-    k_start, k_shards = jax.random.split(key)
-    first = _start(k_start, latents, mask, start_from, config, previous)
-    options = em.Options(
-        config.em_iters,
-        floor=latent_floor(config),
-        covariance=config.covariance,
-    )
+    options = _em_options(config)
     if config.mode == "exact":
         mixture, info = em.fit(latents, mask, first, **options._asdict())
         return mixture, _info(sharded.as_one_shard(info))
-    size = _shard_size(config, start_from.weights.shape[0])
+    size = _shard_size(config, first.weights.shape[0])
     fitted = sharded.fit(
-        k_shards,
+        key,
         latents,
         mask,
         first,
@@ -178,6 +209,11 @@ def _fit_pool(
         ordered=config.init != "kmeans++",  # its components have no meaning
     )
     return fitted.mixture, _info(fitted.info)
+
+
+def _em_options(config: MixtureConfig) -> em.Options:
+    floor = latent_floor(config)
+    return em.Options(config.em_iters, floor=floor, covariance=config.covariance)
 
 
 def _start(

@@ -55,7 +55,7 @@ def fit(
     ]
     if data is None:
         data = moments.no_moments(latents.shape[1], start.means.dtype)
-        for number, (chunk, _) in enumerate(_chunks(latents, chunk_rows)):
+        for number, (chunk, _) in enumerate(chunks(latents, chunk_rows)):
             usable[number], found = _survey(chunk, usable[number], affine)
             found.num_rows.block_until_ready()
             data = moments.combine(data, found)
@@ -83,7 +83,7 @@ def fit(
     )
 
 
-def _chunks(latents: Any, chunk_rows: int) -> Iterator[tuple[Float[Array, "m d"], int]]:
+def chunks(latents: Any, chunk_rows: int) -> Iterator[tuple[Float[Array, "m d"], int]]:
     """Pieces of the rows on the device, and where each begins."""
     for first in range(0, len(latents), chunk_rows):
         yield take(latents, slice(first, first + chunk_rows)), first
@@ -98,7 +98,7 @@ def _expect(
     affine: Affine | None,
 ) -> steps.Sums:
     total, under_way = steps.no_sums(mixture), []
-    pieces = zip(_chunks(latents, chunk_rows), usable, strict=True)
+    pieces = zip(chunks(latents, chunk_rows), usable, strict=True)
     for (chunk, _), rows in pieces:
         total = _add(total, chunk, rows, mixture, centre, affine)
         under_way.append(total.log_likelihood)

@@ -13,17 +13,25 @@ AUTO_RESIDENT_BYTES = 2 << 30
 """Images up to this size are kept on the device by placement "auto"."""
 
 
-def placed(mesh: Mesh, images: Images, placement: str) -> Images:
+def placed(
+    mesh: Mesh,
+    images: Images,
+    placement: str,
+    resident_bytes: int | None = None,
+) -> Images:
     """Images whose rows steps and readouts can be given; both forms give equal bits.
 
     Args:
       mesh: devices.
       images: on the host (a memory map will do).
       placement: "resident" keeps one copy of all rows on every device, "streamed"
-        sends each chunk's rows, "auto" is resident up to `AUTO_RESIDENT_BYTES`.
+        sends each chunk's rows, "auto" is resident up to `resident_bytes`.
+      resident_bytes: images up to this size may be copied to the devices; None:
+        `AUTO_RESIDENT_BYTES`.
     """
     if placement == "auto":
-        placement = "resident" if images.nbytes <= AUTO_RESIDENT_BYTES else "streamed"
+        resident_bytes = resident_bytes or AUTO_RESIDENT_BYTES
+        placement = "resident" if images.nbytes <= resident_bytes else "streamed"
     bind = _resident if placement == "resident" else _streamed
     return bind(mesh, images)
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
-from gmmal_jax.mixtures import gaussian, refit
+from gmmal_jax.mixtures import gaussian, layout, moments, refit, stream
 from gmmal_jax.mixtures.refit import RefitInfo
 from gmmal_jax.models.critic import Critic
 from gmmal_jax.phases import optimizer
@@ -17,11 +17,13 @@ from gmmal_jax.phases.losses import AuxLoss
 from gmmal_jax.phases.network import Network
 from gmmal_jax.types import (
     Clock,
+    Column,
     EmbedPool,
     Key,
     Mixture,
     PoolView,
     PyTree,
+    Streamed,
 )
 
 CRITIC = frozenset({"critic"})
@@ -33,6 +35,7 @@ LOG_POSTERIOR_CLIP = 100.0
 """Log posteriors below minus this say nothing more; they reach -10^4."""
 STANDARDIZED_CLIP = 5.0
 """Standardized mixture columns are clipped to plus or minus this."""
+_LEAST_SCALE = 1e-6
 
 
 class CriticState(NamedTuple):
@@ -190,7 +193,7 @@ def standardized(
 
 
 def column_scale(
-    latents: jax.Array | np.ndarray,
+    latents: jax.Array | np.ndarray | Streamed,
     labeled: Mixture,
     unlabeled: Mixture,
     input_norm: str,
@@ -201,6 +204,8 @@ def column_scale(
     """
     size, k = latents.shape[1], labeled.weights.shape[0]
     if input_norm == "standardize":
+        if isinstance(latents, Streamed):
+            return _streamed_scale(latents, labeled, unlabeled)
         center, scale = _standard_scale(latents, labeled, unlabeled)
         return center, scale
     divisor = float(size) if input_norm == "per_dim" else 1.0
@@ -212,7 +217,27 @@ def _standard_scale(
     latents: jax.Array, labeled: Mixture, unlabeled: Mixture
 ) -> tuple[jax.Array, jax.Array]:
     columns = mixture_columns(latents, labeled, unlabeled)
-    return columns.mean(axis=0), jnp.maximum(columns.std(axis=0), 1e-6)
+    return columns.mean(axis=0), jnp.maximum(columns.std(axis=0), _LEAST_SCALE)
+
+
+def _streamed_scale(
+    latents: Streamed, labeled: Mixture, unlabeled: Mixture
+) -> tuple[jax.Array, jax.Array]:
+    """The same of rows that are read in chunks, whose moments are combined."""
+    total = moments.no_moments(2 * labeled.weights.shape[0] + 2, jnp.float32)
+    for chunk, _ in stream.chunks(latents, layout.chunk_rows(latents.shape[1])):
+        found = _column_moments(chunk, labeled, unlabeled)
+        total = moments.combine(total, found)
+    scale = jnp.maximum(jnp.sqrt(total.variance), _LEAST_SCALE)
+    return total.mean, scale
+
+
+@jax.jit
+def _column_moments(
+    latents: jax.Array, labeled: Mixture, unlabeled: Mixture
+) -> moments.Moments:
+    columns = mixture_columns(latents, labeled, unlabeled)
+    return moments.survey(columns, jnp.ones(len(columns), bool))[1]
 
 
 def refit_mixtures(adversary: Adversary) -> Any:
@@ -225,8 +250,7 @@ def refit_mixtures(adversary: Adversary) -> Any:
 
     def refresh(key: Key, state: Any, embed_pool: EmbedPool, step: int) -> Any:
         view = embed_pool(state)
-        # To the device once, for both fits and the scale.
-        latents, critic = jnp.asarray(view.columns["latents"]), state.critic
+        latents, critic = on_device(view.columns["latents"]), state.critic
         # Before the first fit the state holds a placeholder, which EM cannot part.
         previous = critic.unlabeled if float(critic.live) else None
         labeled, unlabeled, info = fit_mixtures(
@@ -246,9 +270,14 @@ def refit_mixtures(adversary: Adversary) -> Any:
     return refresh
 
 
+def on_device(latents: Column) -> jax.Array | Streamed:
+    """Latents [n, d] on the device once, for fits and scales; or as they are read."""
+    return latents if isinstance(latents, Streamed) else jnp.asarray(latents)
+
+
 def fit_mixtures(
     key: Key,
-    latents: jax.Array,
+    latents: jax.Array | Streamed,
     view: PoolView,
     num_classes: int,
     gmm: MixtureConfig,
@@ -258,7 +287,7 @@ def fit_mixtures(
 
     Args:
       key: of EM's start.
-      latents: [n, d], of the pool, on the device.
+      latents: [n, d], of the pool, from `on_device`.
       view: the same rows.
       num_classes: k.
       gmm: how they are fitted.

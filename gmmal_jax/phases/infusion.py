@@ -79,7 +79,7 @@ def _infused(
         return Infused(mixture, mixture, jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2))
 
     def learn(key: Key, known: PyTree, view: PoolView) -> Infused:
-        latents = jnp.asarray(view.columns[column])
+        latents = adversary.on_device(view.columns[column])
         labeled, unlabeled, _ = adversary.fit_mixtures(key, latents, view, k, gmm)
         scale = adversary.column_scale(latents, labeled, unlabeled, "standardize")
         return Infused(labeled, unlabeled, *scale)

@@ -16,6 +16,7 @@ from gmmal_jax import (
     methods,
     parallel,
     pool as pools,
+    train,
 )
 from gmmal_jax.config import Config
 from gmmal_jax.data import perturb, sources, store
@@ -24,11 +25,12 @@ from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import UserError
 from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
-from gmmal_jax.selection import Ask
+from gmmal_jax.project import forecast, memory
+from gmmal_jax.selection import CONSTRUCTIONS, Ask
 from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.saver import Saver
 from gmmal_jax.strategies import base
-from gmmal_jax.types import PoolView, PyTree, Query
+from gmmal_jax.types import PoolView, PyTree, Query, Streamed
 
 COLD = "typiclust"
 """What asks where there is no label: typical rows of as many clusters as are wanted."""
@@ -48,6 +50,8 @@ class Chosen(NamedTuple):
       cold: there was no label to learn from.
       groups: of settings that were read.
       seconds: stage -> how long it took; empty without training.
+      among: rows, drawn at random, that a strategy chose among which reads all latents
+        together, where not all fit the memory; None: all that may be asked.
     """
 
     dataset: sources.Dataset
@@ -58,9 +62,25 @@ class Chosen(NamedTuple):
     cold: bool
     groups: frozenset[str]
     seconds: dict[str, float]
+    among: int | None = None
 
 
-def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> Chosen:
+class Place(NamedTuple):
+    """Where a choice is made.
+
+    Attributes:
+      work: folder of checkpoints; a choice that was killed goes on from there, to the
+        same bits.
+      memory_gb: bound of the process's memory.
+    """
+
+    work: Path
+    memory_gb: float = 4.0
+
+
+def choose(
+    config: Config, place: Place, report: Reporter, stop: Stop = never
+) -> Chosen:
     """Train on the labels that there are, and choose the rows to label next.
 
     Without any label a strategy chooses that reads features alone: the configuration's
@@ -68,8 +88,7 @@ def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> 
 
     Args:
       config: its data set is `features:`, with or without labels.
-      work: folder of checkpoints; a choice that was killed goes on from there, to the
-        same bits.
+      place: checkpoints and memory.
       report: told of every chunk and stage, and of what could not be used.
       stop: asked after every chunk; a signal's number ends the choice, saved.
 
@@ -77,7 +96,7 @@ def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> 
       UserError: unusable features, labels or options.
       Interrupted: `stop` asked for it.
     """
-    remembered = _remembered(work)
+    remembered = _remembered(place.work)
     dataset = bind.loaded(config, remembered)
     rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
     labels = dataset.train_labels[rows]
@@ -86,13 +105,16 @@ def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> 
         remedy = f"only {len(rows) - len(known)} rows have no label; ask for no more"
         raise UserError("--budget", config.budget, remedy)
     pool = pools.make(rows)
+    num, dims = dataset.train_images.shape
+    room = memory.room(place.memory_gb, num, dims, len(dataset.class_names))
+    report.note(f"memory: at most {room.bytes / memory.GB:.1f} GB")
     if not len(known):
-        return _cold(config, dataset, pool, report)
+        return _cold(config, dataset, pool, room, report)
     if len(dataset.class_names) < 2:
         remedy = "label rows of a second class, or name no labels for a first choice"
         raise UserError("labels name one class only", dataset.class_names[0], remedy)
     pool = pools.label(pool, known, labels[known], 0)
-    return _warm(config, dataset, pool, work, report, stop)
+    return _warm(config, dataset, pool, place.work, room, report, stop)
 
 
 def _remembered(work: Path) -> dict[str, Any] | None:
@@ -109,17 +131,19 @@ def _warm(
     dataset: sources.Dataset,
     pool: Pool,
     work: Path,
+    room: memory.Room,
     report: Reporter,
     stop: Stop,
 ) -> Chosen:
     mesh, places, seed = parallel.make_mesh(None), layout.of(work), config.seeds[0]
-    arm = bind.arm_of(config, places, dataset, mesh)
+    arm = bind.arm_of(config, places, dataset, mesh, room.column_bytes)
     _begin(work, arm, dataset, pool, report)
-    images = bind.placed(mesh, dataset.train_images, config).take(pool.ids)
+    images = _placed(mesh, config, dataset, pool, room)
     none = np.zeros(0, np.int64)  # nothing is set aside: every label is learned from
     task = cycles.Task(
-        seed, arm.method, arm.trainer, images, images.take(none), none, config.select
-    )
+        seed, arm.method, arm.trainer, images, images.take(none), none, config.select,
+        refit_rows=config.gmm.refit_rows,
+    )  # fmt: skip
     saver = Saver(places, seed, 0, config.checkpoint, arm.trainer)
     standing, warnings = saver.resume(None)
     for line in warnings:
@@ -127,12 +151,24 @@ def _warm(
     watch = Watch((arm.label, seed, 0), saver, report, stop)
     candidates = cycles.candidates_of(task, pool, 0)
     begun = standing or cycles.begin(task, 0)
-    trained = cycles.learn(task, pool, 0, candidates, begun, watch.on_chunk)
+    told = forecast.Forecast(task, pool, config.gmm, report)
+    told.look(begun.state)
+
+    def on_chunk(standing: train.Standing) -> None:
+        watch.on_chunk(standing)
+        told.on_chunk(standing)
+
+    def on_last() -> None:
+        report.stage(*watch.where, "fitting all rows")
+
+    trained = cycles.learn(task, pool, 0, candidates, begun, on_chunk, on_last)
     watch.on_scoring()
     view = cycles.look(task, pool, candidates, trained.state)
+    strategy = arm.method.strategy
+    pool, view, among = _fitting(config, strategy, pool, view, room, report)
     query = cycles.ask(task, view, 0, config.budget)
     seconds, groups = saver.timings(), arm.method.groups
-    return Chosen(dataset, pool, view, query, arm.label, False, groups, seconds)
+    return Chosen(dataset, pool, view, query, arm.label, False, groups, seconds, among)
 
 
 def _begin(
@@ -153,22 +189,68 @@ def _begin(
     run_folder.write_config(work, body)
 
 
+def _placed(
+    mesh: jax.sharding.Mesh,
+    config: Config,
+    dataset: sources.Dataset,
+    pool: Pool,
+    room: memory.Room,
+) -> store.Images:
+    rows, most = dataset.train_images, room.resident_bytes
+    return bind.placed(mesh, rows, config, most).take(pool.ids)
+
+
+def _fitting(
+    config: Config,
+    strategy: base.Strategy,
+    pool: Pool,
+    view: PoolView,
+    room: memory.Room,
+    report: Reporter,
+) -> tuple[Pool, PoolView, int | None]:
+    """Pool and view, with fewer rows where a strategy reads too many all together.
+
+    Scores are of rows one by one, and constructions read the best rows' latents; other
+    selectors want every column whole.
+    """
+    selector = base.selector_of(strategy, config.select)
+    columns = {name: view.columns[name] for name in selector.needs}
+    streamed = any(isinstance(each, Streamed) for each in columns.values())
+    if selector in CONSTRUCTIONS.values() or not streamed:
+        return pool, view, None
+    unlabeled, known = np.flatnonzero(view.candidates), np.flatnonzero(pool.labeled)
+    most = max(config.budget, room.together - len(known))
+    generator = keys.rng(config.seeds[0], "query", 0, 1)
+    if most < len(unlabeled):
+        unlabeled = np.sort(generator.choice(unlabeled, most, replace=False))
+    rows = np.union1d(known, unlabeled)
+    report.note(
+        f"{strategy.name} reads all latents together: it chooses among "
+        f"{len(unlabeled):,} rows, drawn at random, that fit the memory"
+    )
+    return pool.take(rows), view.take(rows), len(unlabeled)
+
+
 def _cold(
-    config: Config, dataset: sources.Dataset, pool: Pool, report: Reporter
+    config: Config,
+    dataset: sources.Dataset,
+    pool: Pool,
+    room: memory.Room,
+    report: Reporter,
 ) -> Chosen:
     strategy = _cold_strategy(config)
     where = strategy.name, config.seeds[0], 0
     report.stage(*where, "reading the features")
     mesh = parallel.make_mesh(None)
-    images = bind.placed(mesh, dataset.train_images, config).take(pool.ids)
-    latents = _standardized(Embedder(mesh), images, dataset)
-    columns = {"latents": latents}
+    images = _placed(mesh, config, dataset, pool, room)
+    columns = _standardized(Embedder(mesh, room.column_bytes), images, dataset)
     view = PoolView(pool.ids, pool.labeled, ~pool.labeled, pool.labels, columns)
+    pool, view, among = _fitting(config, strategy, pool, view, room, report)
     report.stage(*where, "choosing")
     key = keys.key(config.seeds[0], "query", 0)
     query = base.query(key, strategy, view, Ask(config.budget, 1, config.select))
     groups = frozenset({"select"})
-    return Chosen(dataset, pool, view, query, strategy.name, True, groups, {})
+    return Chosen(dataset, pool, view, query, strategy.name, True, groups, {}, among)
 
 
 def _cold_strategy(config: Config) -> base.Strategy:
@@ -193,8 +275,8 @@ def _cold_strategy(config: Config) -> base.Strategy:
 
 def _standardized(
     embed: Embedder, images: store.Images, dataset: sources.Dataset
-) -> np.ndarray:
+) -> dict[str, Any]:
     def readout(state: PyTree, rows: jax.Array) -> dict[str, jax.Array]:
         return {"latents": perturb.standardize(rows, dataset.mean, dataset.std)}
 
-    return embed(readout, (), images)["latents"]
+    return embed(readout, (), images)

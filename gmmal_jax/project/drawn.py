@@ -25,15 +25,14 @@ def draw(chosen: Chosen, rows: list[Row], out: Path) -> tuple[list[Path], list[s
     groups = np.where(pool.labeled, "labeled", "unlabeled").astype("<U9")
     groups[chosen.query.indices] = "chosen"
     kept = figures.thin(groups, figures.MAX_LATENTS)
-    labels, bought = pool.labels, np.ones(len(groups), bool)
+    labels, bought = pool.labels[kept], np.ones(len(kept), bool)
     if "logits" in view.columns:
-        guessed = view.columns["logits"].argmax(axis=1)
-        labels, bought = np.where(pool.labeled, labels, guessed), pool.labeled
+        bought = pool.labeled[kept]
+        labels = np.where(bought, labels, view.columns["logits"][kept].argmax(axis=1))
     written, lost = [], []
-    latents = view.columns["latents"][kept]
-    shown = (groups[kept], labels[kept], bought[kept])
+    shown = (view.columns["latents"][kept], groups[kept], labels, bought)
     try:
-        written.append(figures.latent_map(out.with_suffix(""), latents, *shown)[0])
+        written.append(figures.latent_map(out.with_suffix(""), *shown)[0])
     except UserError as error:
         lost.append(f"no map: {error}")
     paths = [Path(str(row["path"])) for row in rows if "path" in row]

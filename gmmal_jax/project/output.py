@@ -77,6 +77,7 @@ def summary(chosen: Chosen, settings: dict[str, Any]) -> dict[str, Any]:
         "method": chosen.label,
         "cold_start": chosen.cold,
         "chosen": len(chosen.query.indices),
+        "chosen_among": chosen.among or int(chosen.view.candidates.sum()),
         "rows": len(chosen.dataset.train_labels),
         "broken_rows": len(chosen.dataset.skipped),
         "labeled": dict(zip(names, counts.tolist(), strict=True)),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from gmmal_jax.selection.sizes import sizes
 from gmmal_jax.types import Key, PoolView
 
 Array = jax.Array | np.ndarray
+_ROWS = 65_536
 
 
 class _Seating(NamedTuple):
@@ -65,7 +66,7 @@ def _select(
     seating = _by_class(view, order, ask) if balanced else _together(num_rows, ask)
     taken = np.zeros(num_rows, bool)
     if clustered:
-        latents = np.asarray(view.columns["latents"])
+        latents = view.columns["latents"]
         taken[_spread(k_cluster, latents, order, seating, ask)] = True
     rows: np.ndarray = order[_filled(taken, seating, ask.budget)]
     return rows
@@ -100,7 +101,7 @@ def _together(num_rows: int, ask: Ask) -> _Seating:
 
 def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seating:
     """A group a pseudo-class, with seats by the rule of the options."""
-    groups = np.argmax(view.columns["logits"], axis=1)[order]
+    groups = predicted(view)[order]
     counts = np.bincount(groups, minlength=ask.num_classes)
     bought = np.bincount(view.labels[view.labeled], minlength=ask.num_classes)
     seats = quotas(counts, bought, ask.budget, ask.options.quota)
@@ -109,9 +110,18 @@ def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seatin
     return _Seating(groups, seats, (share,) if equal else sizes(share, ask.budget))
 
 
+def predicted(view: PoolView) -> Int[np.ndarray, " n"]:
+    """The most likely class of each row; logits are looked at some rows at a time."""
+    logits = view.columns["logits"]
+    parts = range(0, len(view.ids), _ROWS)
+    found = [np.argmax(logits[i : i + _ROWS], axis=1) for i in parts]
+    whole: np.ndarray = np.concatenate(found)
+    return whole
+
+
 def _spread(
     key: Key,
-    latents: Float[np.ndarray, "n d"],
+    latents: Any,
     order: Int[np.ndarray, " m"],
     seating: _Seating,
     ask: Ask,
@@ -122,7 +132,7 @@ def _spread(
     members, starts = _candidates(seating.groups, factor * seating.seats)
     picked = _cluster(
         key,
-        _padded(latents[order[members]], factor * ask.budget),
+        _padded(np.asarray(latents[order[members]]), factor * ask.budget),
         starts,
         seating.seats,
         candidate_factor=factor,

@@ -13,8 +13,10 @@ from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Fusion, Selector
 from gmmal_jax.strategies import checks
-from gmmal_jax.types import Key, PoolView, Query, struct
+from gmmal_jax.types import Key, PoolView, Query, Streamed, struct
 
+_CHUNK_ROWS = 16_384
+"""Rows that are scored at once, where a column is read by rows."""
 Scores = dict[str, jax.Array]
 Score = Callable[[Key, PoolView], Scores]
 
@@ -152,6 +154,10 @@ def score_pool(
     Source: eq. 5.
     """
     seen = _seen(strategy, view)
+    if any(isinstance(column, Streamed) for column in seen.columns.values()):
+        found = _score_chunks(strategy, key, seen)
+        ranked = _rank(strategy.fusion, found, seen.candidates)
+        return found, *jax.device_get(ranked)
     scores, ranks, total = jax.device_get(
         _score(strategy.score, strategy.name, strategy.fusion, key, seen)
     )
@@ -197,7 +203,7 @@ def abstract_view(
         labeled=row_wise(np.bool_),
         candidates=row_wise(np.bool_),
         labels=row_wise(np.int32),
-        columns=dict(columns),  # type: ignore[arg-type]
+        columns=dict(columns),
         head=head,  # type: ignore[arg-type]
     )
 
@@ -211,14 +217,43 @@ def _score(
     score: Score, name: str, fusion: Fusion, key: Key, view: PoolView
 ) -> tuple[Scores, Scores, jax.Array]:
     """Raw scores, their ranks over the candidates, and what rows are ordered by."""
+    scores = _raw(score, name, key, view)
+    if not scores:
+        return scores, {}, jnp.zeros(view.ids.shape)
+    return scores, *_rank(fusion, scores, view.candidates)
+
+
+def _raw(score: Score, name: str, key: Key, view: PoolView) -> Scores:
     scores = score(key, view)
     if score is not score_nothing:
         checks.scores(scores, name, view.ids.shape[0])
-    ranks = {name: selection.rank(s, view.candidates) for name, s in scores.items()}
-    if not scores:
-        return scores, ranks, jnp.zeros(view.ids.shape)
+    return scores
+
+
+@functools.partial(jax.jit, static_argnames="fusion")
+def _rank(
+    fusion: Fusion, scores: Mapping[str, jax.Array | np.ndarray], mask: jax.Array
+) -> tuple[Scores, jax.Array]:
+    ranks = {name: selection.rank(s, mask) for name, s in scores.items()}
     if len(scores) == 1:
         (total,) = scores.values()
-    else:
-        total = selection.fuse(list(ranks.values()), view.candidates, fusion)
-    return scores, ranks, total
+        return ranks, jnp.asarray(total)
+    return ranks, selection.fuse(list(ranks.values()), mask, fusion)
+
+
+_score_rows = functools.partial(jax.jit, static_argnames=("score", "name"))(_raw)
+
+
+def _score_chunks(
+    strategy: Strategy, key: Key, view: PoolView
+) -> dict[str, np.ndarray]:
+    """Raw scores of a pool with columns that are read by rows; [n] each."""
+    num, parts = len(view.ids), list[dict[str, np.ndarray]]()
+    for first in range(0, num, _CHUNK_ROWS):
+        # Chunks of one shape compile once: the last one begins earlier.
+        rows = slice(max(0, min(first, num - _CHUNK_ROWS)), first + _CHUNK_ROWS)
+        seen = _seen(strategy, view.take(rows))
+        scores = _score_rows(strategy.score, strategy.name, key, seen)
+        fresh = slice(first - rows.start, None)
+        parts.append({k: np.asarray(v)[fresh] for k, v in scores.items()})
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

@@ -6,6 +6,7 @@ import pytest
 from gmmal_jax import devices, embed as embeds, parallel
 from gmmal_jax.data import store
 from gmmal_jax.embed import Embedder
+from gmmal_jax.types import Streamed
 
 
 def features(num=40):
@@ -96,3 +97,24 @@ def test_rows_a_readout_chunk_follow_the_device(monkeypatch):
         monkeypatch.setattr(devices, "memory_bytes", lambda memory=memory: memory)
         assert embeds.chunk_rows(1, image_bytes) == wanted
         assert embeds.chunk_rows(8, image_bytes) == 8 * wanted
+
+
+def test_a_column_beyond_the_bound_is_read_by_rows():
+    array, mesh = features(703), parallel.make_mesh(1)
+    images = parallel.placed(mesh, store.from_array(array), "streamed")
+
+    def readout(state, rows):
+        return {"twice": 2 * rows, "sum": rows.sum(axis=1)}
+
+    held = Embedder(mesh)(readout, (), images)
+    found = Embedder(mesh, held_bytes=703 * 4)(readout, (), images)
+    column = found["twice"]
+    assert isinstance(column, Streamed) and isinstance(found["sum"], np.ndarray)
+    assert column.shape == (703, 3) and column.dtype == np.float32
+    np.testing.assert_array_equal(found["sum"], held["sum"])
+    np.testing.assert_array_equal(column[:], held["twice"])
+    np.testing.assert_array_equal(column[500:], held["twice"][500:])
+    rows = np.array([702, 3, 3])
+    np.testing.assert_array_equal(column[rows], held["twice"][rows])
+    only = Embedder(mesh, held_bytes=10)(readout, (), images, frozenset({"sum"}))
+    assert [*only] == ["sum"] and isinstance(only["sum"], Streamed)

@@ -12,6 +12,7 @@ from rounding import HALF_ULP, SAFETY, sums_of
 
 from gmmal_jax.config import MixtureConfig
 from gmmal_jax.mixtures import refit
+from gmmal_jax.types import Streamed
 
 N, D, K = 240, 6, 4
 
@@ -181,3 +182,43 @@ def test_latents_of_any_size_are_fitted_alike(mode, covariance, exponent):
     nats = fits[0][2].log_likelihood - D * exponent * np.log(2)
     error = abs(fits[1][2].log_likelihood - nats)
     assert error < SAFETY * HALF_ULP * (abs(nats) + abs(fits[0][2].log_likelihood))
+
+
+def streamed(latents):
+    return Streamed(latents.shape, latents.dtype, lambda rows: latents[rows])
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-60, 2.0**60])
+def test_streamed_latents_are_fitted_as_held_ones(scale):
+    latents, _, labeled, labels = problem()
+    latents = (latents * scale).astype(np.float32)
+    config = MixtureConfig(mode="exact", em_iters=4)
+    found = {}
+    for form in (np.asarray, streamed):
+        first = refit.fit_labeled(form(latents), labels, labeled, K, config)
+        fitted = refit.fit_pool(
+            jax.random.key(0), form(latents), ~labeled, first, config
+        )
+        found[form] = (first, *fitted)
+    (first, one, info), (again, two, other) = found.values()
+    for a, b in zip(
+        jax.tree.leaves((first, one)), jax.tree.leaves((again, two)), strict=True
+    ):
+        # Sums of 240 rows in another order; iterations pass them on.
+        size = np.abs(a).max()
+        np.testing.assert_allclose(a, b, atol=20 * sums_of(N) * size, rtol=0)
+    assert info.live == other.live and info.rows_dropped == other.rows_dropped
+    assert abs(info.log_likelihood - other.log_likelihood) < 1e-3
+
+
+def test_absent_classes_start_among_streamed_rows_too(monkeypatch):
+    monkeypatch.setattr(refit, "_START_ROWS", 100)
+    latents, classes, labeled, labels = problem()
+    labels[labels == 2] = -1
+    config = MixtureConfig(mode="exact", em_iters=6)
+    lazy = streamed(latents)
+    first = refit.fit_labeled(lazy, labels, labeled, K, config)
+    assert first.weights[2] == 0
+    mixture, info = refit.fit_pool(jax.random.key(0), lazy, ~labeled, first, config)
+    mean = latents[(classes == 2) & ~labeled].mean(0)
+    assert info.live == K and np.linalg.norm(mixture.means[2] - mean) < 0.5

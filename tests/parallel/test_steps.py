@@ -136,10 +136,9 @@ def test_resident_and_streamed_images_are_equal(num_devices):
     assert resident.sharding == streamed.sharding == parallel.over_chunk(mesh)
 
 
-def test_auto_placement_streams_what_is_too_large(monkeypatch):
-    images = np.zeros((5, 2, 2, 1), np.uint8)
-    monkeypatch.setattr("gmmal_jax.parallel.gather.AUTO_RESIDENT_BYTES", 3)
-    placed = parallel.placed(parallel.make_mesh(1), store.from_array(images), "auto")
+def test_auto_placement_streams_what_is_too_large():
+    images = store.from_array(np.zeros((5, 2, 2, 1), np.uint8))
+    placed = parallel.placed(parallel.make_mesh(1), images, "auto", resident_bytes=3)
     _, count = compilations(lambda: placed.place(np.zeros((1, 1, 2), np.int64)))
     assert count == 0  # nothing is gathered on the device
 

@@ -10,8 +10,9 @@ import tiny
 from rounding import sums_of
 
 from gmmal_jax import config as configs
+from gmmal_jax.mixtures import layout
 from gmmal_jax.phases import adversary as adversaries, critic_losses, diagnosis
-from gmmal_jax.types import Batch, Clock, Mixture, StepBatch
+from gmmal_jax.types import Batch, Clock, Mixture, StepBatch, Streamed
 
 
 def make(latent_size=1, **changes):
@@ -161,3 +162,21 @@ def test_a_mixture_that_loses_digits_is_doubted():
     (line,) = diagnosis.doubts({"gmm/rho": 612.0})
     assert "gmm/rho 6.1e+02" in line and "--gmm.variance-floor" in line
     assert diagnosis.doubts({"gmm/rho": 499.0}) == diagnosis.doubts({}) == []
+
+
+def test_column_scale_of_streamed_latents(monkeypatch):
+    """Chunks of 12 rows, the last of 2: their moments are combined."""
+    monkeypatch.setattr(layout, "_CHUNK_BYTES", 12 * 4 * 4)
+    latents = np.random.default_rng(2).normal(size=(50, 4)).astype(np.float32)
+    lazy = Streamed(latents.shape, latents.dtype, lambda rows: latents[rows])
+    found = adversaries.column_scale(lazy, *mixtures(), "standardize")
+    held = adversaries.column_scale(latents, *mixtures(), "standardize")
+    size = np.abs(held[0]) + np.asarray(held[1])
+    for one, two in zip(found, held, strict=True):
+        assert (np.abs(one - two) <= 2 * sums_of(50) * size).all()
+    for one, two in zip(
+        adversaries.column_scale(lazy, *mixtures(), "per_dim"),
+        adversaries.column_scale(latents, *mixtures(), "per_dim"),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)

@@ -47,7 +47,7 @@ def config_of(features, labels=None, **given):
 
 def chosen_of(features, labels=None, work="work", report=None, stop=None, **given):
     config = config_of(features, labels, **given)
-    where = features.parent / work
+    where = choose.Place(features.parent / work)
     more = (stop,) if stop else ()
     return choose.choose(config, where, report or Silent(), *more)
 

@@ -9,6 +9,7 @@ from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, Ask, Selector
 from gmmal_jax.strategies import base
 from gmmal_jax.testing.strategies import BUDGET, NUM_CLASSES, NUM_ROWS, view
+from gmmal_jax.types import Streamed
 
 KEY = jax.random.key(0)
 
@@ -189,3 +190,39 @@ def test_rows_without_a_finite_score_are_asked_last():
 def test_more_than_is_left_is_refused_in_one_line():
     with pytest.raises(UserError, match="--budget: 5; only 4 rows"):
         query(ONE, view(NUM_ROWS - 4), budget=5)
+
+
+def lazily(pool, *names):
+    """The pool with columns that are read by rows."""
+
+    def lazy(column):
+        return Streamed(column.shape, column.dtype, lambda rows: column[rows])
+
+    columns = {k: lazy(v) if k in names else v for k, v in pool.columns.items()}
+    return pool._replace(columns=columns)
+
+
+def noisy_score(key, view):
+    """Looks at latents, and at random numbers of the rows' own."""
+    drawn = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i)))(view.ids)
+    return {"noisy": drawn + jnp.asarray(view.columns["latents"])[:, 0]}
+
+
+@pytest.mark.parametrize("chunk", [7, 16_384])
+def test_rows_that_are_read_in_chunks_score_alike(monkeypatch, chunk):
+    monkeypatch.setattr(base, "_CHUNK_ROWS", chunk)
+    noisy = base.Strategy("noisy", frozenset({"latents"}), noisy_score)
+    pool = view()
+    held, lazy = query(noisy, pool), query(noisy, lazily(pool, "latents"))
+    np.testing.assert_array_equal(lazy.scores["noisy"], held.scores["noisy"])
+    np.testing.assert_array_equal(lazy.ranks["noisy"], held.ranks["noisy"])
+    np.testing.assert_array_equal(lazy.indices, held.indices)
+
+
+@pytest.mark.parametrize("diversity", sorted(CONSTRUCTIONS))
+def test_constructions_read_streamed_columns(monkeypatch, diversity):
+    monkeypatch.setattr("gmmal_jax.selection.constructions._ROWS", 10)
+    pool = view()
+    lazy = lazily(pool, "latents", "logits")
+    one, two = (query(TWO, each, diversity=diversity) for each in (pool, lazy))
+    np.testing.assert_array_equal(one.indices, two.indices)

@@ -1,0 +1,58 @@
+"""How much of a pool is held at once: what a bound on memory is spent on."""
+
+from typing import NamedTuple
+
+from gmmal_jax.errors import UserError
+
+GB = 10**9
+_PROCESS = 0.9 * GB
+"""Python, JAX, what it has compiled, a network and its training."""
+_ROW = 160
+"""Bytes of a row whatever its features: masks, labels, scores, ranks, sorting."""
+_CLASS = 12
+"""Bytes of a row and class: logits, and what is computed of them at once."""
+_COPIES = 5
+"""Copies of latents that a strategy may make which reads them all together."""
+_LEAST = 0.1
+"""Share of the memory that has to be left for rows."""
+
+
+class Room(NamedTuple):
+    """What may be held.
+
+    Attributes:
+      column_bytes: the largest column of a readout that is held whole.
+      resident_bytes: features up to this size are copied to the devices.
+      together: rows that a strategy may see which reads latents all together.
+      bytes: bound of the whole.
+    """
+
+    column_bytes: int
+    resident_bytes: int
+    together: int
+    bytes: int
+
+
+def room(gigabytes: float, rows: int, dims: int, num_classes: int) -> Room:
+    """Share a bound out.
+
+    Args:
+      gigabytes: of the process, 10^9 bytes each; what the operating system keeps of
+        mapped files is not counted.
+      rows: n.
+      dims: d.
+      num_classes: c.
+
+    Raises:
+      UserError: the bound is too small for so many rows.
+    """
+    fixed = _PROCESS + rows * (_ROW + _CLASS * num_classes)
+    free = gigabytes * GB - fixed
+    if free < _LEAST * gigabytes * GB:
+        least = fixed / (1 - _LEAST) / GB
+        remedy = f"{rows:,} rows of {num_classes} classes need {least:.1f} at least"
+        raise UserError("--memory-gb", gigabytes, remedy)
+    latents = 4 * dims
+    together = int(free / (_COPIES * latents))
+    wanted = fixed + min(free, _COPIES * latents * rows)
+    return Room(int(free / 4), int(free / 8), together, int(wanted))
