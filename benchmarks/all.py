@@ -26,8 +26,8 @@ from gmmal_jax.storage import files
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "em", "train_step", "scoring", "selection", "selection_kmeans", "cycle", "scaling",
-    "startup",
+    "em", "train_step", "scoring", "selection", "selection_kmeans", "features", "cycle",
+    "scaling", "startup",
 )  # fmt: skip
 MARKER = "<!-- results: written by all.py, everything below is replaced -->"
 LONGEST = 1200.0
