@@ -26,11 +26,11 @@ from gmmal_jax.errors import UserError
 from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
 from gmmal_jax.project import forecast, memory
-from gmmal_jax.selection import CONSTRUCTIONS, Ask
+from gmmal_jax.selection import Ask
 from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.saver import Saver
 from gmmal_jax.strategies import base
-from gmmal_jax.types import PoolView, PyTree, Query, Streamed
+from gmmal_jax.types import PoolView, PyTree, Query
 
 COLD = "typiclust"
 """What asks where there is no label: typical rows of as many clusters as are wanted."""
@@ -208,27 +208,20 @@ def _fitting(
     room: memory.Room,
     report: Reporter,
 ) -> tuple[Pool, PoolView, int | None]:
-    """Pool and view, with fewer rows where a strategy reads too many all together.
-
-    Scores are of rows one by one, and constructions read the best rows' latents; other
-    selectors want every column whole.
-    """
+    """Pool and view, of fewer rows where a strategy reads too many all together."""
     selector = base.selector_of(strategy, config.select)
-    columns = {name: view.columns[name] for name in selector.needs}
-    streamed = any(isinstance(each, Streamed) for each in columns.values())
-    if selector in CONSTRUCTIONS.values() or not streamed:
-        return pool, view, None
-    unlabeled, known = np.flatnonzero(view.candidates), np.flatnonzero(pool.labeled)
-    most = max(config.budget, room.together - len(known))
-    generator = keys.rng(config.seeds[0], "query", 0, 1)
-    if most < len(unlabeled):
-        unlabeled = np.sort(generator.choice(unlabeled, most, replace=False))
-    rows = np.union1d(known, unlabeled)
-    report.note(
-        f"{strategy.name} reads all latents together: it chooses among "
-        f"{len(unlabeled):,} rows, drawn at random, that fit the memory"
+    rows = memory.together(
+        room, selector, view, config.budget, keys.rng(config.seeds[0], "query", 0, 1)
     )
-    return pool.take(rows), view.take(rows), len(unlabeled)
+    if rows is None:
+        return pool, view, None
+    pool, view = pool.take(rows), view.take(rows)
+    among = int(view.candidates.sum())
+    report.note(
+        f"{strategy.name} reads all latents together: it chooses among {among:,} rows, "
+        "drawn at random, that fit the memory"
+    )
+    return pool, view, among
 
 
 def _cold(

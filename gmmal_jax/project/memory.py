@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from gmmal_jax.errors import UserError
+from gmmal_jax.selection import CONSTRUCTIONS, Selector
+from gmmal_jax.types import PoolView, Streamed
 
 GB = 10**9
 _PROCESS = 0.9 * GB
@@ -56,3 +60,36 @@ def room(gigabytes: float, rows: int, dims: int, num_classes: int) -> Room:
     together = int(free / (_COPIES * latents))
     wanted = fixed + min(free, _COPIES * latents * rows)
     return Room(int(free / 4), int(free / 8), together, int(wanted))
+
+
+def together(
+    room: Room,
+    selector: Selector,
+    view: PoolView,
+    budget: int,
+    generator: np.random.Generator,
+) -> np.ndarray | None:
+    """Rows of a pool, labeled ones and random candidates, that fit the memory.
+
+    Scores are of rows one by one, and constructions read the best rows' latents: only
+    a selector of another kind wants its columns whole.
+
+    Args:
+      room: what may be held.
+      selector: chooses the rows.
+      view: the pool.
+      budget: rows to choose; as many candidates are among them.
+      generator: draws the candidates.
+
+    Returns:
+      int [m], ascending; None: all rows fit, or nobody reads them together.
+    """
+    read = (view.columns[name] for name in selector.needs)
+    streamed = any(isinstance(column, Streamed) for column in read)
+    if selector in CONSTRUCTIONS.values() or not streamed:
+        return None
+    candidates, known = np.flatnonzero(view.candidates), np.flatnonzero(view.labeled)
+    most = max(budget, room.together - len(known))
+    if most < len(candidates):
+        candidates = generator.choice(candidates, most, replace=False)
+    return np.union1d(known, candidates)
