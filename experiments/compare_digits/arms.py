@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experiments import primary
-from experiments.first_check.work import Job
+from experiments.jobs import Job
 from gmmal_jax import methods
 
 EXPLORED = tuple(range(5))

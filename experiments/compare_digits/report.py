@@ -2,92 +2,45 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from experiments import primary, tables
+from experiments import comparison, primary, tables
 from experiments.compare_digits import arms
-from experiments.first_check.report import accuracies, by_seed
-from gmmal_jax.report import estimate, markdown, show
+from experiments.comparison import Comparison, Row
 
-Row = tables.Row
-_COMMON = 1
-"""Cycles at the start whose labels are the same for all arms: the first."""
+_ARM = arms.primary_arm(primary.QUERY)
+ASKED = [
+    Comparison((other, setting), arms.WORLDS[setting], _ARM, arms.primary_arm(other))
+    for setting in primary.SETTINGS
+    for other in primary.OTHERS
+]
+"""The primary comparisons."""
 
 
 def status(rows: Sequence[Row]) -> str:
     """Markdown: pieces done and planned."""
-    done = {(row["world"], row["arm"], row["seed"]) for row in rows}
-    planned = [(job.world, job.arm, str(job.seeds[0])) for job in arms.jobs()]
-    main = set(arms.main_arms())
-    lines = [["part", "done", "of"]]
-    for part, wanted in (("exploratory", False), ("primary", True)):
-        own = [key for key in planned if (key[1] in main) == wanted]
-        lines.append([part, str(len(done & {*own})), str(len(own))])
-    return markdown.table(lines)
-
-
-def gaps(rows: Sequence[Row], world: str, arm: str, base: str) -> list[float]:
-    """Differences within seeds of the mean accuracy after the first query, points."""
-    one, two = (by_seed(rows, world, name) for name in (arm, base))
-    return [
-        accuracies(one[seed], _COMMON) - accuracies(two[seed], _COMMON)
-        for seed in sorted(one.keys() & two.keys(), key=int)
-    ]
+    main, jobs = arms.main_arms(), list(arms.jobs())
+    parts = {
+        "exploratory": [job for job in jobs if job.arm not in main],
+        "primary": [job for job in jobs if job.arm in main],
+    }
+    return comparison.status(rows, parts)
 
 
 def primary_table(rows: Sequence[Row]) -> str | None:
     """Markdown: the twelve comparisons; None before every seed of them is there."""
-    asked = [(setting, other) for setting in primary.SETTINGS
-             for other in primary.OTHERS]  # fmt: skip
-    arm = arms.primary_arm(primary.QUERY)
-    found = [
-        gaps(rows, arms.WORLDS[setting], arm, arms.primary_arm(other))
-        for setting, other in asked
-    ]
-    if any(len(each) < len(primary.SEEDS) for each in found):
-        return None
-    adjusted = primary.holm([primary.p_value(each) for each in found])
-    lines = [["gmm less", "setting", "points", "p (Holm)"]]
-    for (setting, other), each, p in zip(asked, found, adjusted, strict=True):
-        shown = show(estimate(each), "+", digits=2)
-        verdict = f"**{p:.3f}**" if p < primary.LEVEL else f"{p:.3f}"
-        lines.append([other, setting, shown, verdict])
-    return markdown.table(lines)
+    heads = ("gmm less", "setting")
+    return comparison.primary_table(rows, ASKED, heads, len(primary.SEEDS))
 
 
 def shown_rows(rows: Sequence[Row]) -> list[Row]:
-    """All rows, but those of primary arms before the last of their seeds is there.
-
-    Who looks earlier may be tempted to stop, or to change something, then.
-    """
+    """All rows, but those of primary arms before the last of their seeds is there."""
     main = arms.main_arms()
-    wanted = len(primary.SEEDS) * len(main) * len(arms.WORLDS)
-    there = {(r["world"], r["arm"], r["seed"]) for r in rows if r["arm"] in main}
-    whole = len(there) == wanted
-    return [row for row in rows if whole or row["arm"] not in main]
+    own = (comparison.pieces_of(job) for job in arms.jobs() if job.arm in main)
+    return comparison.shown_rows(rows, set().union(*own))
 
 
 def arms_table(rows: Sequence[Row], world: str) -> str:
     """Markdown: every arm's accuracies, its difference to random, what it costs."""
-    names = list(dict.fromkeys(row["arm"] for row in rows if row["world"] == world))
-    sizes = sorted({int(row["labeled"]) for row in rows if row["world"] == world})
-    heads = [f"at {size}" for size in sizes]
-    lines = [["query / training", "seeds", *heads, "less random", "steps", "images"]]
-    for name in names:
-        seeds = list(by_seed(rows, world, name).values())
-        cells = [
-            f"{np.mean([100 * float(seed[i]['accuracy']) for seed in seeds]):.1f}"
-            for i in range(len(sizes))
-        ]
-        base = _random_beside(name)
-        less = gaps(rows, world, name, base) if base in names and name != base else []
-        cells.append(show(estimate(less), "+", digits=1) if less else "")
-        for key in ("network_steps", "images_forwarded"):
-            cells.append(
-                f"{np.mean([sum(int(r[key]) for r in s) for s in seeds]):,.0f}"
-            )
-        lines.append([name, str(len(seeds)), *cells])
-    return markdown.table(lines)
+    return comparison.arms_table(rows, world, _random_beside)
 
 
 def _random_beside(arm: str) -> str:

@@ -9,7 +9,7 @@ are no test part measures. Cells that recipe.csv has are not run again.
 import argparse
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +53,25 @@ def cells() -> Iterator[dict[str, Any]]:
         yield RATE | {"learn": "fixmatch"} | views
 
 
-def run(features: Path, work: Path) -> None:
-    """Run the cells that the results lack."""
-    for number, changes in enumerate(cells()):
-        rows, name = tables.load(RESULTS), json.dumps(changes)
+def run(
+    features: Path,
+    work: Path,
+    results: Path = RESULTS,
+    tried: Iterable[dict[str, Any]] | None = None,
+) -> None:
+    """Run the cells that the results lack; a column for each number of labels."""
+    for number, changes in enumerate(cells() if tried is None else tried):
+        rows, name = tables.load(results), json.dumps(changes)
         if any(row["changes"] == name for row in rows):
             continue
         options = BASE | {"dataset": f"features:{features}"} | changes
         done = gmmal_jax.run(methods.configure(options), work / f"{number:02d}")
         found = done.results
         row = {"changes": name}
-        for size in SIZES:
+        for size in np.unique(found["labeled"]):
             right = found["accuracy"][found["labeled"] == size]
             row[f"at {size}"] = f"{100 * np.mean(right):.2f}"
-        tables.save(RESULTS, [*rows, row])
+        tables.save(results, [*rows, row])
         print(row, flush=True)
 
 

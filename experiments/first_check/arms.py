@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from experiments.first_check.tune import CHOSEN, Changes
-from experiments.first_check.work import Job
+from experiments.jobs import Job
 from gmmal_jax.config import presets
 
 SEEDS = tuple(range(10))

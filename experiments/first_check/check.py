@@ -8,7 +8,8 @@ from typing import Any
 
 from experiments import tables
 from experiments.first_check import arms
-from experiments.first_check.work import Job, run_all
+from experiments.first_check.work import run_all
+from experiments.jobs import Job
 from gmmal_jax.cli import doctor
 from gmmal_jax.storage import run_folder
 

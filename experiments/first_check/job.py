@@ -1,20 +1,19 @@
 """One job in a process of its own, on one core: `job JOB WORK CORE`."""
 
 import json
-import os
 import sys
 from pathlib import Path
+
+from experiments import processes
 
 
 def main(job: str, work: str, core: str) -> None:
     """Run the job that the JSON text says."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(core)})  # before JAX counts its threads
-    import jax
+    processes.pin(int(core))
 
-    from experiments.first_check.work import Job, do
+    from experiments.first_check.work import do
+    from experiments.jobs import Job
 
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     do(Job(*json.loads(job)), Path(work))
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from experiments import tables
-from experiments.first_check.work import Job, run_all
+from experiments.first_check.work import run_all
+from experiments.jobs import Job
 
 LOG = Path(__file__).parent.parent / "tuning_log.csv"
 SEEDS = {

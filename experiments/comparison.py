@@ -1,0 +1,129 @@
+"""Tables of a comparison: what is done, who won, and what may be looked at yet."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments import primary, tables
+from experiments.first_check.report import accuracies, by_seed
+from experiments.jobs import Job
+from gmmal_jax.report import estimate, markdown, show
+
+Row = tables.Row
+Piece = tuple[str, str, str]
+"""World, arm and seed."""
+
+
+class Comparison(NamedTuple):
+    """A primary one: an arm less another on a world.
+
+    Attributes:
+      name: cells of the table that say what is compared.
+      world: of both.
+      arm: whose accuracy counts.
+      base: whose is subtracted.
+      first: cycles at the start that do not count: 1 where their labels are the same
+        for both by nature.
+    """
+
+    name: tuple[str, ...]
+    world: str
+    arm: str
+    base: str
+    first: int = 1
+
+
+def piece(row: Row) -> Piece:
+    """What a row belongs to."""
+    return row["world"], row["arm"], row["seed"]
+
+
+def pieces_of(job: Job) -> set[Piece]:
+    """What a job runs."""
+    return {(job.world, job.arm, str(seed)) for seed in job.seeds}
+
+
+def status(rows: Sequence[Row], parts: dict[str, Iterable[Job]]) -> str:
+    """Markdown: pieces done and planned of each part."""
+    done = {piece(row) for row in rows}
+    lines = [["part", "done", "of"]]
+    for part, jobs in parts.items():
+        own = {each for job in jobs for each in pieces_of(job)}
+        lines.append([part, str(len(done & own)), str(len(own))])
+    return markdown.table(lines)
+
+
+def gaps(
+    rows: Sequence[Row], world: str, arm: str, base: str, first: int = 1
+) -> list[float]:
+    """Differences within seeds of the mean accuracy from cycle `first` on, points."""
+    one, two = (by_seed(rows, world, name) for name in (arm, base))
+    return [
+        accuracies(one[seed], first) - accuracies(two[seed], first)
+        for seed in sorted(one.keys() & two.keys(), key=int)
+    ]
+
+
+def primary_table(
+    rows: Sequence[Row],
+    asked: Sequence[Comparison],
+    heads: Sequence[str],
+    num_seeds: int,
+) -> str | None:
+    """Markdown: comparisons with Holm's p over all of them; None before all are whole.
+
+    Args:
+      rows: of the table of results.
+      asked: the family.
+      heads: over the cells of their names.
+      num_seeds: of each of them.
+    """
+    found = [gaps(rows, *each[1:]) for each in asked]
+    if any(len(each) < num_seeds for each in found):
+        return None
+    adjusted = primary.holm([primary.p_value(each) for each in found])
+    lines = [[*heads, "points", "p (Holm)"]]
+    for comparison, each, p in zip(asked, found, adjusted, strict=True):
+        shown = show(estimate(each), "+", digits=2)
+        verdict = f"**{p:.3f}**" if p < primary.LEVEL else f"{p:.3f}"
+        lines.append([*comparison.name, shown, verdict])
+    return markdown.table(lines)
+
+
+def shown_rows(rows: Sequence[Row], hidden: Collection[Piece]) -> list[Row]:
+    """All rows, but those of primary pieces before the last of these is there.
+
+    Who looks earlier may be tempted to stop, or to change something, then.
+    """
+    whole = {*hidden} <= {piece(row) for row in rows}
+    return [row for row in rows if whole or piece(row) not in hidden]
+
+
+def arms_table(rows: Sequence[Row], world: str, base_of: Callable[[str], str]) -> str:
+    """Markdown: every arm's accuracies, its difference to random, what it costs.
+
+    Args:
+      rows: of the table of results.
+      world: of the arms.
+      base_of: arm -> the one of random choice that it is compared with.
+    """
+    names = list(dict.fromkeys(row["arm"] for row in rows if row["world"] == world))
+    sizes = sorted({int(row["labeled"]) for row in rows if row["world"] == world})
+    heads = [f"at {size}" for size in sizes]
+    lines = [["query / training", "seeds", *heads, "less random", "steps", "images"]]
+    for name in names:
+        seeds = list(by_seed(rows, world, name).values())
+        cells = [
+            f"{np.mean([100 * float(seed[i]['accuracy']) for seed in seeds]):.1f}"
+            for i in range(len(sizes))
+        ]
+        base = base_of(name)
+        less = gaps(rows, world, name, base) if base in names and name != base else []
+        cells.append(show(estimate(less), "+", digits=1) if less else "")
+        for key in ("network_steps", "images_forwarded"):
+            cells.append(
+                f"{np.mean([sum(int(r[key]) for r in s) for s in seeds]):,.0f}"
+            )
+        lines.append([name, str(len(seeds)), *cells])
+    return markdown.table(lines)

@@ -1,0 +1,73 @@
+"""The rows on record as tables in experiments/README.md."""
+
+from collections.abc import Sequence
+
+from experiments import comparison, tables
+from experiments.comparison import Comparison, Row
+from experiments.features import arms, expected, primary, worlds
+from gmmal_jax.report import markdown
+
+NAME = "features"
+_WORLDS = [
+    worlds.World("cifar10", setting, grid)
+    for setting in primary.SETTINGS
+    for grid in primary.GRIDS
+]
+
+
+def asked() -> list[Comparison]:
+    """The primary comparisons, a world after another."""
+    ours = primary.arm(primary.QUERY)
+    queries = [(ours, primary.arm(other), 1) for other in primary.OTHERS]
+    trainings = [
+        (primary.arm(primary.PLAIN, one), primary.arm(primary.PLAIN, two), 0)
+        for one, two in primary.TRAININGS
+    ]
+    return [
+        Comparison((f"{arm} - {base}", world.setting, world.grid), world.key, arm,
+                   base, first)
+        for world in _WORLDS
+        for arm, base, first in (*queries, *trainings)
+    ]  # fmt: skip
+
+
+def primary_table(rows: Sequence[Row]) -> str | None:
+    """Markdown: the 36 comparisons; None before every seed of them is there."""
+    heads = ("difference", "CIFAR-10", "grid")
+    return comparison.primary_table(rows, asked(), heads, len(primary.SEEDS))
+
+
+def shown_rows(rows: Sequence[Row]) -> list[Row]:
+    """All rows, but those of primary pieces before the last of these is there."""
+    own = (comparison.pieces_of(job) for job in arms.jobs() if arms.is_primary(job))
+    return comparison.shown_rows(rows, set().union(*own))
+
+
+def status(rows: Sequence[Row]) -> str:
+    """Markdown: pieces done and planned, hours spent and left of each part."""
+    jobs, spent = list(arms.jobs()), expected.seconds(rows)
+    lines = [["part", "done", "of", "hours spent", "hours left, about"]]
+    for part, wanted in (("primary", True), ("exploratory", False)):
+        own = [job for job in jobs if arms.is_primary(job) == wanted]
+        done = [spent[key] for key in map(expected.key, own) if key in spent]
+        left = [
+            expected.of(job, spent) for job in own if expected.key(job) not in spent
+        ]
+        hours = [f"{sum(each) / 3600:.1f}" for each in (done, left)]
+        lines.append([part, str(len(done)), str(len(own)), *hours])
+    return markdown.table(lines)
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Put the tables between the markers of the README."""
+    parts = [status(rows)]
+    decided = primary_table(rows)
+    if decided:
+        parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
+    shown = shown_rows(rows)
+    base = primary.arm(primary.PLAIN)
+    for key in dict.fromkeys(row["world"] for row in shown):
+        title = f"**{key.replace('_', ' ')}** (test data)"
+        table = comparison.arms_table(shown, key, lambda arm: base)
+        parts.append(f"{title}\n\n{table}")
+    tables.put(NAME, "\n\n".join(parts))

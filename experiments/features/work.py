@@ -1,0 +1,87 @@
+"""Pieces: an arm of a seed in a world, run and put on record once."""
+
+import gc
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from experiments import jobs as pieces, processes, tables
+from experiments.features import worlds
+from experiments.first_check.check import environment_of
+from experiments.jobs import Job
+from gmmal_jax.storage import files, records
+
+PROCESS = "experiments.features.job"
+SECONDS = "seconds"
+"""The column that is another one each time."""
+
+
+class Places(NamedTuple):
+    """Where everything lies.
+
+    Attributes:
+      features: the folder of the features.
+      work: runs under way, logs, compiled programs.
+      results: the table.
+    """
+
+    features: Path
+    work: Path
+    results: Path
+
+    @property
+    def environment(self) -> Path:
+        """Versions and device of the table's last rows."""
+        return self.results.with_name(f"{self.results.stem}_environment.json")
+
+
+def missing(planned: Sequence[Job], rows: Sequence[tables.Row]) -> list[Job]:
+    """The pieces that have no row yet, in their order."""
+    done = {(row["world"], row["arm"], row["seed"]) for row in rows}
+    return [
+        job for job in planned if (job.world, job.arm, str(job.seeds[0])) not in done
+    ]
+
+
+def run_all(wanted: Sequence[Job], places: Places, core: int) -> Iterator[int]:
+    """Run pieces, those of a world and seed that follow each other in one process.
+
+    Yields:
+      After each process, how many pieces it ran.
+
+    Raises:
+      RuntimeError: one failed; what it printed is in `log.txt`.
+    """
+    for _, group in itertools.groupby(wanted, lambda job: (job.world, job.seeds)):
+        batch = list(group)
+        paths = [str(path) for path in places]
+        arguments = [str(core), *paths, json.dumps(batch)]
+        log, compiled = places.work / "log.txt", places.work / "compiled"
+        processes.run(PROCESS, arguments, log, compiled)
+        yield len(batch)
+
+
+def do(job: Job, places: Places) -> None:
+    """Run a piece in this process, or go on with it; put it on record."""
+    (seed,) = job.seeds
+    own = places.work / f"seed-{seed}"
+    folder = job.folder(own)
+    base = worlds.settings(worlds.named(job.world), places.features)
+    rows = pieces.run(job, base, own)
+    spent = [record.timings["total"] for record in records.load(folder)]
+    timed = [
+        row | {SECONDS: f"{seconds:.1f}"}
+        for row, seconds in zip(rows, spent, strict=True)
+    ]
+    environment = json.dumps(environment_of(job, own), indent=2) + "\n"
+    files.write_atomic(places.environment, environment)
+    tables.save(places.results, [*tables.load(places.results), *timed])
+    print(f"done: {job.world}, {job.arm}, seed {seed}", flush=True)
+    shutil.rmtree(folder)
+    jax.clear_caches()
+    gc.collect()
