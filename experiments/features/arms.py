@@ -18,9 +18,10 @@ SPREAD = "balance_kmeans"
 """The construction of a batch that is the paper's query's own."""
 PICTURES = {"vaal", "ta_vaal"}
 """Methods that need pictures."""
-GRAPHS = ("core_gcn", "core_gcn_code", "uncertain_gcn")
+GRAPHS = ("core_gcn", "uncertain_gcn")
 SUBSET = {"select.subset_size": 10_000}
-"""As in the public code: a graph of the whole pool would take minutes a query."""
+"""They choose among so many random rows, as their public code does: on a graph of the
+whole pool a query takes minutes."""
 HEAVY = {primary.arm(name) for name in (*GRAPHS, "probcover")} | {"waal_code"}
 _PRIMARY = tuple(("cifar10", setting) for setting in primary.SETTINGS)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import tables
-from experiments.features import arms, check, report, work
+from experiments.features import arms, check, report, work, worlds
 
 RESULTS = Path(__file__).with_name("results.csv")
 
@@ -32,12 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.status(tables.load(args.results)))
     elif args.report:
         report.write(tables.load(args.results))
-    elif args.features is None:
-        parser.error("--features: name the folder of the features to run pieces")
     else:
+        _require(parser, args.features)
         places = work.Places(args.features, args.work, args.results)
         _run(places, args.core)
     return 0
+
+
+def _require(parser: argparse.ArgumentParser, features: Path | None) -> None:
+    """End with one line where features are missing."""
+    if features is None:
+        parser.error("--features: name the folder of the features")
+    for name in dict.fromkeys(data for data, _ in worlds.SETTINGS):
+        path = worlds.file(features, name)
+        if not path.exists():
+            parser.error(
+                f"--features: no such file: {path}; README says how to make it"
+            )
 
 
 def _run(places: work.Places, core: int) -> None:

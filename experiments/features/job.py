@@ -2,8 +2,8 @@
 
     job CORE FEATURES WORK RESULTS PIECES
 
-A process takes seconds to start. What one piece leaves to the next is compiled
-programs, and these are read from their folder otherwise: its rows are the same bits.
+A process takes seconds to start. One piece leaves the next nothing but compiled
+programs in their folder: its rows are the same bits as in a process of its own.
 """
 
 import json
@@ -17,12 +17,15 @@ def main(core: str, features: str, work: str, results: str, jobs: str) -> None:
     """Run the pieces that the JSON text lists."""
     processes.pin(int(core))
 
+    import jax
+
     from experiments.features.work import Places, do
     from experiments.jobs import Job
 
     places = Places(Path(features), Path(work), Path(results))
     for fields in json.loads(jobs):
         do(Job(*fields), places)
+        jax.clear_caches()  # or programs of all pieces would pile up
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Are the preset's 500 steps enough where labels are many? Must Reg's subset be new
-in every step? On validation data.
+"""Do 500 steps do where labels are many, and a subset of Reg for five of them?
 
     python -m experiments.features.steps --features FILE --work DIR
 
 The whole pool of CIFAR-10, random queries, 100 to 10,000 labels, seeds 1000 and 1001;
-a fifth of the training part measures. Steps that steps.csv has are not run again.
+validation data, a fifth of the training part. What steps.csv has is not run again.
 """
 
 import argparse

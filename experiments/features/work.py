@@ -1,14 +1,11 @@
 """Pieces: an arm of a seed in a world, run and put on record once."""
 
-import gc
 import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import jax
 
 from experiments import jobs as pieces, processes, tables
 from experiments.features import worlds
@@ -83,5 +80,3 @@ def do(job: Job, places: Places) -> None:
     tables.save(places.results, [*tables.load(places.results), *timed])
     print(f"done: {job.world}, {job.arm}, seed {seed}", flush=True)
     shutil.rmtree(folder)
-    jax.clear_caches()
-    gc.collect()

@@ -75,12 +75,17 @@ def settings(world: World, features: Path | None) -> Config:
     assert features is not None
     labels = GRIDS[world.data, world.grid]
     own = {
-        "dataset": f"features:{features / f'{world.data}_features.npz'}",
+        "dataset": f"features:{file(features, world.data)}",
         "setting": world.setting,
         "initial": labels,
         "budget": labels,
     }
     return methods.configure(own | COMMON)
+
+
+def file(features: Path, data: str) -> Path:
+    """Of a data set's features, both parts with their labels."""
+    return features / f"{data}_features.npz"
 
 
 def named(key: str) -> World:
