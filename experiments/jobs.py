@@ -9,7 +9,7 @@ from experiments import tables
 from experiments.costs import cost
 from gmmal_jax import bind, loop
 from gmmal_jax.config import Config
-from gmmal_jax.report.load import Loaded
+from gmmal_jax.report.load import Loaded, load
 from gmmal_jax.storage.records import Record
 
 NUMBERS = {
@@ -59,8 +59,10 @@ def run(job: Job, base: Config, work: Path) -> list[tables.Row]:
     folder = job.folder(work)
     own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
     config = gmmal_jax.replace(base, **(own | job.changes))
-    done = gmmal_jax.run(config, folder, Lines(), num_devices=1)
-    bound = bind.prepare(config, folder, 1)
+    # As `gmmal_jax.run` does it, but what is bound is wanted afterwards, too.
+    with bind.opened(config, folder, 1) as (bound, _):
+        loop.execute(bound, Lines())
+    done = load(folder)
     learner, chunk = bound.arms[0].method.learner, config.train.chunk_steps
     found = []
     for i, seed in enumerate(done.results["seed"]):
