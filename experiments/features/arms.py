@@ -18,11 +18,11 @@ SPREAD = "balance_kmeans"
 """The construction of a batch that is the paper's query's own."""
 PICTURES = {"vaal", "ta_vaal"}
 """Methods that need pictures."""
-GRAPHS = ("core_gcn", "uncertain_gcn")
-SUBSET = {"select.subset_size": 10_000}
-"""They choose among so many random rows, as their public code does: on a graph of the
-whole pool a query takes minutes."""
-HEAVY = {primary.arm(name) for name in (*GRAPHS, "probcover")} | {"waal_code"}
+HEAVY = {
+    *(primary.arm(name) for name in ("core_gcn", "uncertain_gcn", "probcover")),
+    *("ads", "waal_code", primary.arm(primary.PLAIN, "fixmatch")),
+}
+"""Some 300 to 1,000 seconds a piece."""
 _PRIMARY = tuple(("cifar10", setting) for setting in primary.SETTINGS)
 
 
@@ -41,7 +41,7 @@ def others() -> dict[str, dict[str, Any]]:
     for name, entry in methods.METHODS.items():
         if entry.learner == primary.LEARNER:
             pair = {"query": entry.query, "learn": entry.learner}
-            found[primary.arm(name)] = pair | (SUBSET if name in GRAPHS else {})
+            found[primary.arm(name)] = pair
         elif name not in PICTURES:
             found[name] = {"method": name}
     found |= {

@@ -12,14 +12,15 @@ from experiments.features.work import SECONDS
 from experiments.jobs import Job
 
 MEASURED = Path(__file__).with_name("seconds.csv")
-"""Arm -> seconds of a piece: CIFAR-10, balanced, measured before the plan was made."""
+"""Arm -> seconds of a core for a piece on CIFAR-10, balanced, either grid, and where
+that is from: a whole piece of the paper's grid, two or three cycles, or a guess."""
 FACTORS = {
     ("cifar10", "balanced"): 1.0,
     ("cifar10", "imbalanced"): 0.65,
     ("cifar10", "long_tailed"): 0.55,
     ("cifar100", "balanced"): 2.5,
 }
-"""How much longer a piece takes on another pool."""
+"""How much longer a piece takes on another pool: guesses, by its rows and classes."""
 
 
 def key(job: Job) -> Piece:
