@@ -31,8 +31,9 @@ def draw(chosen: Chosen, rows: list[Row], out: Path) -> tuple[list[Path], list[s
         labels = np.where(bought, labels, view.columns["logits"][kept].argmax(axis=1))
     written, lost = [], []
     shown = (view.columns["latents"][kept], groups[kept], labels, bought)
+    stem, names = out.with_suffix(""), chosen.dataset.class_names
     try:
-        written.append(figures.latent_map(out.with_suffix(""), *shown)[0])
+        written.append(figures.latent_map(stem, *shown, names)[0])
     except UserError as error:
         lost.append(f"no map: {error}")
     paths = [Path(str(row["path"])) for row in rows if "path" in row]

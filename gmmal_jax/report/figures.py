@@ -16,6 +16,7 @@ from gmmal_jax.storage import layout, records
 GROUP_NAMES = ("labeled", "unlabeled", "chosen")
 """What the numbers mean that a run keeps beside its latents."""
 MAX_LATENTS = 3000
+_LONGEST_NAME = 24
 # Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
@@ -123,6 +124,7 @@ def latent_map(
     groups: Sequence[str] | np.ndarray,
     labels: Integer[np.ndarray, " m"],
     bought: Bool[np.ndarray, " m"] | None = None,
+    names: Sequence[str] = (),
 ) -> list[Path]:
     """Draw latents in two dimensions by t-SNE, with a fixed seed.
 
@@ -135,6 +137,7 @@ def latent_map(
       labels: [m], the class, which is the color; -1 where unknown (gray).
       bought: [m], false where the label is the classifier's guess (paler); None: no
         label is.
+      names: of the classes, for the legend, cut where they are long; none: numbers.
 
     Returns:
       The PNG's and the SVG's path.
@@ -155,7 +158,7 @@ def latent_map(
 
         canvas = Figure(figsize=(7.2, 5.6), layout="constrained")
         axes = canvas.add_subplot()
-        _draw_map(axes, points, groups[kept], labels[kept], known)
+        _draw_map(axes, points, groups[kept], labels[kept], known, names)
         return canvas
 
     return canvases.save(draw, path_stem)
@@ -242,6 +245,7 @@ def _draw_map(
     groups: np.ndarray,
     labels: np.ndarray,
     bought: np.ndarray,
+    names: Sequence[str],
 ) -> None:
     colors = _class_colors(labels)
     for name, style in _GROUPS.items():
@@ -254,7 +258,19 @@ def _draw_map(
     axes.set_aspect("equal", adjustable="datalim")
     axes.spines[:].set_color("#bbbbbb")
     drawn = [name for name in _GROUPS if name in groups]
-    _add_legends(axes, colors, drawn, guesses=not bought.all())
+    called = [
+        (_called(label, names), color) for label, color in colors.items() if label >= 0
+    ]
+    _add_legends(axes, called, drawn, guesses=not bought.all())
+
+
+def _called(label: int, names: Sequence[str]) -> str:
+    if label >= len(names):
+        return f"class {label}"
+    name = names[label]
+    # Matplotlib reads what stands between two dollar signs as a formula.
+    cut = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return cut.replace("$", r"\$")
 
 
 def _shade(color: Any, bought: bool) -> np.ndarray:
@@ -266,7 +282,11 @@ def _shade(color: Any, bought: bool) -> np.ndarray:
 
 
 def _add_legends(
-    axes: Any, colors: dict[int, Any], groups: Iterable[str], *, guesses: bool
+    axes: Any,
+    classes: Sequence[tuple[str, Any]],
+    groups: Iterable[str],
+    *,
+    guesses: bool,
 ) -> None:
     from matplotlib.lines import Line2D
 
@@ -278,9 +298,8 @@ def _add_legends(
         mark(name, style["marker"], _REFERENCE, style["s"] ** 0.5 + 1)
         for name, style in styles
     ]
-    if len(colors) <= 21:  # more names than that are no help
-        known = {label: color for label, color in colors.items() if label >= 0}
-        handles += [mark(f"class {c}", "o", color) for c, color in known.items()]
+    if len(classes) <= 20:  # more names than that are no help
+        handles += [mark(name, "o", color) for name, color in classes]
     if guesses:
         handles.append(mark("pale: predicted class", "o", _shade(_REFERENCE, False)))
     axes.legend(

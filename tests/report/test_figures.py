@@ -95,3 +95,16 @@ def test_latent_map_refuses(tmp_path, latents):
         figures.latent_map(tmp_path / "x", values, ["picked"] * 120, labels)
     with pytest.raises(UserError, match="at least 5"):
         figures.latent_map(tmp_path / "x", values[:4], ["chosen"] * 4, labels[:4])
+
+
+def test_classes_are_called_by_their_names(tmp_path, latents, monkeypatch):
+    monkeypatch.setattr(figures.plane, "embed", lambda values: values[:, :2])
+    values, labels = latents
+    labels, groups = np.where(np.arange(120) < 5, 3, labels), ["unlabeled"] * 120
+    names = ["cat", "a $5 bill or $6", "x" * 40]
+    _, drawing = figures.latent_map(
+        tmp_path / "map", values, groups, labels, None, names
+    )
+    text = drawing.read_text()
+    for words in ("cat", "a $5 bill or $6", "x" * 23 + "…", "class 3"):
+        assert f">{words}<" in text
