@@ -21,7 +21,7 @@ import harness
 import selection_peers
 import selection_rows
 from harness import Floor, Row, Table
-from selection_rows import ROWS, Contest
+from selection_rows import ROWS, Case, Contest
 
 FLOORS = {
     "coreset": 3.0,
@@ -65,7 +65,7 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     rows: dict[bool, list[Row]] = {True: [], False: []}
     for name in arguments.only:
         row = harness.on_one_core(__file__, "--child", name) if on_cpu else None
-        row = {"row": name} | (row or measured(name))
+        row = {"row": name} | (row or measured(ROWS[name]))
         print(json.dumps(row), file=sys.stderr, flush=True)  # a table takes minutes
         rows[name in FLOORS].append(row)
     memory = Floor("MB", at_most=MOST_MB)
@@ -78,9 +78,8 @@ def measure(arguments: argparse.Namespace) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def measured(name: str) -> Row:
+def measured(row: Case) -> Row:
     """A row: seconds of both sides, shares of the limits, memory."""
-    row = ROWS[name]
     told: Row = {"what": row.what}
     missing = selection_rows.missing(row)
     if missing:
@@ -174,6 +173,6 @@ if __name__ == "__main__":
     if "--child" in sys.argv:
         parser = argparse.ArgumentParser()
         options(parser)
-        print(json.dumps(measured(parser.parse_args().child)))
+        print(json.dumps(measured(ROWS[parser.parse_args().child])))
         sys.exit()
     sys.exit(harness.main(__doc__, measure, options))
