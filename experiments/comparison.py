@@ -86,7 +86,8 @@ def primary_table(
     lines = [[*heads, "points", "p (Holm)"]]
     for comparison, each, p in zip(asked, found, adjusted, strict=True):
         shown = show(estimate(each), "+", digits=2)
-        verdict = f"**{p:.3f}**" if p < primary.LEVEL else f"{p:.3f}"
+        said = f"{p:.3f}" if p >= 0.0005 else "< 0.001"
+        verdict = f"**{said}**" if p < primary.LEVEL else said
         lines.append([*comparison.name, shown, verdict])
     return markdown.table(lines)
 
