@@ -72,7 +72,7 @@ def do(job: Job, places: Places) -> None:
     rows = pieces.run(job, base, own)
     spent = [record.timings["total"] for record in records.load(folder)]
     timed = [
-        row | {SECONDS: f"{seconds:.1f}"}
+        row | {SECONDS: f"{seconds:.3f}"}
         for row, seconds in zip(rows, spent, strict=True)
     ]
     environment = json.dumps(environment_of(job, own), indent=2) + "\n"

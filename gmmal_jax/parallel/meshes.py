@@ -7,6 +7,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gmmal_jax import devices
+from gmmal_jax.errors import UserError
 from gmmal_jax.types import AXIS, PyTree
 
 
@@ -14,9 +15,13 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
     """A one-axis mesh over the first devices (None: all local ones).
 
     Raises:
-      UserError: see `devices.local`.
+      UserError: see `devices.local`; JAX runs in several processes, over which nothing
+        shares the data out: each would train on all of it, and results would be wrong.
     """
     found = devices.local()
+    if jax.process_count() > 1:
+        remedy = "start one process, without jax.distributed: several are not built yet"
+        raise UserError("processes of JAX", jax.process_count(), remedy)
     num = len(found) if num_devices is None else num_devices
     return Mesh(np.asarray(found[:num]), (AXIS,), axis_types=(AxisType.Auto,))
 

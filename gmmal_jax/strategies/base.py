@@ -156,8 +156,10 @@ def score_pool(
     seen = _seen(strategy, view)
     if any(isinstance(column, Streamed) for column in seen.columns.values()):
         found = _score_chunks(strategy, key, seen)
-        ranked = _rank(strategy.fusion, found, seen.candidates)
-        return found, *jax.device_get(ranked)
+        ranks, total = jax.device_get(
+            _rank_all(strategy.fusion, (*found,), (*found.values(),), seen.candidates)
+        )
+        return found, ranks, total
     scores, ranks, total = jax.device_get(
         _score(strategy.score, strategy.name, strategy.fusion, key, seen)
     )
@@ -230,15 +232,22 @@ def _raw(score: Score, name: str, key: Key, view: PoolView) -> Scores:
     return scores
 
 
-@functools.partial(jax.jit, static_argnames="fusion")
-def _rank(
-    fusion: Fusion, scores: Mapping[str, jax.Array | np.ndarray], mask: jax.Array
-) -> tuple[Scores, jax.Array]:
+def _rank(fusion: Fusion, scores: Scores, mask: Any) -> tuple[Scores, jax.Array]:
     ranks = {name: selection.rank(s, mask) for name, s in scores.items()}
     if len(scores) == 1:
         (total,) = scores.values()
-        return ranks, jnp.asarray(total)
+        return ranks, total
     return ranks, selection.fuse(list(ranks.values()), mask, fusion)
+
+
+@functools.partial(jax.jit, static_argnames=("fusion", "names"))
+def _rank_all(
+    fusion: Fusion, names: tuple[str, ...], scores: tuple[Any, ...], mask: Any
+) -> tuple[Scores, jax.Array]:
+    # By names of their own: JAX hands a dict on in the order of the alphabet, and
+    # weights are in that of the scores.
+    found = {n: jnp.asarray(each) for n, each in zip(names, scores, strict=True)}
+    return _rank(fusion, found, mask)
 
 
 _score_rows = functools.partial(jax.jit, static_argnames=("score", "name"))(_raw)
@@ -247,8 +256,13 @@ _score_rows = functools.partial(jax.jit, static_argnames=("score", "name"))(_raw
 def _score_chunks(
     strategy: Strategy, key: Key, view: PoolView
 ) -> dict[str, np.ndarray]:
-    """Raw scores of a pool with columns that are read by rows; [n] each."""
-    num, parts = len(view.ids), list[dict[str, np.ndarray]]()
+    """Raw scores of a pool with columns that are read by rows; [n] each, in order."""
+    num, parts, names = len(view.ids), list[dict[str, np.ndarray]](), list[str]()
+
+    def ordered(view: PoolView) -> None:
+        names.extend(_raw(strategy.score, strategy.name, key, view))
+
+    jax.eval_shape(ordered, _seen(strategy, view.take(slice(0, _CHUNK_ROWS))))
     for first in range(0, num, _CHUNK_ROWS):
         # Chunks of one shape compile once: the last one begins earlier.
         rows = slice(max(0, min(first, num - _CHUNK_ROWS)), first + _CHUNK_ROWS)
@@ -256,4 +270,4 @@ def _score_chunks(
         scores = _score_rows(strategy.score, strategy.name, key, seen)
         fresh = slice(first - rows.start, None)
         parts.append({k: np.asarray(v)[fresh] for k, v in scores.items()})
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return {name: np.concatenate([p[name] for p in parts]) for name in names}

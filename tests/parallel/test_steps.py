@@ -8,6 +8,7 @@ from rounding import distance, sums_of
 
 from gmmal_jax import parallel
 from gmmal_jax.data import store
+from gmmal_jax.errors import UserError
 from gmmal_jax.types import AXIS, Batch, Clock, StepBatch
 
 ROUNDING = sums_of(5 * (4 + 8 * 3))
@@ -151,3 +152,9 @@ def test_place_state_survives_donation_of_its_result():
     np.testing.assert_array_equal(np.asarray(source["w"]), np.arange(3.0))
     again = parallel.place_state(mesh, parallel.place_state(mesh, source))
     assert again["w"].sharding == parallel.replicated(mesh)
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(UserError, match="processes of JAX: 2; start one process"):
+        parallel.make_mesh(1)

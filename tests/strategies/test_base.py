@@ -219,6 +219,23 @@ def test_rows_that_are_read_in_chunks_score_alike(monkeypatch, chunk):
     np.testing.assert_array_equal(lazy.indices, held.indices)
 
 
+def test_weights_keep_the_order_of_scores_that_are_read_in_chunks(monkeypatch):
+    def scores(key, view):
+        latents = jnp.asarray(view.columns["latents"])
+        return {"second": latents[:, 0], "first": latents[:, 1]}
+
+    monkeypatch.setattr(base, "_CHUNK_ROWS", 7)
+    weighted = base.Strategy(
+        "weighted", frozenset({"latents"}), scores,
+        fusion=selection.Fusion(weights=(1.0, 3.0)),
+    )  # fmt: skip
+    pool = view()
+    held, lazy = query(weighted, pool), query(weighted, lazily(pool, "latents"))
+    expected = held.ranks["second"] + 3 * held.ranks["first"]
+    np.testing.assert_allclose(held.total, expected, rtol=1e-6)
+    np.testing.assert_array_equal(lazy.total, held.total)
+
+
 @pytest.mark.parametrize("diversity", sorted(CONSTRUCTIONS))
 def test_constructions_read_streamed_columns(monkeypatch, diversity):
     monkeypatch.setattr("gmmal_jax.selection.constructions._ROWS", 10)
