@@ -92,7 +92,7 @@ def _stages(file: Path) -> dict[str, Stage]:
         adversary.column_scale(latents, first, first, "standardize")[0][0].item()
 
     ask = Ask(config.budget, k, config.select)
-    width = config.width
+    width = state.model.params["hidden"]["kernel"].shape[1]
     network = 2.0 * (2 * d * width + d * k)
     hidden = [d + 2 * k + 2, *config.da.hidden, 1]
     critic = 2.0 * sum(a * b for a, b in zip(hidden[:-1], hidden[1:], strict=True))

@@ -1,6 +1,7 @@
 """How long a choice will take: steps and rows are counted, seconds of each measured."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -22,6 +23,9 @@ _COMPILING = 2.5
 """Seconds of compiling a further phase, or what follows them, for each of the first."""
 _ALONG = 1.5
 """Seconds of a further phase's image for each of the first phase's."""
+_AROUND = 6.0
+"""Seconds of the program's start, and of tables and pictures."""
+_LATENTS = frozenset({"latents"})
 _READS = 2
 """Readouts of a fit's rows, before it and for the scale of what it finds."""
 
@@ -68,7 +72,7 @@ class Forecast:
         self.laps.append(time.monotonic() - self.last)
         self.last = time.monotonic()
         if len(self.laps) == 2 and chunk.phase == 0:
-            seconds = self.last - self.begun + self._left(chunk)
+            seconds = self.last - self.begun + self._left(chunk) + _AROUND
             words = estimate.in_words(seconds)
             self.report.note(f"about {words} in all on this device")
 
@@ -92,31 +96,36 @@ class Forecast:
 
 
 def _measured(task: cycles.Task, pool: Pool, state: PyTree) -> Rates:
-    """Read some rows and fit them, twice: the first time compiles."""
+    """Read some rows and fit them; what is measured has been compiled before."""
     rows = np.arange(_PROBED)
     images, embed = task.images.take(rows), task.trainer.embed
     readout = task.method.learner.readout
 
-    def read() -> np.ndarray:
-        latents = embed(readout, state, images)["latents"]
+    def read(columns: frozenset[str] | None = None) -> np.ndarray:
+        latents = embed(readout, state, images, columns)["latents"]
         found: np.ndarray = latents[:]
         return found
 
-    latents, size = read(), len(pool.ids)
+    latents = read()
+    reading = _seconds(read)
     placed, counted = jnp.asarray(latents), jnp.ones(len(rows), bool)
-    begin = time.monotonic()
-    read()
-    seconds = (time.monotonic() - begin) / len(rows)
-    held = embed.held_bytes is None or 4 * size * latents.shape[1] <= embed.held_bytes
     k, d = task.trainer.num_classes, latents.shape[1]
-    start = Mixture(jnp.full(k, 1 / k), jnp.asarray(latents[:k]), jnp.ones((k, d)))
+    start = Mixture(jnp.full(k, 1 / k), placed[:k], jnp.ones((k, d)))
 
     def fit() -> None:
         found, _ = em.fit(placed, counted, start, num_iters=_ITERATIONS)
         found.weights.block_until_ready()
 
     fit()
+    iteration = _seconds(fit) / _ITERATIONS
+    size = 4 * len(pool.ids) * d
+    if embed.held_bytes is not None and size > embed.held_bytes:
+        read(_LATENTS)
+        iteration += _seconds(lambda: read(_LATENTS))
+    return Rates(reading / len(rows), iteration / len(rows))
+
+
+def _seconds(call: Callable[[], object]) -> float:
     begin = time.monotonic()
-    fit()
-    iteration = (time.monotonic() - begin) / len(rows) / _ITERATIONS
-    return Rates(seconds, iteration if held else iteration + seconds)
+    call()
+    return time.monotonic() - begin
