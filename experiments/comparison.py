@@ -44,6 +44,21 @@ def pieces_of(job: Job) -> set[Piece]:
     return {(job.world, job.arm, str(seed)) for seed in job.seeds}
 
 
+def missing(planned: Sequence[Job], rows: Sequence[Row]) -> list[Job]:
+    """The jobs with a piece that has no row yet, in their order."""
+    done = {piece(row) for row in rows}
+    return [job for job in planned if not pieces_of(job) <= done]
+
+
+def page(status: str, decided: str | None, shown: Iterable[tuple[str, str]]) -> str:
+    """Markdown: what is done, the primary table once it is whole, titled tables."""
+    parts = [status]
+    if decided:
+        parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
+    parts += [f"**{title}** (test data)\n\n{table}" for title, table in shown]
+    return "\n\n".join(parts)
+
+
 def status(rows: Sequence[Row], parts: dict[str, Iterable[Job]]) -> str:
     """Markdown: pieces done and planned of each part."""
     done = {piece(row) for row in rows}

@@ -51,12 +51,12 @@ def _random_beside(arm: str) -> str:
 
 def write(rows: Sequence[Row]) -> None:
     """Put the tables between the markers of the README."""
-    parts = [status(rows)]
-    decided = primary_table(rows)
-    if decided:
-        parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
     shown = shown_rows(rows)
-    for setting, world in arms.WORLDS.items():
-        if any(row["world"] == world for row in shown):
-            parts.append(f"**{setting}** (test data)\n\n{arms_table(shown, world)}")
-    tables.put("compare_digits", "\n\n".join(parts))
+    there = {row["world"] for row in shown}
+    found = [
+        (setting, arms_table(shown, world))
+        for setting, world in arms.WORLDS.items()
+        if world in there
+    ]
+    page = comparison.page(status(rows), primary_table(rows), found)
+    tables.put("compare_digits", page)

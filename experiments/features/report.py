@@ -60,14 +60,10 @@ def status(rows: Sequence[Row]) -> str:
 
 def write(rows: Sequence[Row]) -> None:
     """Put the tables between the markers of the README."""
-    parts = [status(rows)]
-    decided = primary_table(rows)
-    if decided:
-        parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
-    shown = shown_rows(rows)
-    base = primary.arm(primary.PLAIN)
-    for key in dict.fromkeys(row["world"] for row in shown):
-        title = f"**{key.replace('_', ' ')}** (test data)"
-        table = comparison.arms_table(shown, key, lambda arm: base)
-        parts.append(f"{title}\n\n{table}")
-    tables.put(NAME, "\n\n".join(parts))
+    shown, base = shown_rows(rows), primary.arm(primary.PLAIN)
+    found = [
+        (key.replace("_", " "), comparison.arms_table(shown, key, lambda arm: base))
+        for key in dict.fromkeys(row["world"] for row in shown)
+    ]
+    page = comparison.page(status(rows), primary_table(rows), found)
+    tables.put(NAME, page)

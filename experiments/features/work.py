@@ -37,14 +37,6 @@ class Places(NamedTuple):
         return self.results.with_name(f"{self.results.stem}_environment.json")
 
 
-def missing(planned: Sequence[Job], rows: Sequence[tables.Row]) -> list[Job]:
-    """The pieces that have no row yet, in their order."""
-    done = {(row["world"], row["arm"], row["seed"]) for row in rows}
-    return [
-        job for job in planned if (job.world, job.arm, str(job.seeds[0])) not in done
-    ]
-
-
 def run_all(wanted: Sequence[Job], places: Places, core: int) -> Iterator[int]:
     """Run pieces, those of a world and seed that follow each other in one process.
 

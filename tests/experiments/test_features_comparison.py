@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import tables
+from experiments import comparison, tables
 from experiments.features import arms, check, cli, data, primary, report, work, worlds
 from experiments.features.worlds import World
 from experiments.jobs import Job
@@ -24,8 +24,8 @@ def row(world, arm, seed, cycle=0, accuracy=0.5):
 def primary_rows(seeds):
     """Two cycles; gmm gains 2 points at the second, reg 1 at both, give or take."""
     found = []
-    for comparison in report.asked():
-        for arm in {comparison.arm, comparison.base}:
+    for asked in report.asked():
+        for arm in {asked.arm, asked.base}:
             for seed in seeds:
                 noise = 0.001 * (seed % 3)
                 gains = {
@@ -34,7 +34,7 @@ def primary_rows(seeds):
                 }
                 for cycle in (0, 1):
                     gain = gains.get(arm, (0, 0))[cycle]
-                    found.append(row(comparison.world, arm, seed, cycle, 0.5 + gain))
+                    found.append(row(asked.world, arm, seed, cycle, 0.5 + gain))
     whole = {(r["world"], r["arm"], r["seed"], r["cycle"]): r for r in found}
     return list(whole.values())
 
@@ -150,7 +150,7 @@ def test_a_piece_is_run_once_and_leaves_its_rows(tmp_path, monkeypatch):
     assert all(float(row["seconds"]) > 0 for row in found)
     assert places.environment.exists()
     assert not job.folder(places.work / "seed-0").exists()
-    assert work.missing([job, later], found) == [later]
+    assert comparison.missing([job, later], found) == [later]
 
 
 def test_parts_are_joined_by_their_ids(tmp_path):
