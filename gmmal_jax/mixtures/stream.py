@@ -55,7 +55,7 @@ def fit(
     ]
     if data is None:
         data = moments.no_moments(latents.shape[1], start.means.dtype)
-        for number, (chunk, _) in enumerate(chunks(latents, chunk_rows)):
+        for number, chunk in enumerate(chunks(latents, chunk_rows)):
             usable[number], found = _survey(chunk, usable[number], affine)
             found.num_rows.block_until_ready()
             data = moments.combine(data, found)
@@ -83,10 +83,10 @@ def fit(
     )
 
 
-def chunks(latents: Any, chunk_rows: int) -> Iterator[tuple[Float[Array, "m d"], int]]:
-    """Pieces of the rows on the device, and where each begins."""
+def chunks(latents: Any, chunk_rows: int) -> Iterator[Float[Array, "m d"]]:
+    """Pieces of the rows, one after the other, on the device."""
     for first in range(0, len(latents), chunk_rows):
-        yield take(latents, slice(first, first + chunk_rows)), first
+        yield take(latents, slice(first, first + chunk_rows))
 
 
 def _expect(
@@ -99,7 +99,7 @@ def _expect(
 ) -> steps.Sums:
     total, under_way = steps.no_sums(mixture), []
     pieces = zip(chunks(latents, chunk_rows), usable, strict=True)
-    for (chunk, _), rows in pieces:
+    for chunk, rows in pieces:
         total = _add(total, chunk, rows, mixture, centre, affine)
         under_way.append(total.log_likelihood)
         # Work is queued, not done: without waiting all chunks would be on the device.

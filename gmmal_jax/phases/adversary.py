@@ -225,7 +225,7 @@ def _streamed_scale(
 ) -> tuple[jax.Array, jax.Array]:
     """The same of rows that are read in chunks, whose moments are combined."""
     total = moments.no_moments(2 * labeled.weights.shape[0] + 2, jnp.float32)
-    for chunk, _ in stream.chunks(latents, layout.chunk_rows(latents.shape[1])):
+    for chunk in stream.chunks(latents, layout.chunk_rows(latents.shape[1])):
         found = _column_moments(chunk, labeled, unlabeled)
         total = moments.combine(total, found)
     scale = jnp.maximum(jnp.sqrt(total.variance), _LEAST_SCALE)

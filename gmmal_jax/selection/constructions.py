@@ -101,7 +101,7 @@ def _together(num_rows: int, ask: Ask) -> _Seating:
 
 def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seating:
     """A group a pseudo-class, with seats by the rule of the options."""
-    groups = predicted(view)[order]
+    groups = _predicted(view)[order]
     counts = np.bincount(groups, minlength=ask.num_classes)
     bought = np.bincount(view.labels[view.labeled], minlength=ask.num_classes)
     seats = quotas(counts, bought, ask.budget, ask.options.quota)
@@ -110,7 +110,7 @@ def _by_class(view: PoolView, order: Int[np.ndarray, " m"], ask: Ask) -> _Seatin
     return _Seating(groups, seats, (share,) if equal else sizes(share, ask.budget))
 
 
-def predicted(view: PoolView) -> Int[np.ndarray, " n"]:
+def _predicted(view: PoolView) -> Int[np.ndarray, " n"]:
     """The most likely class of each row; logits are looked at some rows at a time."""
     logits = view.columns["logits"]
     parts = range(0, len(view.ids), _ROWS)
