@@ -59,6 +59,36 @@ def directions(rows: Float[Array, "n d"]) -> Float[jax.Array, "n d"]:
     return rows / jnp.where(lengths > 0, lengths, 1.0)
 
 
+def by_blocks(
+    function: Callable[..., jax.Array], arrays: tuple[Array, ...], size: int
+) -> jax.Array:
+    """A function of rows, block by block.
+
+    Args:
+      function: arrays [b, ...] to [b, ...], each row by itself; traced.
+      arrays: [n, ...] each.
+      size: rows of a block; n: all at once.
+
+    Returns:
+      [n, ...].
+    """
+    num_rows, whole = arrays[0].shape[0], tuple(map(jnp.asarray, arrays))
+    if size >= num_rows:
+        return function(*whole)
+
+    def visit(total: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
+        # The last block reaches back into the one before.
+        start = jnp.minimum(first, num_rows - size)
+        rows = (lax.dynamic_slice_in_dim(array, start, size) for array in whole)
+        values = function(*rows)
+        return lax.dynamic_update_slice_in_dim(total, values, start, 0), None
+
+    kind = jax.eval_shape(function, *(array[:size] for array in whole))
+    begin = jnp.zeros((num_rows, *kind.shape[1:]), kind.dtype)
+    total: jax.Array = lax.scan(visit, begin, jnp.arange(0, num_rows, size))[0]
+    return total
+
+
 def kmeans_plusplus(
     keys: Key,
     mask: Bool[Array, " n"],

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gmmal_jax.numerics import matmul
+from gmmal_jax.mixtures import layout
+from gmmal_jax.numerics import by_blocks, matmul
 from gmmal_jax.types import Mixture
 
 ABSENT = -1e30
@@ -131,9 +132,15 @@ def log_joint(latents: Float[Array, "n d"], mixture: Mixture) -> Float[Array, "n
     present = mixture.weights > 0
     log_weights = jnp.log(jnp.where(present, mixture.weights, 1.0))
     linear, precisions, constant = quadratic(log_weights, mixture, centre)
-    x = latents - centre[None]
-    joint = matmul(x, linear.T) - 0.5 * matmul(x * x, precisions.T) + constant[None]
-    return jnp.where(present[None], joint, ABSENT)
+
+    def joint_of(latents: jax.Array) -> jax.Array:
+        x = latents - centre[None]
+        joint = matmul(x, linear.T) - 0.5 * matmul(x * x, precisions.T)
+        return jnp.where(present[None], joint + constant[None], ABSENT)
+
+    # Many rows and their squares would come from memory twice.
+    size = layout.block_rows(*latents.shape)
+    return by_blocks(joint_of, (latents,), size)
 
 
 def log_likelihood(

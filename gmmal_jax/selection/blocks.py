@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gmmal_jax import numerics
+
 Array = jax.Array | np.ndarray
 
 _MOST, _BLOCK = 2**26, 2**24
@@ -17,7 +19,7 @@ product is faster than some, and once there are some the smaller ones are."""
 def by_blocks(
     function: Callable[..., jax.Array], arrays: tuple[Array, ...], width: int
 ) -> jax.Array:
-    """A function of rows, of all at once or block by block.
+    """A function of rows, of all at once or of as many as memory should hold.
 
     Args:
       function: arrays [b, ...] to [b, ...], each row by itself; traced.
@@ -27,23 +29,14 @@ def by_blocks(
     Returns:
       [n, ...].
     """
-    num_rows = arrays[0].shape[0]
+    size = _rows_at_once(arrays[0].shape[0], width)
+    return numerics.by_blocks(function, arrays, size)
+
+
+def _rows_at_once(num_rows: int, width: int) -> int:
     if num_rows * width <= _MOST:
-        return function(*arrays)
-    whole = tuple(map(jnp.asarray, arrays))
-    size = min(num_rows, max(1, _BLOCK // width))
-
-    def visit(total: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
-        # The last block reaches back into the one before.
-        start = jnp.minimum(first, num_rows - size)
-        rows = (jax.lax.dynamic_slice_in_dim(array, start, size) for array in whole)
-        values = function(*rows)
-        return jax.lax.dynamic_update_slice_in_dim(total, values, start, 0), None
-
-    kind = jax.eval_shape(function, *(array[:size] for array in whole))
-    begin = jnp.zeros((num_rows, *kind.shape[1:]), kind.dtype)
-    total: jax.Array = jax.lax.scan(visit, begin, jnp.arange(0, num_rows, size))[0]
-    return total
+        return num_rows
+    return min(num_rows, max(1, _BLOCK // width))
 
 
 def centered_rows(
@@ -68,9 +61,9 @@ def centered_rows(
     width = 2 * points.shape[1]
     rows = by_blocks(masked, (places, mask), width)
     mean = (jnp.sum(rows, axis=0) / jnp.sum(mask))[None, :]
-    if rows.shape[0] * width <= _MOST:
+    size = _rows_at_once(rows.shape[0], width)
+    if size == rows.shape[0]:
         return rows - mean
-    size = min(rows.shape[0], max(1, _BLOCK // width))
 
     def visit(rows: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
         start = jnp.minimum(first, rows.shape[0] - size)
