@@ -45,16 +45,23 @@ def pieces_of(job: Job) -> set[Piece]:
 
 
 def missing(planned: Sequence[Job], rows: Sequence[Row]) -> list[Job]:
-    """The jobs with a piece that has no row yet, in their order."""
-    done = {piece(row) for row in rows}
-    return [job for job in planned if not pieces_of(job) <= done]
+    """The jobs with a piece that has no row yet, in their order, and only these."""
+    done, left = {piece(row) for row in rows}, list[Job]()
+    for job in planned:
+        seeds = tuple(s for s in job.seeds if (job.world, job.arm, str(s)) not in done)
+        if seeds:
+            left.append(job._replace(seeds=seeds))
+    return left
 
 
-def page(status: str, decided: str | None, shown: Iterable[tuple[str, str]]) -> str:
+def page(
+    status: str, decided: str | None, num_seeds: int, shown: Iterable[tuple[str, str]]
+) -> str:
     """Markdown: what is done, the primary table once it is whole, titled tables."""
     parts = [status]
     if decided:
-        parts.append(f"**Primary comparisons** (20 seeds, test data)\n\n{decided}")
+        title = f"**Primary comparisons** ({num_seeds} seeds, test data)"
+        parts.append(f"{title}\n\n{decided}")
     parts += [f"**{title}** (test data)\n\n{table}" for title, table in shown]
     return "\n\n".join(parts)
 

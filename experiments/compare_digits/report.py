@@ -58,5 +58,6 @@ def write(rows: Sequence[Row]) -> None:
         for setting, world in arms.WORLDS.items()
         if world in there
     ]
-    page = comparison.page(status(rows), primary_table(rows), found)
+    decided, num = primary_table(rows), len(primary.SEEDS)
+    page = comparison.page(status(rows), decided, num, found)
     tables.put("compare_digits", page)

@@ -23,6 +23,8 @@ HEAVY = {
     *("ads", "waal_code", primary.arm(primary.PLAIN, "fixmatch")),
 }
 """Some 300 to 1,000 seconds a piece."""
+_SEEDS_AT_ONCE = 4
+"""Of an arm in one process: programs are compiled once for them."""
 _PRIMARY = tuple(("cifar10", setting) for setting in primary.SETTINGS)
 
 
@@ -57,18 +59,18 @@ def others() -> dict[str, dict[str, Any]]:
 
 
 def jobs() -> Iterator[Job]:
-    """Pieces: the primary ones seed by seed, then the exploratory ones likewise."""
-    for seed in primary.SEEDS:
+    """Some seeds of an arm each: primary ones, all arms block by block; then others."""
+    for first in range(0, len(primary.SEEDS), _SEEDS_AT_ONCE):
+        seeds = primary.SEEDS[first : first + _SEEDS_AT_ONCE]
         for grid in primary.GRIDS:
             for pool in _PRIMARY:
                 for arm, changes in primary.arms().items():
-                    yield _job(World(*pool, grid), arm, changes, seed)
-    for seed in EXPLORED:
-        for pool in worlds.SETTINGS:
-            for arm, changes in others().items():
-                done = pool in _PRIMARY and arm in primary.arms()
-                if not done and (pool in _PRIMARY or arm not in HEAVY):
-                    yield _job(World(*pool, "small"), arm, changes, seed)
+                    yield _job(World(*pool, grid), arm, changes, seeds)
+    for pool in worlds.SETTINGS:
+        for arm, changes in others().items():
+            done = pool in _PRIMARY and arm in primary.arms()
+            if not done and (pool in _PRIMARY or arm not in HEAVY):
+                yield _job(World(*pool, "small"), arm, changes, EXPLORED)
 
 
 def is_primary(job: Job) -> bool:
@@ -78,5 +80,7 @@ def is_primary(job: Job) -> bool:
     return own and job.arm in primary.arms()
 
 
-def _job(world: World, arm: str, changes: dict[str, Any], seed: int) -> Job:
-    return Job(world.key, arm, changes, (seed,), "test")
+def _job(
+    world: World, arm: str, changes: dict[str, Any], seeds: tuple[int, ...]
+) -> Job:
+    return Job(world.key, arm, changes, seeds, "test")

@@ -46,4 +46,4 @@ def _run(places: work.Places, core: int) -> None:
     left = len(wanted)
     for done in work.run_all(wanted, places, core):
         left -= done
-        print(f"{left} pieces left", flush=True)
+        print(f"{left} jobs left", flush=True)

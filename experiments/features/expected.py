@@ -9,7 +9,6 @@ from experiments import tables
 from experiments.comparison import Piece, Row, piece
 from experiments.features import worlds
 from experiments.features.work import SECONDS
-from experiments.jobs import Job
 
 MEASURED = Path(__file__).with_name("seconds.csv")
 """Arm -> seconds of a core for a piece on CIFAR-10, balanced, either grid, and where
@@ -23,11 +22,6 @@ FACTORS = {
 """How much longer a piece takes on another pool: guesses, by its rows and classes."""
 
 
-def key(job: Job) -> Piece:
-    """What a job of one seed runs."""
-    return job.world, job.arm, str(job.seeds[0])
-
-
 def seconds(rows: Sequence[Row]) -> dict[Piece, float]:
     """Of each piece on record, all its cycles."""
     spent: dict[Piece, float] = defaultdict(float)
@@ -36,10 +30,11 @@ def seconds(rows: Sequence[Row]) -> dict[Piece, float]:
     return dict(spent)
 
 
-def of(job: Job, spent: Mapping[Piece, float]) -> float:
+def of(wanted: Piece, spent: Mapping[Piece, float]) -> float:
     """Seconds that a piece will take, about."""
-    alike = [each for other, each in spent.items() if other[:2] == key(job)[:2]]
+    world, arm, _ = wanted
+    alike = [each for other, each in spent.items() if other[:2] == (world, arm)]
     if alike:
         return mean(alike)
     measured = {row["arm"]: float(row["seconds"]) for row in tables.load(MEASURED)}
-    return measured[job.arm] * FACTORS[worlds.named(job.world)[:2]]
+    return measured[arm] * FACTORS[worlds.named(world)[:2]]

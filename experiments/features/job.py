@@ -2,7 +2,7 @@
 
     job CORE FEATURES WORK RESULTS PIECES
 
-A process takes seconds to start. One piece leaves the next nothing but compiled
+A process takes seconds to start. One job leaves the next nothing but compiled
 programs in their folder: its rows are the same bits as in a process of its own.
 """
 
@@ -14,7 +14,7 @@ from experiments import processes
 
 
 def main(core: str, features: str, work: str, results: str, jobs: str) -> None:
-    """Run the pieces that the JSON text lists."""
+    """Run the jobs that the JSON text lists."""
     processes.pin(int(core))
 
     import jax
@@ -25,7 +25,7 @@ def main(core: str, features: str, work: str, results: str, jobs: str) -> None:
     places = Places(Path(features), Path(work), Path(results))
     for fields in json.loads(jobs):
         do(Job(*fields), places)
-        jax.clear_caches()  # or programs of all pieces would pile up
+        jax.clear_caches()  # or programs of all jobs would pile up
 
 
 if __name__ == "__main__":

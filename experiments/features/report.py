@@ -45,14 +45,13 @@ def shown_rows(rows: Sequence[Row]) -> list[Row]:
 
 def status(rows: Sequence[Row]) -> str:
     """Markdown: pieces done and planned, hours spent and left of each part."""
-    jobs, spent = list(arms.jobs()), expected.seconds(rows)
+    spent = expected.seconds(rows)
     lines = [["part", "done", "of", "hours spent", "hours left, about"]]
     for part, wanted in (("primary", True), ("exploratory", False)):
-        own = [job for job in jobs if arms.is_primary(job) == wanted]
-        done = [spent[key] for key in map(expected.key, own) if key in spent]
-        left = [
-            expected.of(job, spent) for job in own if expected.key(job) not in spent
-        ]
+        jobs = [job for job in arms.jobs() if arms.is_primary(job) == wanted]
+        own = set().union(*map(comparison.pieces_of, jobs))
+        done = [spent[piece] for piece in own if piece in spent]
+        left = [expected.of(piece, spent) for piece in own if piece not in spent]
         hours = [f"{sum(each) / 3600:.1f}" for each in (done, left)]
         lines.append([part, str(len(done)), str(len(own)), *hours])
     return markdown.table(lines)
@@ -65,5 +64,6 @@ def write(rows: Sequence[Row]) -> None:
         (key.replace("_", " "), comparison.arms_table(shown, key, lambda arm: base))
         for key in dict.fromkeys(row["world"] for row in shown)
     ]
-    page = comparison.page(status(rows), primary_table(rows), found)
+    decided, num = primary_table(rows), len(primary.SEEDS)
+    page = comparison.page(status(rows), decided, num, found)
     tables.put(NAME, page)

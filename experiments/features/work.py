@@ -1,4 +1,4 @@
-"""Pieces: an arm of a seed in a world, run and put on record once."""
+"""Jobs: an arm of some seeds in a world, run and put on record once."""
 
 import itertools
 import json
@@ -38,15 +38,15 @@ class Places(NamedTuple):
 
 
 def run_all(wanted: Sequence[Job], places: Places, core: int) -> Iterator[int]:
-    """Run pieces, those of a world and seed that follow each other in one process.
+    """Run jobs, those of a world that follow each other in one process.
 
     Yields:
-      After each process, how many pieces it ran.
+      After each process, how many jobs it ran.
 
     Raises:
       RuntimeError: one failed; what it printed is in `log.txt`.
     """
-    for _, group in itertools.groupby(wanted, lambda job: (job.world, job.seeds)):
+    for _, group in itertools.groupby(wanted, lambda job: job.world):
         batch = list(group)
         paths = [str(path) for path in places]
         arguments = [str(core), *paths, json.dumps(batch)]
@@ -56,9 +56,8 @@ def run_all(wanted: Sequence[Job], places: Places, core: int) -> Iterator[int]:
 
 
 def do(job: Job, places: Places) -> None:
-    """Run a piece in this process, or go on with it; put it on record."""
-    (seed,) = job.seeds
-    own = places.work / f"seed-{seed}"
+    """Run a job in this process, or go on with it; put it on record."""
+    own = places.work / f"seeds-{'-'.join(map(str, job.seeds))}"
     folder = job.folder(own)
     base = worlds.settings(worlds.named(job.world), places.features)
     rows = pieces.run(job, base, own)
@@ -70,5 +69,5 @@ def do(job: Job, places: Places) -> None:
     environment = json.dumps(environment_of(job, own), indent=2) + "\n"
     files.write_atomic(places.environment, environment)
     tables.save(places.results, [*tables.load(places.results), *timed])
-    print(f"done: {job.world}, {job.arm}, seed {seed}", flush=True)
+    print(f"done: {job.world}, {job.arm}, seeds {job.seeds}", flush=True)
     shutil.rmtree(folder)
