@@ -22,6 +22,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits, store
 from gmmal_jax.data.sources import features
 from gmmal_jax.errors import UserError
+from gmmal_jax.parallel import hosts
 from gmmal_jax.phases import network as networks
 from gmmal_jax.storage import files, layout, run_folder
 from gmmal_jax.storage.layout import Layout
@@ -105,15 +106,36 @@ def opened(
         compilation is switched off.
     """
     switches.require_jit()
-    with switches.pinned(), files.lock(folder):
+    with switches.pinned(), _held(folder):
         if config is None:
             yield reopen(folder, num_devices)
-        elif resume and run_folder.holds_run(folder):
-            if run_folder.differences(config, folder):
-                raise run_folder.taken(config, folder)
+        elif resume and hosts.told(lambda: _is_there(config, folder)):
             yield reopen(folder, num_devices)
         else:
             yield Opened(start(config, folder, num_devices), [])
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder's lock; of several processes the first one has it."""
+    with contextlib.ExitStack() as stack:
+        hosts.together(
+            lambda: stack.enter_context(files.lock(folder)) if hosts.leads() else None
+        )
+        yield
+
+
+def _is_there(config: Config, folder: Path) -> bool:
+    """Whether the folder holds the run of a configuration.
+
+    Raises:
+      UserError: it holds another one.
+    """
+    if not run_folder.holds_run(folder):
+        return False
+    if run_folder.differences(config, folder):
+        raise run_folder.taken(config, folder)
+    return True
 
 
 def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
@@ -122,16 +144,23 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     Raises:
       UserError: unusable options or data, or a folder that holds a run already.
     """
-    if run_folder.holds_run(folder):
-        raise run_folder.taken(config, folder)
-    run = prepare(config, folder, num_devices)
-    try:
-        for arm in run.arms:
-            _write_config(arm, run.dataset)
-        run_folder.write_skipped(folder, run.dataset.skipped)
-    except UserError:
-        run_folder.withdraw([arm.places.root for arm in run.arms])
-        raise
+
+    def prepared() -> Run:
+        if hosts.leads() and run_folder.holds_run(folder):
+            raise run_folder.taken(config, folder)
+        return prepare(config, folder, num_devices)
+
+    def write() -> None:
+        try:
+            for arm in run.arms:
+                _write_config(arm, run.dataset)
+            run_folder.write_skipped(folder, run.dataset.skipped)
+        except UserError:
+            run_folder.withdraw([arm.places.root for arm in run.arms])
+            raise
+
+    run = hosts.together(prepared)
+    hosts.told(write)
     return run
 
 
@@ -141,7 +170,23 @@ def reopen(folder: Path, num_devices: int | None = None) -> Opened:
     Raises:
       UserError: no run there, or its data is not what it was.
     """
-    saved = run_folder.read_config(folder)
+    saved = hosts.told(lambda: run_folder.read_config(folder))
+    run = hosts.together(lambda: _prepared_again(folder, saved, num_devices))
+
+    def write() -> None:
+        for arm in run.arms:
+            # A kill between the first arm's configuration and the second's.
+            if not run_folder.holds_run(arm.places.root):
+                _write_config(arm, run.dataset)
+        run_folder.write_skipped(folder, run.dataset.skipped)
+
+    hosts.told(write)
+    return Opened(run, run_folder.changes(saved, _environment(run.arms[-1])))
+
+
+def _prepared_again(
+    folder: Path, saved: dict[str, Any], num_devices: int | None
+) -> Run:
     run_folder.require_packages(saved)
     config = _found_again(run_folder.saved_config(folder, saved), saved)
     try:
@@ -150,12 +195,7 @@ def reopen(folder: Path, num_devices: int | None = None) -> Opened:
         message = str(error).replace("--dataset: ", "the run's data: ")
         raise UserError(message) from None
     run_folder.require_same_data(saved, run.dataset)
-    for arm in run.arms:
-        # A kill between the first arm's configuration and the second's.
-        if not run_folder.holds_run(arm.places.root):
-            _write_config(arm, run.dataset)
-    run_folder.write_skipped(folder, run.dataset.skipped)
-    return Opened(run, run_folder.changes(saved, _environment(run.arms[-1])))
+    return run
 
 
 def _found_again(config: Config, saved: dict[str, Any]) -> Config:
@@ -357,5 +397,5 @@ def described(arm: Arm, dataset: sources.Dataset) -> dict[str, Any]:
 
 def _environment(arm: Arm) -> dict[str, Any]:
     """Of this process, and what other packages bring to the arm's method."""
-    devices = list(arm.trainer.mesh.devices.flat)
+    devices = parallel.all_devices(arm.trainer.mesh)
     return run_folder.environment(devices) | methods.versions(arm.config)

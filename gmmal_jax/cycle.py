@@ -193,7 +193,9 @@ def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Query:
     """What to label next, as the pool looks now."""
     wanted = Ask(budget, task.trainer.num_classes, task.select)
     key = keys.key(task.seed, "query", cycle)
-    return base.query(key, task.method.strategy, view, wanted)
+    query = base.query(key, task.method.strategy, view, wanted)
+    decided: Query = parallel.hosts.from_lead(query)
+    return decided
 
 
 def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import Mesh
 
-from gmmal_jax import devices
+from gmmal_jax import devices, parallel
 from gmmal_jax.data.store import Images
 from gmmal_jax.types import Column, PyTree, Streamed, struct
 
@@ -114,15 +114,19 @@ class Embedder:
 
         def fetch(result: dict[str, jax.Array]) -> None:
             nonlocal done
-            for name, part in jax.device_get(result).items():
+            for name, own in jax.device_get(result).items():
+                # Of several processes each has computed its devices' rows.
+                part = parallel.hosts.gathered(own).reshape(-1, *own.shape[1:])
                 if name not in found:
                     found[name] = aligned((num, *part.shape[1:]), part.dtype)
                 found[name][done : done + len(part)] = part[: num - done]
             done += len(part)
 
         pending = None
-        for rows in _chunks(images, self.mesh.devices.size):
-            result = run(state, images.place(rows))
+        shares, mine = parallel.num_shares(self.mesh), parallel.own_shares(self.mesh)
+        for rows in _chunks(images, shares):
+            own_rows = rows.reshape(shares, -1)[mine].reshape(-1)
+            result = run(state, images.place(own_rows))
             # One chunk stays in flight while the one before is fetched.
             if pending is not None:
                 fetch(pending)

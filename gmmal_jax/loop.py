@@ -7,7 +7,7 @@ command line or a figure needs.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gmmal_jax import answers, bind, cycle as cycles, train
 from gmmal_jax.bind import Arm, Run
@@ -15,6 +15,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.data.splits import Split
 from gmmal_jax.errors import Interrupted
 from gmmal_jax.oracle import Oracle, simulated
+from gmmal_jax.parallel import hosts
 from gmmal_jax.phases import diagnosis
 from gmmal_jax.pool import Pool
 from gmmal_jax.report.load import Loaded, load
@@ -163,12 +164,13 @@ def _cycle(
         timings=saver.timings(),
     )
     record = answers.answered(record, own.oracle)
-    if budget:
-        after = answers.tell(pool, record)
-        latents = answers.latents(seed, after, cycle, outcome)
-        records.write_arrays(arm.places.root, seed, cycle, **latents)
-    records.write(arm.places.root, record)
-    records.write_views(arm.places.root)
+    if hosts.leads():
+        if budget:
+            after = answers.tell(pool, record)
+            latents = answers.latents(seed, after, cycle, outcome)
+            records.write_arrays(arm.places.root, seed, cycle, **latents)
+        records.write(arm.places.root, record)
+        records.write_views(arm.places.root)
     saver.clean()
     for line in diagnosis.doubts(record.diagnostics):
         report.note(f"cycle {cycle}, seed {seed}: {line}")
@@ -215,8 +217,11 @@ class Watch:
         assert chunk is not None
         self.saver.lap(chunk.name)
         self.report.progress(*self.where, chunk)
-        signum = self.stop()
-        if signum or self.saver.is_due(chunk):
+        # One process's signal stops all, and the first one's clock is everyone's.
+        signum = self.stop() or 0
+        asked = hosts.agreed([signum, signum > 0 or self.saver.is_due(chunk)])
+        signum = int(asked[:, 0].max())
+        if signum or asked[0, 1]:
             self.saver.save(standing)
         if signum:
             raise Interrupted(signum)
@@ -228,9 +233,13 @@ class Watch:
 
 
 def _done(arm: Arm, report: Reporter) -> dict[tuple[int, int], Record]:
-    found = records.load(arm.places.root)
-    if found:
-        records.write_views(arm.places.root)
+    def read() -> list[list[Any]]:
+        found = records.load(arm.places.root)
+        if found:
+            records.write_views(arm.places.root)
+        return [list(record) for record in found]
+
+    found = [Record(*fields) for fields in hosts.told(read)]
     for record in found:
         report.row(arm.label, record)
     return {(record.seed, record.cycle): record for record in found}

@@ -253,8 +253,9 @@ def _run_phase(
             return state
         last = step == num_steps and not any(other.refresh for other in later)
         look = looks.last if last else looks.early
-        state = phase.refresh(address.key("refresh", step), state, look, step)
-        return parallel.place_state(trainer.mesh, state)
+        fresh = phase.refresh(address.key("refresh", step), state, look, step)
+        fresh = parallel.hosts.changed_by_lead(state, fresh)
+        return parallel.place_state(trainer.mesh, fresh)
 
     def reached(position: Position, step: int, state: PyTree) -> Standing:
         images, measured = chunk * phase.inputs.rows, metrics.get(phase.name, {})
@@ -345,11 +346,12 @@ def _plan(
 def _batch(
     trainer: Trainer, data: Data, indices: np.ndarray, mask: np.ndarray
 ) -> Batch:
-    rows = batches.share(indices, mask, trainer.mesh.devices.size)
-    labels = np.where(rows.mask, data.pool.labels[rows.indices], -1).astype(np.int32)
+    rows = batches.share(indices, mask, parallel.num_shares(trainer.mesh))
+    indices, mask = (each[:, parallel.own_shares(trainer.mesh)] for each in rows)
+    labels = np.where(mask, data.pool.labels[indices], -1).astype(np.int32)
     target = parallel.over_chunk(trainer.mesh)
-    placed = jax.device_put((labels, rows.mask), target)
-    return Batch(data.images.place(rows.indices), *placed)
+    placed = jax.device_put((labels, mask), target)
+    return Batch(data.images.place(indices), *placed)
 
 
 def _clock(trainer: Trainer, first: int, num_steps: int, epoch_steps: int) -> Clock:

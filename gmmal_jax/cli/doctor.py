@@ -3,7 +3,9 @@
 import importlib.util
 import os
 import platform
+import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +24,8 @@ PACKAGES = (
 
 _TRIED_BYTES = 2**16
 """About the size of a compiled program: a full disk takes no such file."""
+_SENT_BYTES, _SENT = 16 * 2**20, "16 MiB"
+_TIMES = 5
 _NO_PLACE = "compiled programs are not kept; set JAX_COMPILATION_CACHE_DIR"
 NO_CACHE = f"no home folder: {_NO_PLACE}"
 
@@ -61,11 +65,14 @@ def device_line() -> str:
     import jax
 
     from gmmal_jax import devices
+    from gmmal_jax.parallel import hosts
 
     found = devices.local()
     kinds = sorted({device.device_kind for device in found})
     cores = f", {os.cpu_count()} cores" if found[0].platform == "cpu" else ""
-    return f"device: {len(found)} x {', '.join(kinds)}{cores} (jax {jax.__version__})"
+    several = f" in each of {hosts.num()} processes" if hosts.num() > 1 else ""
+    what = f"{len(found)} x {', '.join(kinds)}{several}{cores}"
+    return f"device: {what} (jax {jax.__version__})"
 
 
 def unused_accelerator() -> str | None:
@@ -107,6 +114,36 @@ def report(cache_folder: str | None) -> Iterator[tuple[bool, str]]:
         yield True, "tensorflow is installed; gmmal_jax never imports it"
     yield from _devices()
     yield _writable(cache_folder)
+
+
+def crew() -> Iterator[tuple[bool, str]]:
+    """Findings on several processes: who they are, how quickly they agree."""
+    import jax
+    import numpy as np
+
+    from gmmal_jax.parallel import hosts
+
+    yield hosts.num() > 1, f"{hosts.num()} processes; this is number {hosts.own()}"
+    counts = hosts.agreed([jax.local_device_count()])[:, 0].tolist()
+    yield len(set(counts)) == 1, f"devices of each: {', '.join(map(str, counts))}"
+    numbers = np.zeros(_SENT_BYTES // 4, np.float32)
+    for name, do in (
+        ("a barrier", lambda: hosts.agreed([0])),
+        (f"a broadcast of {_SENT}", lambda: hosts.from_lead(numbers)),
+        (f"a gather of {_SENT} each", lambda: hosts.gathered(numbers)),
+    ):
+        yield True, f"{name}: {_milliseconds(do):.1f} ms"
+
+
+def _milliseconds(do: Callable[[], object]) -> float:
+    """The median of some, after the one that compiles."""
+    do()
+    spent = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        do()
+        spent.append(1000 * (time.perf_counter() - began))
+    return statistics.median(spent)
 
 
 def _devices() -> Iterator[tuple[bool, str]]:

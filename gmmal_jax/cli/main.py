@@ -5,12 +5,14 @@ and 129 stopped by Ctrl-C, SIGTERM and SIGHUP, nothing lost.
 """
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gmmal_jax.cli import (
+    cluster,
     datasets,
     embed,
     encoders,
@@ -96,9 +98,13 @@ def _doctor(parsed: Parsed) -> int:
     from gmmal_jax.cli import doctor
 
     failed = 0
-    for well, line in doctor.report(cache_folder()):
-        print(f"{'ok  ' if well else 'LOOK'} {line}", flush=True)
-        failed += not well
+    with cluster.joined(parsed.given):
+        found = doctor.report(cache_folder())
+        if cluster.wanted(parsed.given):
+            found = itertools.chain(found, doctor.crew())
+        for well, line in found:
+            print(f"{'ok  ' if well else 'LOOK'} {line}", flush=True)
+            failed += not well
     return 1 if failed else 0
 
 
@@ -122,6 +128,6 @@ _ALL = (
     embed.EMBED,
     encoders.ENCODERS,
     encoders.EXPORT,
-    Verb("doctor", "", "check this installation", _doctor),
+    Verb("doctor", "", "check this installation", _doctor, cluster.OPTIONS),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}

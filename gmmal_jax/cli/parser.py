@@ -153,9 +153,9 @@ def see(verb: Verb) -> str:
 
 def _full(option: Option | None, texts: list[str], words: str) -> bool:
     """Has an option all that it takes, and the verb a use for what comes then?"""
-    return bool(
-        words and option and not option.value.endswith("...") and len(texts) == 1
-    )
+    if not words or option is None or option.value.endswith("..."):
+        return False
+    return not option.value or len(texts) == 1
 
 
 def _switched(verb: Verb, given: Given) -> Given:

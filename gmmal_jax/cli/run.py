@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmmal_jax import methods
-from gmmal_jax.cli import options, parser, signals
+from gmmal_jax.cli import cluster, options, parser, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
 from gmmal_jax.cli.signals import Stopped
 from gmmal_jax.config import Config, from_dict, presets, replace
@@ -68,21 +68,30 @@ def _defaults(parsed: Parsed) -> Mapping[str, str]:
 
 def _run(parsed: Parsed) -> int:
     config = configuration(parsed.given)
-    announce()
+    with cluster.joined(parsed.given):
+        announce()
+        return _execute(_new_folder(config), config)
+
+
+def _new_folder(config: Config) -> Path:
+    from gmmal_jax.parallel import hosts
+
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+    # Clocks differ: it is the first process's.
+    stamp = hosts.told(lambda: time.strftime("%Y%m%d-%H%M%S"))
     safe = name.replace(os.sep, "-")
-    folder = Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
-    return _execute(folder, config)
+    return Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
 
 
 def _resume(parsed: Parsed) -> int:
     folder = Path(parsed.words[0])
-    from gmmal_jax.storage import run_folder
+    with cluster.joined(parsed.given):
+        from gmmal_jax.parallel import hosts
+        from gmmal_jax.storage import run_folder
 
-    run_folder.read_config(folder)
-    announce()
-    return _execute(folder, None)
+        hosts.told(lambda: run_folder.read_config(folder))
+        announce()
+        return _execute(folder, None)
 
 
 def _execute(folder: Path, wanted: Config | None) -> int:
@@ -120,6 +129,7 @@ def _show(folder: Path, wanted: Config | None) -> int:
     """
     from gmmal_jax import bind, estimate, loop
     from gmmal_jax.cli import display
+    from gmmal_jax.parallel import hosts
     from gmmal_jax.report import figures
 
     use_cache()
@@ -131,6 +141,8 @@ def _show(folder: Path, wanted: Config | None) -> int:
         for line in changed:
             print(f"note: {line}")
         print(f"folder: {folder}", flush=True)
+        if hosts.num() > 1:
+            print(f"{hosts.num()} processes; if one is lost, {_go_on(folder)}, in all")
         skipped = len(prepared.dataset.skipped)
         if skipped:
             print(
@@ -144,9 +156,10 @@ def _show(folder: Path, wanted: Config | None) -> int:
         late = stop()
         if late:  # it came in the last cycle's scoring: only pictures are left
             raise Stopped(late)
-        drawn = figures.draw_run(folder)
-        for line in display.summary(shown, folder, drawn, config.seeds):
-            print(line)
+        if hosts.leads():
+            drawn = figures.draw_run(folder)
+            for line in display.summary(shown, folder, drawn, config.seeds):
+                print(line)
     return 0
 
 
@@ -196,7 +209,7 @@ RUN = Verb(
     "",
     "choose labels cycle by cycle, beside a reference",
     _run,
-    (*OWN, *options.settings()),
+    (*OWN, *options.settings(), *cluster.OPTIONS),
     more=lambda: (
         "Without options: real digits, the paper's method beside random choice. "
         "Defaults are the paper's values, changed by the presets of data set and "
@@ -211,6 +224,7 @@ RESUME = Verb(
     "RUN",
     "go on with a run that was stopped or killed",
     _resume,
+    cluster.OPTIONS,
     more=lambda: (
         "RUN is the run's folder. It goes on from the last whole checkpoint, and ends "
         "as if it had never been stopped."

@@ -8,22 +8,47 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gmmal_jax import devices
 from gmmal_jax.errors import UserError
+from gmmal_jax.parallel import hosts
 from gmmal_jax.types import AXIS, PyTree
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
-    """A one-axis mesh over the first devices (None: all local ones).
+    """A one-axis mesh over the first devices of this process (None: all).
+
+    Each of several processes has its own; only training steps reach over all.
 
     Raises:
-      UserError: see `devices.local`; JAX runs in several processes, over which nothing
-        shares the data out: each would train on all of it, and results would be wrong.
+      UserError: see `devices.local`; of several processes' devices some would be idle,
+        or they have not equally many.
     """
     found = devices.local()
-    if jax.process_count() > 1:
-        remedy = "start one process, without jax.distributed: several are not built yet"
-        raise UserError("processes of JAX", jax.process_count(), remedy)
     num = len(found) if num_devices is None else num_devices
+    if hosts.num() > 1 and (num < len(found) or len(set(_counts())) > 1):
+        remedy = "several processes use all devices, equally many each"
+        raise UserError("devices of the processes", _counts(), remedy)
     return Mesh(np.asarray(found[:num]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def _counts() -> list[int]:
+    """Devices of each process."""
+    owners = [device.process_index for device in jax.devices()]
+    return [owners.count(process) for process in range(hosts.num())]
+
+
+def all_devices(mesh: Mesh) -> list[jax.Device]:
+    """The devices that share each batch: this process's, and those of the others."""
+    return jax.devices() if hosts.num() > 1 else list(mesh.devices.flat)
+
+
+def num_shares(mesh: Mesh) -> int:
+    """Parts of a batch, one a device, of all processes."""
+    return int(mesh.devices.size) * hosts.num()
+
+
+def own_shares(mesh: Mesh) -> slice:
+    """Which of them are this process's."""
+    first = int(mesh.devices.size) * hosts.own()
+    return slice(first, first + int(mesh.devices.size))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

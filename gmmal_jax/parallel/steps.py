@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from gmmal_jax.parallel.meshes import replicated
+from gmmal_jax.parallel.meshes import num_shares, replicated
 from gmmal_jax.types import AXIS, Key, Metrics, PyTree, StepBatch
 
 Step = Callable[[Key, PyTree, StepBatch], tuple[PyTree, Metrics]]
@@ -90,8 +90,8 @@ def _dispatch(
     compiled: CompiledStep, carry: _Carry, batches: StepBatch
 ) -> tuple[_Carry, Metrics]:
     result = compiled.run(carry, batches)
-    devices = compiled.mesh.devices
-    if devices.size > 1 and devices.flat[0].platform == "cpu":
+    shares, kind = num_shares(compiled.mesh), compiled.mesh.devices.flat[0].platform
+    if shares > 1 and kind == "cpu":
         # Collectives of virtual CPU devices hang when dispatches queue up.
         wait: Any = jax.block_until_ready  # has no annotations
         wait(result)

@@ -5,10 +5,12 @@ checkpoint carries the SHA-256 of all its files, checked before Orbax reads, and
 appears under its name by one rename, when everything is on the disk.
 """
 
+import contextlib
 import errno
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import jax
 import numpy as np
 
 from gmmal_jax.errors import UserError
+from gmmal_jax.parallel import hosts
 from gmmal_jax.storage import files
 from gmmal_jax.types import PyTree, struct
 
@@ -134,20 +137,31 @@ def _fill(unfinished: Path, state: PyTree, meta: dict[str, Any]) -> None:
 
 
 def _write_state(path: Path, state: PyTree) -> None:
-    # Imported here: only runs that save pay Orbax's import.
-    import orbax.checkpoint as ocp
-
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+    with _checkpointer() as (ocp, checkpointer):
         checkpointer.save(path, args=ocp.args.StandardSave(state))
 
 
 def _read_state(path: Path, abstract: PyTree) -> PyTree:
-    import orbax.checkpoint as ocp
-
     # Without a sharding Orbax gives NumPy arrays, whatever devices wrote them.
     plain = jax.tree.map(lambda x: struct(x.shape, x.dtype), abstract)
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+    with _checkpointer() as (ocp, checkpointer):
         return checkpointer.restore(path, args=ocp.args.StandardRestore(plain))
+
+
+@contextlib.contextmanager
+def _checkpointer() -> Iterator[tuple[Any, Any]]:
+    """Orbax, and one that waits for no other process: the first one saves alone."""
+    # Imported here: only runs that save pay Orbax's import.
+    import orbax.checkpoint as ocp
+
+    options = ocp.options.MultiprocessingOptions()
+    if hosts.num() > 1:
+        options = ocp.options.MultiprocessingOptions(
+            primary_host=0, active_processes={0}, barrier_sync_key_prefix="lead"
+        )
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=options)
+    with ocp.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
+        yield ocp, checkpointer
 
 
 def _commit(unfinished: Path, target: Path) -> None:

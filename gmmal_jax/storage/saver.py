@@ -2,13 +2,16 @@
 
 import functools
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from gmmal_jax import parallel, train
 from gmmal_jax.config import CheckpointConfig
 from gmmal_jax.errors import UserError
+from gmmal_jax.parallel import hosts
 from gmmal_jax.phases.base import Learner
 from gmmal_jax.storage import checkpoint
 from gmmal_jax.storage.layout import Layout
@@ -35,6 +38,24 @@ def _shape_of_carried(learner: Learner) -> Any:
     """What a learner keeps from cycle to cycle; found by a trace, so only once."""
     return jax.eval_shape(
         lambda key: learner.carry(learner.init(key, None)), jax.random.key(0)
+    )
+
+
+def _restored(folder: Path, abstract: Any) -> checkpoint.Restored:
+    """The first process's newest good checkpoint, for all."""
+    if hosts.num() == 1:
+        return checkpoint.restore_latest_good(folder, abstract)
+    state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract)
+
+    def read() -> list[Any]:
+        nonlocal state
+        found = checkpoint.restore_latest_good(folder, abstract)
+        state = state if found.state is None else found.state
+        return [found.state is not None, found.meta, found.warnings]
+
+    there, meta, warnings = hosts.told(read)
+    return checkpoint.Restored(
+        hosts.from_lead(state) if there else None, meta, warnings
     )
 
 
@@ -75,7 +96,7 @@ class Saver:
         abstract = _shape_of_carried(self.trainer.learner)
         if abstract is None:
             return None
-        found = checkpoint.restore_latest_good(self.before, abstract)
+        found = _restored(self.before, abstract)
         if found.state is None:
             why = found.warnings[0] if found.warnings else f"{self.before} is missing"
             what = f"state of the last cycle is lost ({why})"
@@ -84,11 +105,13 @@ class Saver:
 
     def keep_carried(self, carried: Any) -> None:
         """Save what the next cycle needs; each cycle has its own folder."""
-        if carried is not None:
+        if carried is not None and hosts.leads():
             checkpoint.save(self.kept, "carried-0", carried, {})
 
     def clean(self) -> None:
         """After the record: this cycle's checkpoints are of no more use."""
+        if not hosts.leads():
+            return
         checkpoint.clear(self.folder)
         if self.cycle:
             checkpoint.clear(self.before)
@@ -99,10 +122,10 @@ class Saver:
         Args:
           previous: from `carried`.
         """
-        if not self.folder.is_dir():
+        if not hosts.told(self.folder.is_dir):
             return Resumed(None, [])
         abstract = jax.eval_shape(self.trainer.init, jax.random.key(0), previous)
-        found = checkpoint.restore_latest_good(self.folder, abstract)
+        found = _restored(self.folder, abstract)
         if found.state is None:
             return Resumed(None, found.warnings)
         self.seconds = dict(found.meta["seconds"])
@@ -119,19 +142,16 @@ class Saver:
         return time.monotonic() - self.saved >= wanted
 
     def save(self, standing: train.Standing) -> None:
-        """Save where training stands."""
+        """Save where training stands; of several processes the first one does."""
         phase, step = standing.position
-        checkpoint.save(
-            self.folder,
-            f"phase-{phase}-step-{step:06d}",
-            standing.state,
-            {
-                "position": [phase, step],
-                "metrics": standing.metrics,
-                "seconds": self.seconds,
-            },
-            keep=self.config.keep,
-        )
+        meta = {
+            "position": [phase, step],
+            "metrics": standing.metrics,
+            "seconds": self.seconds,
+        }
+        name, keep = f"phase-{phase}-step-{step:06d}", self.config.keep
+        if hosts.leads():
+            checkpoint.save(self.folder, name, standing.state, meta, keep=keep)
         self.lap("checkpoint")
         self.saved = time.monotonic()
 

@@ -1,0 +1,94 @@
+"""Two real processes on loopback against one of two devices; losses; other layouts."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from crew import HEARTBEAT, Crew, tables
+
+LIGHT = ("--method", "margin")
+"""Compiles in seconds."""
+
+
+def alone(folder, *more):
+    """What one process with two devices makes, never stopped."""
+    folder.mkdir()
+    crew = Crew.runs(folder, *more, count=1, devices=2)
+    assert crew.codes() == [0], crew.said()
+    return tables(folder)
+
+
+def test_a_pair_stopped_and_taken_up_is_one_process_of_two_devices(tmp_path):
+    whole = alone(tmp_path / "alone")
+    crew = Crew.runs(tmp_path)
+    crew.until_recorded(0)
+    os.kill(crew.members[1].pid, signal.SIGTERM)  # one is told: both stop
+    assert crew.codes() == [128 + signal.SIGTERM] * 2, crew.said()
+    assert "saved; go on with: gmmal resume run" in crew.logs[0].read_text()
+    again = Crew.resumes(tmp_path)
+    assert again.codes() == [0, 0], again.said()
+    assert tables(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("lost", "how"),
+    [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)],
+    ids=["first-killed", "second-killed", "second-frozen"],
+)
+def test_whoever_loses_another_ends_in_time_and_nothing_is_lost(tmp_path, lost, how):
+    crew = Crew.runs(tmp_path, *LIGHT)
+    try:
+        crew.until_recorded(0)
+        os.kill(crew.members[lost].pid, how)
+        began = time.monotonic()
+        code = crew.members[1 - lost].wait(timeout=10 * HEARTBEAT)
+        took = time.monotonic() - began
+    finally:
+        crew.kill()
+    assert code != 0 and took < 2 * HEARTBEAT, crew.said()
+    assert "if one is lost, go on with: gmmal resume run" in crew.said()
+    if lost == 0:
+        again = Crew.resumes(tmp_path)
+        assert again.codes() == [0, 0], again.said()
+        assert tables(tmp_path) == alone(tmp_path / "alone", *LIGHT)
+
+
+def test_what_eight_devices_saved_a_pair_takes_up(tmp_path):
+    crew = Crew.runs(tmp_path, count=1, devices=8)
+    crew.until_recorded(0)
+    os.kill(crew.members[0].pid, signal.SIGTERM)
+    assert crew.codes() == [128 + signal.SIGTERM], crew.said()
+    first = tables(tmp_path)["results.csv"].splitlines()
+    again = Crew.resumes(tmp_path)
+    assert again.codes() == [0, 0], again.said()
+    assert "devices was 8, is 2: results agree to rounding only" in again.said()
+    results = tables(tmp_path)["results.csv"].splitlines()
+    assert results[: len(first)] == first and len(results) == 1 + 4
+    accuracy = [float(line.split(b",")[3]) for line in results[1:]]
+    assert np.all(np.isfinite(accuracy))
+
+
+def test_who_cannot_go_on_ends_all(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{")
+    crew = Crew.resumes(tmp_path)
+    assert crew.codes() == [2, 2], crew.said()
+    assert "not valid JSON" in crew.logs[0].read_text()
+    assert "another process could not go on" in crew.logs[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--processes", "2"], "--processes; it goes with --distributed"),
+        (["--distributed", "--coordinator", "here"], "write HOST:PORT"),
+        (["--distributed", "--processes", "0"], "a whole number from 1 on"),
+        (["--distributed"], "give --coordinator HOST:PORT, --processes and --process"),
+    ],
+)
+def test_bad_options_are_one_line(tmp_path, words, line):
+    crew = Crew(tmp_path, ["run", *words], count=1)
+    assert crew.codes() == [2]
+    assert line in crew.said() and len(crew.said().splitlines()) <= 2, crew.said()
