@@ -1,8 +1,8 @@
 """BatchNorm over a global batch that may be padded and spread over devices.
 
 Flax's masked form averages each device's means, which is wrong where devices hold
-different numbers of real rows. Here counts and sums are added up first and divided
-then, so any number of devices computes what one does.
+different numbers of real rows. Here devices are combined by their counts, so any
+number of them computes what one does.
 """
 
 import functools
@@ -79,38 +79,45 @@ def _row(values: jax.Array) -> jax.Array:
     return values.reshape(1, 1, 1, -1)
 
 
-def _sum(values: jax.Array, keep: jax.Array, axis_name: str | None = None) -> jax.Array:
-    """[n, h, w, c] -> [c] over kept rows; over all devices if an axis is given.
+def _sum(values: jax.Array, keep: jax.Array) -> jax.Array:
+    """[n, h, w, c] -> [c] over this device's kept rows.
 
     Two stages are several times faster than one on CPU; selecting rows between them
     costs next to nothing and keeps even their NaNs out.
     """
-    ours = jnp.where(keep[:, None], values.sum(axis=(1, 2)), 0.0).sum(axis=0)
-    return total(ours, axis_name)
+    return jnp.where(keep[:, None], values.sum(axis=(1, 2)), 0.0).sum(axis=0)
 
 
-def _count(x: jax.Array, keep: jax.Array, axis_name: str | None) -> jax.Array:
-    """Pixels that count, over all devices; 1 if there are none."""
-    rows = total(keep.sum().astype(x.dtype), axis_name)
-    return jnp.maximum(rows * (x.shape[1] * x.shape[2]), 1.0)
+def _pixels(x: jax.Array, keep: jax.Array) -> jax.Array:
+    """How many of this device's count."""
+    return keep.sum().astype(x.dtype) * (x.shape[1] * x.shape[2])
 
 
 def two_passes(
-    x: jax.Array, keep: jax.Array, count: jax.Array, axis_name: str | None
-) -> tuple[jax.Array, jax.Array]:
-    """Mean and biased variance [c] of float32 x over kept rows of all devices."""
-    mean = _sum(x, keep, axis_name) / count
+    x: jax.Array, keep: jax.Array, axis_name: str | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of float32 x over kept rows of all devices: pixels (at least 1), mean, variance.
+
+    Devices are combined in one step (Chan, Golub and LeVeque, 1979).
+    """
+    count = _pixels(x, keep)
+    mean = _sum(x, keep) / jnp.maximum(count, 1.0)
     # E[x^2] - E[x]^2 would save a pass, and all digits where means are large.
-    return mean, _sum(jnp.square(x - _row(mean)), keep, axis_name) / count
+    squares = _sum(jnp.square(x - _row(mean)), keep)
+    if axis_name is not None and lax.axis_size(axis_name) > 1:
+        own = jnp.concatenate([count[None], mean, squares])
+        everyone = lax.all_gather(own, axis_name)
+        counts, (means, each) = everyone[:, :1], jnp.split(everyone[:, 1:], 2, axis=1)
+        count = counts.sum()
+        mean = (counts * means).sum(axis=0) / jnp.maximum(count, 1.0)
+        squares = (each + counts * jnp.square(means - mean[None])).sum(axis=0)
+    count = jnp.maximum(count, 1.0)
+    return count, mean, squares / count
 
 
 def one_pass(
-    x: jax.Array,
-    keep: jax.Array,
-    count: jax.Array,
-    axis_name: str | None,
-    shift: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+    x: jax.Array, keep: jax.Array, axis_name: str | None, shift: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The same by one reading of x: sums of values and squares about a shift [c].
 
     With r = (mean - shift) / standard deviation the variance's relative error is at
@@ -119,9 +126,11 @@ def one_pass(
     Running means as the shift keep r around 1.
     """
     near = x - _row(shift)
-    first = _sum(near, keep, axis_name) / count
-    second = _sum(jnp.square(near), keep, axis_name) / count
-    return shift + first, jnp.maximum(second - jnp.square(first), 0.0)
+    own = (_pixels(x, keep)[None], _sum(near, keep), _sum(jnp.square(near), keep))
+    sums = total(jnp.concatenate(own), axis_name)
+    count = jnp.maximum(sums[0], 1.0)
+    first, second = jnp.split(sums[1:] / count, 2)
+    return count, shift + first, jnp.maximum(second - jnp.square(first), 0.0)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
@@ -142,8 +151,7 @@ def _normalize(
     """
     if devices.on_cpu():
         return _forward(x, scale, bias, shift, keep, axis_name)[0]
-    count = _count(_wide(x), keep, axis_name)
-    mean, variance = one_pass(_wide(x), keep, count, axis_name, shift)
+    count, mean, variance = one_pass(_wide(x), keep, axis_name, shift)
     factor = lax.rsqrt(variance + EPSILON) * scale
     y = (_wide(x) - _row(mean)) * _row(factor) + _row(bias)
     return y.astype(x.dtype), mean, variance, count
@@ -157,8 +165,7 @@ def _forward(
     keep: jax.Array,
     axis_name: str | None,
 ) -> tuple[_Results, _Residuals]:
-    count = _count(_wide(x), keep, axis_name)
-    mean, variance = two_passes(_wide(x), keep, count, axis_name)
+    count, mean, variance = two_passes(_wide(x), keep, axis_name)
     inverse = lax.rsqrt(variance + EPSILON)
     y = (_wide(x) - _row(mean)) * _row(inverse * scale) + _row(bias)
     return (y.astype(x.dtype), mean, variance, count), (
@@ -178,7 +185,10 @@ def _backward(
     g = _wide(cotangents[0])
     normalized = (_wide(x) - _row(mean)) * _row(inverse)
     d_bias, d_scale = _sum(g, keep), _sum(g * normalized, keep)
-    all_bias, all_scale = total((d_bias, d_scale), axis_name)
+    # As one array: each sum over devices makes all of them wait.
+    all_bias, all_scale = jnp.split(
+        total(jnp.concatenate([d_bias, d_scale]), axis_name), 2
+    )
     through = _row(all_bias / count) + normalized * _row(all_scale / count)
     d_x = (g - through) * _row(inverse * scale)
     d_x = jnp.where(keep[:, None, None, None], d_x, 0.0).astype(x.dtype)

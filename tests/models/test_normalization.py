@@ -246,6 +246,27 @@ def test_prediction_uses_running_averages():
     assert_within(y, expected, sums_of(4) * size)
 
 
+def test_a_layer_waits_twice_for_other_devices():
+    """Once forward, once backward, beside the sum of its parameters' gradients."""
+    layers, x, mask = 3, jnp.asarray(data(16)), jnp.ones((8, 2), bool)
+
+    def gradient(x, mask):
+        def total(params):
+            y = x
+            for state in params:
+                y, _ = train(variables() | {"params": state}, y, mask, AXIS)
+            return jnp.sum(jnp.sin(y))
+
+        own = [variables(seed)["params"] for seed in range(layers)]
+        return jax.grad(total)(own)
+
+    steps = jax.pmap(gradient, axis_name=AXIS)
+    text = steps.lower(x.reshape(8, 2, *x.shape[1:]), mask).as_text()
+    # Nobody asks for the gradient of the first layer's input.
+    assert text.count("stablehlo.all_reduce") == layers - 1
+    assert text.count("stablehlo.all_gather") == layers
+
+
 def one_pass_bound(r, additions):
     """Relative error of a variance, as `normalization.one_pass` states it."""
     return 3 * HALF_ULP * additions * (1 + r**2)
@@ -260,10 +281,10 @@ def test_one_pass_stays_inside_its_stated_bound(r):
     exact = x[:50].astype(np.float64)
     mean, std = exact.mean((0, 1, 2)), exact.std((0, 1, 2))
     shift = (mean - r * std).astype(np.float32)
-    count = jnp.float32(50 * 20)
-    found = jax.jit(normalization.one_pass, static_argnums=3)(
-        jnp.asarray(x), jnp.asarray(keep), count, None, jnp.asarray(shift)
+    count, *found = jax.jit(normalization.one_pass, static_argnums=2)(
+        jnp.asarray(x), jnp.asarray(keep), None, jnp.asarray(shift)
     )
+    assert count == 50 * 20
     additions, away = 20 + rows, np.abs(mean - shift) / std  # pixels, then rows
     bound = one_pass_bound(away, additions)
     assert (np.abs(found[1] / std**2 - 1) <= bound).all()
