@@ -5,7 +5,7 @@ from pathlib import Path
 from gmmal_jax.cli import parser
 from gmmal_jax.cli.parser import Option, Parsed, Verb
 from gmmal_jax.config.presets import NAMED, PRESETS, Changes
-from gmmal_jax.errors import unknown
+from gmmal_jax.errors import UserError, unknown
 
 SOURCES = """gmmal run --dataset ...
 digits              scikit-learn's 8x8 digits, nothing to fetch
@@ -16,6 +16,8 @@ tiny_imagenet:DIR   the unpacked tiny-imagenet-200; val/ is the test part
 folder:PATH         PNG and JPEG in a folder a class, or in train/CLASS and test/CLASS
 manifest:FILE       .csv or .jsonl: path, label, and optionally split, group
 npz:PATH            x_train, y_train, x_test, y_test; uint8 images, labels from 0
+npy:DIR             the same in a file each, x_train.npy and so on, for more than a
+                    memory holds: `gmmal datasets pack` writes it from any other
 features:PATH       what an encoder made of pictures: .npy [rows, features], with
                     labels.csv (id,label) or labels.npy beside it, or .npz of x_train,
                     y_train and, if there is a test part, x_test, y_test
@@ -81,6 +83,43 @@ def _originals() -> str:
     )
 
 
+def _pack(parsed: Parsed) -> int:
+    from gmmal_jax.project import pack
+
+    (name,) = parsed.words
+    given = parsed.given
+    folder = Path(str(parser.one(given, "out"))).expanduser()
+    size = parser.one(given, "image-size")
+    if size is not None and not (size.isdecimal() and int(size)):
+        raise UserError("--image-size", size, "give a number of pixels")
+    data_dir = parser.one(given, "data-dir")
+    done = pack.pack(name, folder, data_dir, int(size) if size else None)
+    shape = "x".join(map(str, done.train_images.shape[1:]))
+    print(f"packed: {len(done.train_labels):,} pictures of {shape}, and "
+          f"{len(done.test_labels):,} to test with")  # fmt: skip
+    for path, reason in done.skipped:
+        print(f"skipped: {path}: {reason}")
+    print(f"use it: gmmal run --dataset npy:{folder}")
+    return 0
+
+
+PACK = Verb(
+    "datasets pack",
+    "DATASET",
+    "any pictures to a folder that is mapped into memory",
+    _pack,
+    (
+        Option("out", "DIR", "A new folder. Of a call that was killed it may hold the "
+               "rest: it begins anew then.", required=True),
+        Option("image-size", "PIXELS", "Side of the squares that pictures of folder:, "
+               "manifest: and tiny_imagenet: are brought to."),
+        Option("data-dir", "DIR", "Where TFDS data sets are."),
+    ),
+    more=lambda: (
+        "DATASET is what gmmal run --dataset takes. Picture files are decoded straight "
+        "to the disk, once; an npz is read as a whole."
+    ),
+)  # fmt: skip
 DATASETS = Verb(
     "datasets",
     "",

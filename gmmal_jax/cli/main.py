@@ -125,6 +125,7 @@ _ALL = (
     listing.METHODS,
     datasets.DATASETS,
     datasets.PREPARE,
+    datasets.PACK,
     embed.EMBED,
     encoders.ENCODERS,
     encoders.EXPORT,

@@ -51,7 +51,7 @@ class Config(Checked):
 
     dataset: str = "cifar10"
     """The data set: digits, a TFDS name, folder:PATH, manifest:FILE, npz:PATH,
-    features:PATH or tiny_imagenet:DIR; `gmmal datasets` lists them."""
+    npy:DIR, features:PATH or tiny_imagenet:DIR; `gmmal datasets` lists them."""
     data_dir: str | None = None
     """The folder of prepared TFDS data sets. None: TFDS's own default."""
     image_size: Side | None = None

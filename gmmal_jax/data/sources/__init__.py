@@ -11,7 +11,9 @@ from gmmal_jax.data.sources import (
     features,
     folder,
     manifest,
+    npy,
     npz,
+    pictures,
     tfds as prepared,
     tiny_imagenet,
 )
@@ -20,11 +22,11 @@ from gmmal_jax.errors import UserError, nearest
 
 
 class Dataset(NamedTuple):
-    """A data set in memory.
+    """A data set, in memory or mapped into it.
 
     Attributes:
       name: as given on the command line.
-      train_images: uint8 [n, h, w, ch], or features [n, d], perhaps a memory map.
+      train_images: uint8 [n, h, w, ch], or features [n, d]; perhaps a memory map.
       train_labels: int32 [n], 0 to num_classes - 1; of features also `arrays.UNKNOWN`
         and, where a row is broken, `arrays.UNUSABLE`.
       test_images: [m, ...] likewise.
@@ -34,7 +36,7 @@ class Dataset(NamedTuple):
       std: likewise.
       checksum: sha256 of the arrays, to notice other data at resume.
       skipped: (path, reason) of files that are no readable picture, of broken rows.
-      remember: of features: what took a pass over the file, see `features.Found`.
+      remember: of features and `npy:`: what took a pass over a file.
       ids: names of the training rows, or their numbers; of features.
     """
 
@@ -78,8 +80,8 @@ PICTURES = {
     "tiny_imagenet": tiny_imagenet.read,
 }
 KINDS = ("digits", *TFDS_NAMES, "tiny_imagenet:DIR", "folder:PATH", "manifest:FILE",
-         "npz:PATH", "features:PATH")  # fmt: skip
-_PATHS = {*PICTURES, "npz", "features"}
+         "npz:PATH", "npy:DIR", "features:PATH")  # fmt: skip
+_PATHS = {*PICTURES, "npz", "npy", "features"}
 """Kinds that a path follows."""
 _NOTHING_SAID = features.Given()
 
@@ -89,6 +91,7 @@ def load(
     data_dir: str | None = None,
     image_size: int | None = None,
     given: features.Given = _NOTHING_SAID,
+    empty: pictures.Empty = pictures.in_memory,
 ) -> Dataset:
     """Load a data set.
 
@@ -97,7 +100,8 @@ def load(
         a kind and a path, as `KINDS` lists them.
       data_dir: folder of prepared TFDS data sets; None: TFDS's default.
       image_size: side in pixels that pictures are brought to; None: as they are.
-      given: what is said of features.
+      given: what is said of features, and remembered of them and of `npy:`.
+      empty: makes the array that picture files are decoded into.
 
     Raises:
       UserError: unknown name, missing or unusable files, a size where there are no
@@ -107,7 +111,7 @@ def load(
         remedy = f"leave it out: {name} has labels of its own"
         raise UserError("--labels", given.labels, remedy)
     try:
-        return _load(name, data_dir, image_size, given)
+        return _load(name, data_dir, image_size, given, empty)
     except OSError as error:  # a folder that may not be listed, a name too long
         reason = error.strerror or error
         remedy = "check the path and the right to read it"
@@ -133,7 +137,11 @@ def is_there(name: str) -> bool:
 
 
 def _load(
-    name: str, data_dir: str | None, image_size: int | None, given: features.Given
+    name: str,
+    data_dir: str | None,
+    image_size: int | None,
+    given: features.Given,
+    empty: pictures.Empty,
 ) -> Dataset:
     kind, _, rest = name.partition(":")
     if rest:
@@ -142,7 +150,7 @@ def _load(
             remedy = "give a regular file or a folder: this one could wait for ever"
             raise UserError("--dataset: a pipe or a device", str(path), remedy)
     if rest and kind in PICTURES:
-        return _finish(name, PICTURES[kind](path, image_size))
+        return _finish(name, PICTURES[kind](path, image_size, empty))
     known = name == "digits" or name in TFDS_NAMES or (rest and kind in _PATHS)
     if not known:
         raise _unknown(name)
@@ -153,6 +161,10 @@ def _load(
         return _finish(name, digits.read())
     if kind == "npz":
         return _finish(name, npz.read(path))
+    if kind == "npy":
+        packed = npy.read(path, given.remembered)
+        rest_of = (packed.mean, packed.std, packed.checksum, (), packed.remember)
+        return Dataset(name, *packed.arrays[:5], *rest_of)
     if kind == "features":
         found = features.read(path, given)
         arrays = found.arrays

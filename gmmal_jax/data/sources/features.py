@@ -3,6 +3,7 @@
 import collections
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from gmmal_jax.data.sources import labels, npz
 from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays, Ids
-from gmmal_jax.data.sources.scan import Scan, scan
+from gmmal_jax.data.sources.scan import Scan, once, scan
 from gmmal_jax.errors import UserError
 
 IDS = "ids.txt"
@@ -72,8 +73,10 @@ def read(path: Path, given: Given) -> Found:
         be skipped.
     """
     rows = _npz(path) if path.suffix == ".npz" else _npy(path)
-    train, remember = _scanned(path, "train", rows.train, given.remembered)
-    test, more = _scanned(path, "test", rows.test, given.remembered)
+    (train, remember), (test, more) = (
+        once(path, part, given.remembered, Scan, partial(scan, own))
+        for part, own in (("train", rows.train), ("test", rows.test))
+    )
     ids = _ids(path, len(rows.train))
     known = _labels(path, rows, ids, given.labels)
     test_labels = _test_labels(path, rows, known)
@@ -136,24 +139,6 @@ def _require(path: Path, name: str, rows: np.ndarray) -> None:
     if rows.dtype.name not in _TYPES:
         remedy = f"use {', '.join(_TYPES)}; pictures are for npz:PATH"
         raise UserError(f"{path}: dtype of {name}", str(rows.dtype), remedy)
-
-
-def _scanned(
-    path: Path, part: str, rows: np.ndarray, remembered: Mapping[str, Any] | None
-) -> tuple[Scan, dict[str, Any]]:
-    """What one pass over the rows finds, or found when the file was as it is now."""
-    status = path.stat()
-    # One whose times are as coarse as a second could change unseen within one.
-    file = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-    before = (remembered or {}).get(part)
-    if before and before["file"] == file:
-        found = Scan(
-            before["digest"], tuple(before["mean"]), tuple(before["std"]),
-            tuple(before["broken"]),
-        )  # fmt: skip
-    else:
-        found = scan(rows)
-    return found, {part: {"file": file} | found._asdict()}
 
 
 def _ids(path: Path, num: int) -> Ids:

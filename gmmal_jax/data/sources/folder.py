@@ -19,7 +19,9 @@ _CLUTTER = {
 }  # fmt: skip
 
 
-def read(path: Path, image_size: int | None) -> Arrays:
+def read(
+    path: Path, image_size: int | None, empty: pictures.Empty = pictures.in_memory
+) -> Arrays:
     """Read a folder of class folders, or of train/ and test/ with class folders each.
 
     Classes are sorted by name, pictures of a class by file name. Without a test part
@@ -35,7 +37,8 @@ def read(path: Path, image_size: int | None) -> Arrays:
     if (path / "train").is_dir() and _folders(path / "train"):
         names = _parted(path, skipped)
         train, test = (_rows(path / part, names, skipped) for part in PARTS)
-        return pictures.read(str(path), train, test, names, image_size, skipped)
+        parts = (train, test, names, image_size, skipped)
+        return pictures.read(str(path), *parts, empty=empty)
     names = _classes(path, skipped)
     if {name.casefold() for name in names} <= SPLITS:
         seen = " and ".join(f"{name}/" for name in names)
@@ -47,7 +50,8 @@ def read(path: Path, image_size: int | None) -> Arrays:
         labels = [row.label for row in rows]
         return cut.test_part(str(path), labels, [None] * len(rows), names)
 
-    return pictures.read_uncut(str(path), rows, chosen, names, image_size, skipped)
+    uncut = (rows, chosen, names, image_size, skipped)
+    return pictures.read_uncut(str(path), *uncut, empty=empty)
 
 
 def _parted(path: Path, skipped: list[tuple[str, str]]) -> list[str]:

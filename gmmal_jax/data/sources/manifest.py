@@ -36,7 +36,9 @@ class Line(NamedTuple):
     group: str
 
 
-def read(file: Path, image_size: int | None) -> Arrays:
+def read(
+    file: Path, image_size: int | None, empty: pictures.Empty = pictures.in_memory
+) -> Arrays:
     """Read a CSV or JSON Lines file with the columns path, label, split, group.
 
     Paths are relative to the file's folder; rows keep its order; classes are sorted
@@ -60,11 +62,12 @@ def read(file: Path, image_size: int | None) -> Arrays:
             kept, own = [row.label for row in rows], [groups[row.path] for row in rows]
             return cut.test_part(str(file), kept, own, names)
 
-        return pictures.read_uncut(str(file), rows, chosen, names, image_size)
+        uncut = (rows, chosen, names, image_size)
+        return pictures.read_uncut(str(file), *uncut, empty=empty)
     parts: tuple[list[pictures.Row], list[pictures.Row]] = ([], [])
     for row, out in zip(rows, _given(file, lines), strict=True):
         parts[out].append(row)
-    return pictures.read(str(file), *parts, names, image_size)
+    return pictures.read(str(file), *parts, names, image_size, empty=empty)
 
 
 def read_lines(

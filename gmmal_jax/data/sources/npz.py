@@ -20,7 +20,28 @@ def read(path: Path) -> Arrays:
       UserError: a missing, damaged or foreign file; arrays that are not uint8 images
         and a label for each; classes without training images.
     """
-    x_train, y_train, x_test, y_test = _fields(path)
+    return checked(path, *_fields(path))
+
+
+def checked(
+    path: Path,
+    x_train: np.ndarray,
+    y_train: np.ndarray,
+    x_test: np.ndarray,
+    y_test: np.ndarray,
+) -> Arrays:
+    """The four arrays, of which a memory map stays one.
+
+    Args:
+      path: where they lie, for errors.
+      x_train: uint8 [n, h, w] or [n, h, w, 1 or 3].
+      y_train: integers [n].
+      x_test: likewise.
+      y_test: likewise.
+
+    Raises:
+      UserError: others than that; classes without training images.
+    """
     x_train, x_test = (
         _images(path, name, x) for name, x in (("x_train", x_train), ("x_test", x_test))
     )

@@ -29,6 +29,33 @@ Cut = Callable[[Sequence[Row]], np.ndarray]
 """Rows that can be read -> bool, whether each is one of the test part."""
 
 
+def in_memory(where: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An empty array for pictures.
+
+    Args:
+      where: they lie, for errors.
+      shape: of the array.
+
+    Raises:
+      UserError: there is not so much memory.
+    """
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError:
+        gigabytes = f"{np.prod(shape, dtype=float) / 1e9:.0f} GB"
+        remedy = (
+            "bring them to a smaller size with --image-size N, or write them to a disk "
+            "with gmmal datasets pack"
+        )
+        what = f"{where}: pictures do not fit into memory"
+        raise UserError(what, gigabytes, remedy) from None
+
+
+Empty = Callable[[str, tuple[int, ...]], np.ndarray]
+"""Where pictures lie, for errors; a shape -> a uint8 array of it to decode them into:
+`in_memory`, or one on a disk."""
+
+
 class _Known(NamedTuple):
     """What has been seen of files: no header is read twice.
 
@@ -48,6 +75,7 @@ def read_uncut(
     names: Sequence[str],
     image_size: int | None,
     skipped: Sequence[tuple[str, str]] = (),
+    empty: Empty = in_memory,
 ) -> Arrays:
     """As `read`, of rows whose test part is chosen here.
 
@@ -60,6 +88,7 @@ def read_uncut(
       names: one a class.
       image_size: see `read`.
       skipped: see `read`.
+      empty: see `read`.
 
     Raises:
       UserError: as `read`, and whatever `cut` refuses.
@@ -76,7 +105,9 @@ def read_uncut(
             parts[int(out)].append(row)
         before = len(bad)
         try:
-            arrays = read(where, *parts, names, image_size, skipped, known=known)
+            arrays = read(
+                where, *parts, names, image_size, skipped, known=known, empty=empty
+            )
         except UserError:
             if len(bad) == before:
                 raise
@@ -95,6 +126,7 @@ def read(
     skipped: Sequence[tuple[str, str]] = (),
     channels: int | None = None,
     known: _Known | None = None,
+    empty: Empty = in_memory,
 ) -> Arrays:
     """Decode pictures, one at a time, into one array.
 
@@ -107,6 +139,7 @@ def read(
       skipped: (path, reason) of files that were passed over before.
       channels: 1 or 3; None: 1 where all pictures are gray.
       known: of the files so far; what is found here is added.
+      empty: makes the array.
 
     Raises:
       UserError: sizes differ and none is asked for, a class without a readable
@@ -122,7 +155,7 @@ def read(
     }
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
-    images = _empty(where, (len(rows), *shape))
+    images = empty(where, (len(rows), *shape))
     decoder = partial(_decode, shape=shape, resized=image_size is not None)
     kept: list[int] = []
     for index, row in enumerate(rows):
@@ -192,16 +225,6 @@ def _shape(
             what = f"{where}: sizes differ: {first} is {sizes[0]}, {path} is {sizes[1]}"
             raise UserError(what, None, "bring them to one with --image-size N")
     return (*header.size, channels)
-
-
-def _empty(where: str, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        return np.empty(shape, np.uint8)
-    except MemoryError:
-        gigabytes = f"{np.prod(shape, dtype=float) / 1e9:.0f} GB"
-        remedy = "bring them to a smaller size with --image-size N"
-        what = f"{where}: pictures do not fit into memory"
-        raise UserError(what, gigabytes, remedy) from None
 
 
 def _decode(

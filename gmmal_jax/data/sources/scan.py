@@ -1,8 +1,9 @@
 """One pass over rows of numbers, block by block: checksum, moments, broken rows."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,41 @@ class Scan(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     broken: tuple[int, ...]
+
+
+Pass = TypeVar("Pass")
+
+
+def once(
+    path: Path,
+    part: str,
+    remembered: Mapping[str, Any] | None,
+    kind: Callable[..., Pass],
+    look: Callable[[], Pass],
+) -> tuple[Pass, dict[str, Any]]:
+    """What one pass over a file finds, or found when the file was as it is now.
+
+    Args:
+      path: of the file.
+      part: what it holds, its name in what is remembered.
+      remembered: the second results of all parts, of an earlier start; None: nothing.
+      kind: a NamedTuple of texts and tuples of numbers, which is what is found.
+      look: goes over it.
+
+    Returns:
+      What is found, and JSON to remember it by.
+    """
+    status = path.stat()
+    # One whose times are as coarse as a second could change unseen within one.
+    file = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+    before = dict((remembered or {}).get(part) or {})
+    if before.pop("file", None) == file:
+        fields = {k: v if isinstance(v, str) else tuple(v) for k, v in before.items()}
+        found = kind(**fields)
+    else:
+        found = look()
+    as_tuple: Any = found
+    return found, {part: {"file": file} | as_tuple._asdict()}
 
 
 def blocks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -13,7 +13,9 @@ from gmmal_jax.errors import UserError
 _LAYOUT = "give the unpacked tiny-imagenet-200, with train/, val/ and wnids.txt"
 
 
-def read(path: Path, image_size: int | None) -> Arrays:
+def read(
+    path: Path, image_size: int | None, empty: pictures.Empty = pictures.in_memory
+) -> Arrays:
     """Read DIR/train/WNID/images/*.JPEG, DIR/val/images and val_annotations.txt.
 
     Classes are sorted by WordNet id, pictures of a class by file name, those of val
@@ -35,7 +37,8 @@ def read(path: Path, image_size: int | None) -> Arrays:
         train += [pictures.Row(file, label) for file in found]
     test = _validation(path / "val", index)
     names = _names(path, wnids)
-    return pictures.read(str(path), train, test, names, image_size, channels=3)
+    rows = (train, test, names, image_size)
+    return pictures.read(str(path), *rows, channels=3, empty=empty)
 
 
 def _validation(path: Path, index: dict[str, int]) -> list[pictures.Row]:
