@@ -159,8 +159,8 @@ def load_arrays(
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise _damaged(path, str(error)) from None
+    except Exception as error:  # of many kinds: it can be read as another format, too
+        raise _damaged(path, str(error).split("\n")[0]) from None
 
 
 def _read(path: Path, seed: int, cycle: int) -> Record:

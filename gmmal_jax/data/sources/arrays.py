@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,32 @@ class Arrays(NamedTuple):
     class_names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     ids: Ids = range(0)
+
+
+def opened(path: Path, remedy: str) -> np.ndarray:
+    """The array of an .npy file, mapped into memory.
+
+    Args:
+      path: of the file, which is there.
+      remedy: where it cannot be read.
+
+    Raises:
+      UserError: a damaged or foreign file, objects in place of numbers.
+    """
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # of many kinds: NumPy runs a parser on what is there
+        raise UserError(f"{path}: cannot be read", reason(error), remedy) from None
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise UserError(f"{path}: an npz file", None, "name it .npz")
+    return found
+
+
+def reason(error: Exception) -> str:
+    """What a library says was wrong, in a line."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def require_distinct(where: str, names: Mapping[str, str]) -> None:

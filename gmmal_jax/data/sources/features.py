@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from gmmal_jax.data.sources import labels, npz
-from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays, Ids
+from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays, Ids, opened
 from gmmal_jax.data.sources.scan import Scan, once, scan
 from gmmal_jax.errors import UserError
 
@@ -103,15 +103,8 @@ def read(path: Path, given: Given) -> Found:
 def _npy(path: Path) -> _Rows:
     if not path.exists():
         raise UserError("--dataset: no such file", str(path), "check the path")
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        remedy = "write it with numpy.save, as [rows, features] of numbers"
-        raise UserError(f"{path}: cannot be read", reason, remedy) from None
-    if not isinstance(found, np.ndarray):
-        found.close()
-        raise UserError(f"{path}: an npz file", None, "name it .npz")
+    remedy = "write it with numpy.save, as [rows, features] of numbers"
+    found = opened(path, remedy)
     _require(path, "the array", found)
     return _Rows(found, found[:0], None, None)
 

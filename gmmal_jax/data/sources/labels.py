@@ -8,7 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gmmal_jax.data.sources import tables
-from gmmal_jax.data.sources.arrays import UNKNOWN, Ids, require_distinct, sorted_names
+from gmmal_jax.data.sources.arrays import (
+    UNKNOWN,
+    Ids,
+    opened,
+    require_distinct,
+    sorted_names,
+)
 from gmmal_jax.errors import UserError, nearest
 
 _COLUMNS = tables.Columns(
@@ -56,12 +62,7 @@ def read(path: Path, ids: Ids) -> Labels:
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
-        found: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        remedy = "write it again with numpy.save, as plain integers"
-        raise UserError(f"{path}: cannot be read", str(error), remedy) from None
-    return found
+    return np.array(opened(path, "write it again with numpy.save, as plain integers"))
 
 
 def of_array(where: str, values: np.ndarray, num: int) -> Labels:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmal_jax.data.sources import npz
-from gmmal_jax.data.sources.arrays import Arrays, moments, require_distinct
+from gmmal_jax.data.sources.arrays import Arrays, moments, opened, require_distinct
 from gmmal_jax.data.sources.scan import once
 from gmmal_jax.errors import UserError
 
@@ -100,15 +100,7 @@ def _open(folder: Path, field: str) -> np.ndarray:
     if not path.exists():
         remedy = "write it with numpy.save, or all four with gmmal datasets pack"
         raise UserError("--dataset: no such file", str(path), remedy)
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        remedy = "write it again with numpy.save"
-        raise UserError(f"{path}: cannot be read", reason, remedy) from None
-    if not isinstance(found, np.ndarray):
-        found.close()
-        raise UserError(f"{path}: an npz file", None, f"name it npz:{path}")
+    found = opened(path, "write it again with numpy.save")
     return found if field.startswith("x") else np.array(found)
 
 

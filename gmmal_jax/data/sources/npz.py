@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmal_jax.data.sources.arrays import Arrays, require_classes
+from gmmal_jax.data.sources.arrays import Arrays, reason, require_classes
 from gmmal_jax.errors import UserError
 
 FIELDS = ("x_train", "y_train", "x_test", "y_test")
@@ -82,8 +82,10 @@ def members(
                 raise UserError(f"{path}: no array named", missing[0], wanted)
             there = [*required, *(field for field in optional if field in file)]
             return {field: _member(path, file, field) for field in there}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read", str(error), _AGAIN) from None
+    except UserError:
+        raise
+    except Exception as error:  # of many kinds: it can be read as another format, too
+        raise UserError(f"{path}: cannot be read", reason(error), _AGAIN) from None
 
 
 def _member(path: Path, file: np.lib.npyio.NpzFile, field: str) -> np.ndarray:
@@ -93,8 +95,8 @@ def _member(path: Path, file: np.lib.npyio.NpzFile, field: str) -> np.ndarray:
         if "allow_pickle" in str(error):
             remedy = "store plain numbers: pickles are never opened"
             raise UserError(f"{path}: holds pickled objects", field, remedy) from None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: {field} cannot be read", reason, _AGAIN) from None
+        what = f"{path}: {field} cannot be read"
+        raise UserError(what, reason(error), _AGAIN) from None
 
 
 def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
