@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmmal_jax.data.sources import tables
 from gmmal_jax.data.sources.features import IDS, LABELS
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
@@ -70,7 +71,8 @@ def header(num: int, width: int, dtype: np.dtype[Any]) -> bytes:
 def table(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write rows of text as CSV, whole or not at all."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(map(tables.cell, row) for row in rows)
     files.write_atomic(path, text.getvalue())
 
 

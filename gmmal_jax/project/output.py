@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmal_jax.data.sources import tables
 from gmmal_jax.data.sources.arrays import Ids
 from gmmal_jax.encoders.output import Places, read_about
 from gmmal_jax.project.choose import Chosen
@@ -26,7 +27,7 @@ def rows(chosen: Chosen, features: Path) -> list[Row]:
     found = []
     for rank, place in enumerate(query.indices, 1):
         name = str(chosen.dataset.ids[int(chosen.pool.ids[place])])
-        row: Row = {"id": name}
+        row: Row = {"id": tables.cell(name)}
         if folder is not None:
             row["path"] = str(folder / name)
         row |= {"rank": rank, "row": int(chosen.pool.ids[place])}
@@ -42,7 +43,10 @@ def _guess(logits: np.ndarray, names: tuple[str, ...]) -> Row:
     wide = logits.astype(np.float64)
     shares = np.exp(wide - np.logaddexp.reduce(wide))
     best = int(shares.argmax())
-    return {"pseudo_label": names[best], "confidence": f"{shares[best]:.4f}"}
+    return {
+        "pseudo_label": tables.cell(names[best]),
+        "confidence": f"{shares[best]:.4f}",
+    }
 
 
 def pictures_of(features: Path, ids: Ids) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
 from gmmal_jax.config.checks import option
-from gmmal_jax.data.sources import Dataset
+from gmmal_jax.data.sources import Dataset, tables
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files, layout
 
@@ -99,7 +99,8 @@ def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
     if len(rows) == 1:
         return
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(rows)
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows(map(tables.cell, row) for row in rows)
     # A file's name need not be UTF-8.
     content = table.getvalue().encode(errors="surrogateescape")
     _write(layout.of(folder).skipped, content)

@@ -120,9 +120,9 @@ def _given(
     try:
         for number, values in tables.read_csv(path, _COLUMNS):
             name = (values["id"] or "").strip()
-            label = (values["label"] or "").strip()
+            label = tables.plain((values["label"] or "").strip())
             where = f"{path}: line {number}, id"
-            row = named.get(name) if named else _number(name, num)
+            row = _row(name, named, num)
             if row is None:
                 raise UserError(where, name, _no_such(name, named, num))
             if row in seen:
@@ -137,6 +137,13 @@ def _given(
         what = f"--labels: {error.strerror or error}"
         raise UserError(what, str(path), "check the path") from None
     return found
+
+
+def _row(name: str, named: Mapping[str, int], num: int) -> int | None:
+    """Of an id, also as our own tables write it; None: no row has it."""
+    if not named:
+        return _number(name, num)
+    return named.get(name, named.get(tables.plain(name)))
 
 
 def _number(name: str, num: int) -> int | None:

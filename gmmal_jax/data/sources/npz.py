@@ -1,5 +1,6 @@
 """Arrays in one file of `numpy.savez`: x_train, y_train, x_test, y_test."""
 
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ def members(
         # numpy.load alone would also take a lone array or a pickle.
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path}: cannot be read", "not an npz file", wanted)
+        _require_memory(path, {*required, *optional})
         with np.load(path, allow_pickle=False) as file:
             missing = [field for field in required if field not in file]
             if missing:
@@ -86,6 +88,19 @@ def members(
         raise
     except Exception as error:  # of many kinds: it can be read as another format, too
         raise UserError(f"{path}: cannot be read", reason(error), _AGAIN) from None
+
+
+def _require_memory(path: Path, fields: set[str]) -> None:
+    """Refuse arrays that no memory here holds: zeros of a gigabyte pack into one MB."""
+    with zipfile.ZipFile(path) as archive:
+        found = archive.infolist()
+    wanted = sum(
+        i.file_size for i in found if i.filename.removesuffix(".npy") in fields
+    )
+    most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if wanted > most:
+        remedy = f"this machine has {most / 1e9:.0f} GB: write .npy files, for npy:DIR"
+        raise UserError(f"{path}: its arrays need", f"{wanted / 1e9:.0f} GB", remedy)
 
 
 def _member(path: Path, file: np.lib.npyio.NpzFile, field: str) -> np.ndarray:

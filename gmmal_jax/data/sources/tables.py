@@ -8,6 +8,27 @@ from typing import Any, NamedTuple
 
 from gmmal_jax.errors import UserError
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula when it opens our table.
+
+    Names of files come from elsewhere. `plain` takes the apostrophe off again.
+    """
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def plain(text: str) -> str:
+    """A text as it was before `cell`."""
+    return text[1:] if text.startswith(tuple(f"'{c}" for c in _FORMULA)) else text
+
 
 class Columns(NamedTuple):
     """Of a table.
