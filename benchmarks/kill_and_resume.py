@@ -1,6 +1,7 @@
 """Is a run that was killed with -9 and resumed equal to one that was not?
 
     python benchmarks/kill_and_resume.py [--json FILE]
+    python benchmarks/kill_and_resume.py --moments 50
     python benchmarks/kill_and_resume.py --learners [METHOD ...]
 
 Runs digits with a network of width 4 once whole, then once for each stage of a cycle:
@@ -8,13 +9,17 @@ a child process kills itself with SIGKILL inside that stage, which it names, `gm
 resume` goes on in a new process, and the tables of method and reference are compared
 byte for byte. With --learners the stages are the phases of each method that trains in
 its own way (or of those named), and the kill comes in the second cycle, so that what
-was carried over from the first is there. Exit code 1 if any differs or a child did not
-die of the signal.
+was carried over from the first is there. With --moments the kills are that many, over
+all stages in turn, each before or after a call of the stage's function that is drawn
+from all of its calls. Exit code 1 if any differs or a child did not die of the signal.
 """
 
 import argparse
+import atexit
 import importlib
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -42,19 +47,51 @@ STAGES = {
 }
 
 
+_COUNT = "count"
+_WRITES = ("checkpoint write", "record write", "tables")
+"""Stages whose function dies before its work: after it nothing is half done."""
+
+
 def child(stage: str, folder: str, options: Sequence[str]) -> None:
     """Run until the stage, or the phase of that name, then die as by the kernel."""
     from gmmal_jax.cli import main as cli
 
-    if stage in STAGES:
-        _die_in_call(stage)
+    name, *moment = stage.split(",")
+    if name == _COUNT:
+        _count_calls(Path(folder))
+    elif name in STAGES:
+        module, function, call, when = STAGES[name]
+        if moment:
+            call, when = int(moment[0]), moment[1]
+        _die_in_call(name, module, function, call, when)
     else:
-        _die_in_phase(stage)
+        _die_in_phase(name)
     sys.exit(cli.main(["run", "--out", folder, *options]))
 
 
-def _die_in_call(stage: str) -> None:
-    module_name, name, call, when = STAGES[stage]
+def _count_calls(folder: Path) -> None:
+    """Write down beside the run how often each stage's function was called."""
+    counts = dict.fromkeys(STAGES, 0)
+
+    def watch(stage: str) -> None:
+        module_name, name, *_ = STAGES[stage]
+        module = importlib.import_module(module_name)
+        original = getattr(module, name)
+
+        def counted(*args: object, **kwargs: object) -> object:
+            counts[stage] += 1
+            return original(*args, **kwargs)
+
+        setattr(module, name, counted)
+
+    for stage in STAGES:
+        watch(stage)
+    atexit.register(
+        lambda: folder.with_name("calls.json").write_text(json.dumps(counts))
+    )
+
+
+def _die_in_call(stage: str, module_name: str, name: str, call: int, when: str) -> None:
     module = importlib.import_module(module_name)
     original, calls = getattr(module, name), 0
 
@@ -63,7 +100,7 @@ def _die_in_call(stage: str) -> None:
         calls += 1
         result = original(*args, **kwargs) if when == "after" else None
         if calls == call:
-            _die(f"{stage} ({module_name}.{name}, call {call})")
+            _die(f"{stage} ({when} call {call} of {module_name}.{name})")
         return result if when == "after" else original(*args, **kwargs)
 
     setattr(module, name, dying)
@@ -114,7 +151,7 @@ def attempt(
     stage: str, root: Path, whole: dict[str, bytes], options: Sequence[str]
 ) -> dict[str, object]:
     """Kill in a stage, resume, compare."""
-    folder = root / stage.replace(" ", "-") / "run"
+    folder = root / stage.replace(" ", "-").replace(",", "-") / "run"
     command = [sys.executable, __file__, "--child", stage, str(folder), *options]
     died = subprocess.run(command, capture_output=True, text=True)
     said = [line for line in died.stdout.splitlines() if line.startswith("killed in")]
@@ -140,6 +177,22 @@ def attempts(stages: Sequence[str], options: Sequence[str]) -> list[dict[str, ob
             print(f"{row['hit']}: {verdict}", flush=True)
             rows.append(row)
     return rows
+
+
+def moments(number: int, root: Path) -> list[str]:
+    """So many moments of a run, the stages in turn, each in a call drawn at random."""
+    folder = root / "count" / "run"
+    command = [sys.executable, __file__, "--child", _COUNT, str(folder), *OPTIONS]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    counts = json.loads((root / "count/calls.json").read_text())
+    generator, stages = random.Random(0), list(STAGES)
+    drawn = []
+    for i in range(number):
+        stage = stages[i % len(stages)]
+        call = generator.randint(1, counts[stage])
+        when = "before" if stage in _WRITES else generator.choice(["before", "after"])
+        drawn.append(f"{stage},{call},{when}")
+    return drawn
 
 
 def phases(method: str) -> tuple[str, ...]:
@@ -177,12 +230,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--learners", nargs="*", metavar="METHOD")
+    parser.add_argument("--moments", type=int)
     parser.add_argument("--child", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     if args.child:
         stage, folder, *options = args.child
         child(stage, folder, options)
-    if args.learners is None:
+    if args.moments:
+        with tempfile.TemporaryDirectory() as root:
+            rows = attempts(moments(args.moments, Path(root)), OPTIONS)
+        equal = sum(bool(row["equal"] and row["killed"]) for row in rows)
+        print(f"{equal} of {len(rows)} byte-identical")
+    elif args.learners is None:
         rows = attempts(list(STAGES), OPTIONS)
     else:
         rows = []

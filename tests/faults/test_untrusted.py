@@ -6,13 +6,15 @@ import struct
 import zipfile
 import zlib
 
+import encoder_files
 import numpy as np
 import pytest
 from PIL import Image
 
 from gmmal_jax.data import sources
 from gmmal_jax.data.sources import npz, tables
-from gmmal_jax.encoders import inputs, output
+from gmmal_jax.encoders import inputs, onnx_file, output
+from gmmal_jax.encoders.base import Wanted
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import output as project
 
@@ -130,6 +132,26 @@ def test_pickles_are_never_opened(tmp_path, form):
         sources.load(name)
     assert not harmed.exists()
     assert harmed.name in str(pickle.dumps(evil))  # or nothing was at stake
+
+
+@pytest.mark.parametrize("place", ["../secret.bin", "{root}/secret.bin"])
+def test_an_encoder_reads_no_weights_from_elsewhere(tmp_path, place):
+    import onnx
+
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in/m.onnx"
+    encoder_files.linear(file)
+    model = onnx.load(str(file))
+    matrix = model.graph.initializer[0]
+    (tmp_path / "secret.bin").write_bytes(onnx.numpy_helper.to_array(matrix).tobytes())
+    for field in ("raw_data", "float_data"):
+        matrix.ClearField(field)
+    matrix.data_location = onnx.TensorProto.EXTERNAL
+    where = matrix.external_data.add()
+    where.key, where.value = "location", place.format(root=tmp_path)
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="no ONNX model that onnxruntime can read"):
+        onnx_file.load(str(file), Wanted())
 
 
 def test_members_of_an_archive_go_nowhere(tmp_path):
