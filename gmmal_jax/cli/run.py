@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmmal_jax import methods
-from gmmal_jax.cli import cluster, options, parser, signals
+from gmmal_jax.cli import cluster, options, parser, seeds, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
 from gmmal_jax.cli.signals import Stopped
 from gmmal_jax.config import Config, from_dict, presets, replace
@@ -68,9 +68,10 @@ def _defaults(parsed: Parsed) -> Mapping[str, str]:
 
 def _run(parsed: Parsed) -> int:
     config = configuration(parsed.given)
+    parallel = seeds.wanted(parsed.given)
     with cluster.joined(parsed.given):
         announce()
-        return _execute(_new_folder(config), config)
+        return _execute(_new_folder(config), config, parallel)
 
 
 def _new_folder(config: Config) -> Path:
@@ -84,22 +85,22 @@ def _new_folder(config: Config) -> Path:
 
 
 def _resume(parsed: Parsed) -> int:
-    folder = Path(parsed.words[0])
+    folder, parallel = Path(parsed.words[0]), seeds.wanted(parsed.given)
     with cluster.joined(parsed.given):
         from gmmal_jax.parallel import hosts
         from gmmal_jax.storage import run_folder
 
         hosts.told(lambda: run_folder.read_config(folder))
         announce()
-        return _execute(folder, None)
+        return _execute(folder, None, parallel)
 
 
-def _execute(folder: Path, wanted: Config | None) -> int:
+def _execute(folder: Path, wanted: Config | None, parallel: int) -> int:
     """Start the run that is wanted in a new folder; None: go on with the one there."""
     from gmmal_jax.storage import run_folder
 
     try:
-        return _show(folder, wanted)
+        return _show(folder, wanted, parallel)
     except Interrupted as interrupted:
         print(f"saved; {_go_on(folder)}")
         return 128 + interrupted.signum
@@ -120,8 +121,8 @@ def _go_on(folder: Path) -> str:
     return f"go on with: gmmal resume {shlex.quote(str(folder))}"
 
 
-def _show(folder: Path, wanted: Config | None) -> int:
-    """Run, and tell a person how it goes.
+def _show(folder: Path, wanted: Config | None, parallel: int) -> int:
+    """Run, and tell a person how it goes; so many seeds side by side, unless it is 0.
 
     Raises:
       Interrupted: a signal came while it trained, which is saved.
@@ -133,6 +134,7 @@ def _show(folder: Path, wanted: Config | None) -> int:
     from gmmal_jax.report import figures
 
     use_cache()
+    places = seeds.places(parallel) if parallel else []
     with bind.opened(wanted, folder, resume=False) as (prepared, changed):
         config = prepared.config
         if wanted is not None and config.cycles < wanted.cycles:
@@ -152,7 +154,10 @@ def _show(folder: Path, wanted: Config | None) -> int:
         work = estimate.of_run(prepared)
         with signals.noted() as stop:
             with display.Display(phases, config.seeds, config.cycles, work) as shown:
-                loop.execute(prepared, shown, stop)
+                if parallel:
+                    seeds.execute(prepared, places, shown, stop)
+                else:
+                    loop.execute(prepared, shown, stop)
         late = stop()
         if late:  # it came in the last cycle's scoring: only pictures are left
             raise Stopped(late)
@@ -209,7 +214,7 @@ RUN = Verb(
     "",
     "choose labels cycle by cycle, beside a reference",
     _run,
-    (*OWN, *options.settings(), *cluster.OPTIONS),
+    (*OWN, *options.settings(), *cluster.OPTIONS, seeds.OPTION),
     more=lambda: (
         "Without options: real digits, the paper's method beside random choice. "
         "Defaults are the paper's values, changed by the presets of data set and "
@@ -224,7 +229,7 @@ RESUME = Verb(
     "RUN",
     "go on with a run that was stopped or killed",
     _resume,
-    cluster.OPTIONS,
+    (*cluster.OPTIONS, seeds.OPTION),
     more=lambda: (
         "RUN is the run's folder. It goes on from the last whole checkpoint, and ends "
         "as if it had never been stopped."

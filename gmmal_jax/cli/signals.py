@@ -39,12 +39,13 @@ def at_once() -> Iterator[None]:
 
 @contextmanager
 def noted(
-    piece: str = "this chunk of steps",
+    piece: str = "this chunk of steps", quiet: bool = False
 ) -> Iterator[Callable[[], int | None]]:
     """Signals are noted, to be acted upon between chunks; the second one is at once.
 
     Args:
       piece: what is brought to an end first.
+      quiet: nothing is said of it.
 
     Yields:
       () -> the number of the signal that came, or None.
@@ -56,7 +57,8 @@ def noted(
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
         caught.append(signum)
-        print(f"\nstopping after {piece}; once more: at once", flush=True)
+        if not quiet:
+            print(f"\nstopping after {piece}; once more: at once", flush=True)
 
     with _handled(note):
         yield lambda: caught[0] if caught else None

@@ -95,10 +95,9 @@ def test_the_help_page_of_run_shows_the_defaults_that_hold():
     assert set(shown) == {option(field.name) for field in options.fields()}
 
 
-def test_every_verb_that_takes_nothing_says_so(capsys):
-    for name in ("methods", "doctor"):
-        assert cli.main([name, "x"]) == 2
-        assert f"gmmal {name} takes nothing: 'x'" in capsys.readouterr().err
+def test_verbs_that_take_nothing_or_something_say_so(capsys):
+    assert cli.main(["methods", "x"]) == 2
+    assert "gmmal methods takes nothing: 'x'" in capsys.readouterr().err
     assert cli.main(["resume"]) == 2 and cli.main(["report"]) == 2
     assert cli.main(["resume", "a", "b"]) == 2
     assert "gmmal resume takes RUN: 'a b'" in capsys.readouterr().err
