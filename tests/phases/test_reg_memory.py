@@ -273,13 +273,24 @@ def test_the_subset_is_forward_only():
 
 
 def test_devices_exchange_class_sums_only():
-    """No rows travel: what is summed over devices is [], [ch], [d], [c] or [c, d]."""
-    reduced, names = [], set()
+    """No rows travel: what is summed over devices is [], [ch], [d], [c] or [c, d].
+
+    What is gathered are BatchNorm's moments: a count, means and squares of channels.
+    """
+    reduced, gathered, names = [], [], set()
     for name, shapes in equations(step_jaxpr(1, True)):
         names.add(name)
         if name.startswith("psum"):
             reduced += shapes
-    assert not names & {"all_gather", "all_to_all", "ppermute"}
+        if name == "all_gather":
+            gathered += shapes
+    assert not names & {"all_to_all", "ppermute"}
     assert (CLASSES, 16) in reduced and (CLASSES,) in reduced
-    allowed = {(), (CLASSES,), (CLASSES, 16), *((ch,) for ch in (2, 4, 8, 16))}
+    channels = (2, 4, 8, 16)
+    allowed = {(), (CLASSES,), (CLASSES, 16), *((ch,) for ch in channels)}
+    allowed |= {(2 * ch,) for ch in channels}  # of a scale and a bias
     assert set(reduced) <= allowed | {(1, *shape) for shape in allowed}
+    assert gathered and {shape[-1] for shape in gathered} <= {
+        1 + 2 * ch for ch in channels
+    }
+    assert all(np.prod(shape[:-1]) <= jax.device_count() for shape in gathered)
