@@ -69,9 +69,9 @@ def _read(given: Given) -> "Cluster":
 
     return Cluster(
         _address(given),
-        _number(given, "processes", 1),
-        _number(given, "process", 0),
-        _number(given, "heartbeat-timeout", 1) or HEARTBEAT_SECONDS,
+        parser.number(given, "processes", 1),
+        parser.number(given, "process", 0),
+        parser.number(given, "heartbeat-timeout", 1) or HEARTBEAT_SECONDS,
     )
 
 
@@ -83,12 +83,3 @@ def _address(given: Given) -> str | None:
     if not host or not port.isdecimal():
         raise UserError("--coordinator", text, "write HOST:PORT")
     return text
-
-
-def _number(given: Given, name: str, least: int) -> int | None:
-    text = parser.one(given, name)
-    if text is None:
-        return None
-    if not text.isdecimal() or int(text) < least:
-        raise UserError(f"--{name}", text, f"give a whole number from {least} on")
-    return int(text)

@@ -146,6 +146,20 @@ def single(texts: list[str], name: str) -> str:
     return texts[0]
 
 
+def number(given: Given, name: str, least: int) -> int | None:
+    """The whole number of an option that takes one; None if it is not there.
+
+    Raises:
+      UserError: something else, or a smaller one.
+    """
+    text = one(given, name)
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < least:
+        raise UserError(f"--{name}", text, f"give a whole number from {least} on")
+    return int(text)
+
+
 def see(verb: Verb) -> str:
     """Where the help page of a verb is."""
     return f"see gmmal {verb.name} --help"

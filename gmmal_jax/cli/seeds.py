@@ -37,14 +37,10 @@ def wanted(given: Given) -> int:
     Raises:
       UserError: an impossible number; several processes for a seed, too.
     """
-    text = parser.one(given, OPTION.name)
-    if text is None:
-        return 0
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"--{OPTION.name}", text, "give a whole number from 1 on")
-    if "distributed" in given:
-        raise UserError(f"--{OPTION.name}", text, "not together with --distributed")
-    return int(text)
+    number = parser.number(given, OPTION.name, 1)
+    if number is not None and "distributed" in given:
+        raise UserError(f"--{OPTION.name}", number, "not together with --distributed")
+    return number or 0
 
 
 def places(number: int) -> list[dict[str, str]]:

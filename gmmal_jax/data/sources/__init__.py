@@ -161,12 +161,11 @@ def _load(
         return _finish(name, digits.read())
     if kind == "npz":
         return _finish(name, npz.read(path))
-    if kind == "npy":
-        packed = npy.read(path, given.remembered)
-        rest_of = (packed.mean, packed.std, packed.checksum, (), packed.remember)
-        return Dataset(name, *packed.arrays[:5], *rest_of)
-    if kind == "features":
-        found = features.read(path, given)
+    if kind in ("npy", "features"):
+        mapped = kind == "npy"
+        found = (
+            npy.read(path, given.remembered) if mapped else features.read(path, given)
+        )
         arrays = found.arrays
         more = (found.checksum, arrays.skipped, found.remember, arrays.ids)
         return Dataset(name, *arrays[:5], found.mean, found.std, *more)

@@ -1,7 +1,6 @@
 """Features that an encoder made: rows of numbers, with labels and ids beside them."""
 
 import collections
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from gmmal_jax.data.sources import labels, npz
 from gmmal_jax.data.sources.arrays import UNKNOWN, UNUSABLE, Arrays, Ids, opened
-from gmmal_jax.data.sources.scan import Scan, once, scan
+from gmmal_jax.data.sources.scan import Found, Scan, checksum, once, scan
 from gmmal_jax.errors import UserError
 
 IDS = "ids.txt"
@@ -33,24 +32,6 @@ class Given(NamedTuple):
     labels: str | None = None
     broken: Literal["refuse", "skip"] = "refuse"
     remembered: Mapping[str, Any] | None = None
-
-
-class Found(NamedTuple):
-    """Features as they were read.
-
-    Attributes:
-      arrays: rows and labels; rows of a .npy are a memory map.
-      mean: [d], of the sound training rows.
-      std: [d], likewise.
-      checksum: of rows and labels.
-      remember: JSON of what took a pass over the files, with their sizes and times.
-    """
-
-    arrays: Arrays
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    checksum: str
-    remember: dict[str, Any]
 
 
 class _Rows(NamedTuple):
@@ -91,13 +72,8 @@ def read(path: Path, given: Given) -> Found:
         rows.train, known.classes, rows.test, test_labels, known.names,
         tuple(skipped), ids,
     )  # fmt: skip
-    digest = hashlib.sha256()
-    for piece in (train.digest, test.digest):
-        digest.update(piece.encode())
-    for each in (known.classes, test_labels):
-        digest.update(np.ascontiguousarray(each).data)
-    found = remember | more
-    return Found(arrays, train.mean, train.std, digest.hexdigest(), found)
+    whole = checksum((train.digest, test.digest), (known.classes, test_labels))
+    return Found(arrays, train.mean, train.std, whole, remember | more)
 
 
 def _npy(path: Path) -> _Rows:

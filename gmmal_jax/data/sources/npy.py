@@ -9,30 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmal_jax.data.sources import npz
-from gmmal_jax.data.sources.arrays import Arrays, moments, opened, require_distinct
-from gmmal_jax.data.sources.scan import once
+from gmmal_jax.data.sources.arrays import moments, opened, require_distinct
+from gmmal_jax.data.sources.scan import Found, checksum, once
 from gmmal_jax.errors import UserError
 
 CLASSES = "classes.txt"
 _BLOCK_ROWS = 1000
-
-
-class Found(NamedTuple):
-    """Pictures as they lie there.
-
-    Attributes:
-      arrays: pictures are memory maps.
-      mean: [ch], of the training part.
-      std: [ch].
-      checksum: of pictures and labels.
-      remember: JSON of what took a pass over the files, with their sizes and times.
-    """
-
-    arrays: Arrays
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    checksum: str
-    remember: dict[str, Any]
 
 
 class _Look(NamedTuple):
@@ -69,12 +51,9 @@ def read(folder: Path, remembered: Mapping[str, Any] | None) -> Found:
             ("x_train", arrays.train_images), ("x_test", arrays.test_images)
         )
     )  # fmt: skip
-    digest = hashlib.sha256()
-    for piece in (train.digest, test.digest):
-        digest.update(piece.encode())
-    for labels in (arrays.train_labels, arrays.test_labels):
-        digest.update(np.ascontiguousarray(labels).data)
-    return Found(arrays, train.mean, train.std, digest.hexdigest(), remember | more)
+    labels = (arrays.train_labels, arrays.test_labels)
+    whole = checksum((train.digest, test.digest), labels)
+    return Found(arrays, train.mean, train.std, whole, remember | more)
 
 
 def _names(folder: Path, numbers: tuple[str, ...]) -> tuple[str, ...]:

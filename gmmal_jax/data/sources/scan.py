@@ -1,11 +1,13 @@
 """One pass over rows of numbers, block by block: checksum, moments, broken rows."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+
+from gmmal_jax.data.sources.arrays import Arrays
 
 BLOCK_BYTES = 16 << 20
 """Of float64 numbers that are held at once."""
@@ -28,6 +30,32 @@ class Scan(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     broken: tuple[int, ...]
+
+
+class Found(NamedTuple):
+    """A data set whose rows are mapped, not held.
+
+    Attributes:
+      arrays: rows and labels.
+      mean: [d] of features, [ch] of pictures: of the sound training rows.
+      std: likewise.
+      checksum: of rows and labels.
+      remember: JSON of what took a pass over the files, with their sizes and times.
+    """
+
+    arrays: Arrays
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    checksum: str
+    remember: dict[str, Any]
+
+
+def checksum(digests: Iterable[str], labels: Iterable[np.ndarray]) -> str:
+    """Of both parts' rows, whose own are known, and of their labels."""
+    digest = hashlib.sha256("".join(digests).encode())
+    for each in labels:
+        digest.update(np.ascontiguousarray(each).data)
+    return digest.hexdigest()
 
 
 Pass = TypeVar("Pass")
