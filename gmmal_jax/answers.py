@@ -47,14 +47,14 @@ def query_rows(pool: Pool, outcome: Outcome) -> list[Row]:
     query = outcome.query
     if query is None:
         return []
-    pseudo = _pseudo_labels(outcome)
+    pseudo = _pseudo_labels(outcome, query.indices)
     rows = []
-    for rank, index in enumerate(query.indices):
+    for rank, (index, guess) in enumerate(zip(query.indices, pseudo, strict=True)):
         row: dict[str, Any] = {
             "rank": rank,
             "index": int(index),
             "id": int(pool.ids[index]),
-            "pseudo_label": int(pseudo[index]),
+            "pseudo_label": int(guess),
         }
         row |= {name: float(score[index]) for name, score in query.scores.items()}
         row |= {f"rank_{name}": float(r[index]) for name, r in query.ranks.items()}
@@ -62,9 +62,10 @@ def query_rows(pool: Pool, outcome: Outcome) -> list[Row]:
     return rows
 
 
-def _pseudo_labels(outcome: Outcome) -> Any:
-    """The classifier's, int [n]."""
-    return np.argmax(outcome.view.columns["logits"], axis=1)
+def _pseudo_labels(outcome: Outcome, rows: np.ndarray) -> Any:
+    """The classifier's, of some rows of the pool, int [m]."""
+    places = np.searchsorted(outcome.rows, rows)
+    return np.argmax(outcome.view.columns["logits"][places], axis=1)
 
 
 def answered(record: Record, oracle: Oracle) -> Record:
@@ -117,15 +118,16 @@ def latents(
       latents [m, d], group int8 [m] (labeled, unlabeled, chosen), label [m], bought
       bool [m]: whether the label was.
     """
-    group = np.where(pool.labeled, 0, 1).astype(np.int8)
-    group[pool.since == cycle + 1] = 2
+    seen = pool.take(outcome.rows)
+    group = np.where(seen.labeled, 0, 1).astype(np.int8)
+    group[seen.since == cycle + 1] = 2
     shuffled = keys.rng(seed, "query", cycle, 1).permutation(len(group))
     wanted_first = shuffled[np.argsort(group[shuffled] == 1, kind="stable")]
-    rows = np.sort(wanted_first[:MAP_ROWS])
-    labels = np.where(pool.labeled, pool.labels, _pseudo_labels(outcome))
+    places = np.sort(wanted_first[:MAP_ROWS])
+    kept, guesses = seen.take(places), _pseudo_labels(outcome, outcome.rows[places])
     return {
-        "latents": outcome.view.columns["latents"][rows],
-        "group": group[rows],
-        "label": labels[rows].astype(np.int32),
-        "bought": pool.labeled[rows],
+        "latents": outcome.view.columns["latents"][places],
+        "group": group[places],
+        "label": np.where(kept.labeled, kept.labels, guesses).astype(np.int32),
+        "bought": kept.labeled,
     }

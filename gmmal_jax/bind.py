@@ -13,6 +13,7 @@ from gmmal_jax import (
     config as configs,
     cycle as cycles,
     keys,
+    memory,
     methods,
     parallel,
     switches,
@@ -22,10 +23,14 @@ from gmmal_jax.config import Config
 from gmmal_jax.data import sources, splits, store
 from gmmal_jax.data.sources import features
 from gmmal_jax.errors import UserError
+from gmmal_jax.models import table
 from gmmal_jax.parallel import hosts
 from gmmal_jax.phases import network as networks
 from gmmal_jax.storage import files, layout, run_folder
 from gmmal_jax.storage.layout import Layout
+
+_WIDTH = 64
+"""Channels of a network that does not say how many it has."""
 
 
 class Arm(NamedTuple):
@@ -59,6 +64,7 @@ class Run(NamedTuple):
       arms: the reference, where asked for, then the method: the quick one first, so
         that a person sees something soon.
       budgets: labels to ask for, a number a cycle; none in the last.
+      room: what may be held; None: all.
     """
 
     config: Config
@@ -69,6 +75,7 @@ class Run(NamedTuple):
     splits: dict[int, splits.Split]
     arms: tuple[Arm, ...]
     budgets: tuple[int, ...]
+    room: memory.Room | None = None
 
 
 class Opened(NamedTuple):
@@ -257,28 +264,57 @@ def prepare(
     wanted = wanted_of(config)
     parts = {seed: splits.make(wanted, dataset, seed) for seed in config.seeds}
     mesh = parallel.make_mesh(num_devices)
-    images = placed(mesh, dataset.train_images, config)
+    room = room_of(config, dataset, network_of(config, dataset).latent_size)
+    images = placed(mesh, dataset.train_images, config, room)
     evaluated = images
     if config.eval == "test" and dataset.has_test_part:  # else it is never read
-        evaluated = placed(mesh, dataset.test_images, config)
+        evaluated = placed(mesh, dataset.test_images, config, room)
     places = layout.of(folder)
-    arms = [arm_of(config, places, dataset, mesh)]
+    arms = [arm_of(config, places, dataset, mesh, room)]
     if config.reference == "random" and methods.label(config) != "random":
         plain = methods.reference(config)
-        arms.insert(0, arm_of(plain, layout.of(places.reference), dataset, mesh))
+        arms.insert(0, arm_of(plain, layout.of(places.reference), dataset, mesh, room))
     budgets = (config.budget,) * (config.cycles - 1) + (0,)
-    return Run(config, places, dataset, images, evaluated, parts, tuple(arms), budgets)
+    return Run(
+        config, places, dataset, images, evaluated, parts, tuple(arms), budgets, room
+    )
+
+
+def room_of(
+    config: Config, dataset: sources.Dataset, latent_size: int
+) -> memory.Room | None:
+    """What may be held of a pool; None: all.
+
+    Args:
+      config: has the bound.
+      dataset: loaded.
+      latent_size: d.
+
+    Raises:
+      UserError: the bound is too small.
+    """
+    if config.memory_gb is None:
+        return None
+    arrays = dataset.train_images, dataset.test_images
+    fixed, num = memory.held(arrays), len(dataset.train_images)
+    if dataset.pictures:
+        known = table.NETWORKS.get(config.model)
+        width = config.width or (known.width if known else _WIDTH)
+        one = dataset.train_images[:1].nbytes
+        fixed += memory.of_steps(one, 2 * config.train.batch_size, width)
+    classes = len(dataset.class_names)
+    return memory.room(config.memory_gb, num, latent_size, classes, fixed)
 
 
 def placed(
     mesh: jax.sharding.Mesh,
     rows: np.ndarray,
     config: Config,
-    resident_bytes: int | None = None,
+    room: memory.Room | None = None,
 ) -> store.Images:
-    """Rows of a data set, for the devices; `resident_bytes` as in `parallel.placed`."""
-    images = store.from_array(rows)
-    return parallel.placed(mesh, images, config.data.placement, resident_bytes)
+    """Rows of a data set, for the devices, if there is room for a copy."""
+    images, most = store.from_array(rows), room and room.resident_bytes
+    return parallel.placed(mesh, images, config.data.placement, most)
 
 
 def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
@@ -295,6 +331,7 @@ def task(run: Run, arm: Arm, seed: int) -> cycles.Task:
         select=arm.config.select,
         continued=arm.config.train.init == "continue",
         refit_rows=arm.config.gmm.refit_rows,
+        room=run.room,
     )
 
 
@@ -341,7 +378,7 @@ def arm_of(
     places: Layout,
     dataset: sources.Dataset,
     mesh: jax.sharding.Mesh,
-    held_bytes: int | None = None,
+    room: memory.Room | None = None,
 ) -> Arm:
     """A method bound to data and devices.
 
@@ -350,16 +387,34 @@ def arm_of(
       places: of its files.
       dataset: loaded.
       mesh: devices.
-      held_bytes: the largest column of a readout that is held; None: any.
+      room: what may be held of a readout; None: all.
 
     Raises:
       UserError: they do not go together.
     """
-    num_classes = len(dataset.class_names)
-    network = networks.make(
+    method = assembly.make(network_of(config, dataset), config)
+    stored = store.from_array(dataset.train_images)
+    assembly.check(method, config, stored.shape[1:], stored.dtype)
+    trainer = train.make_trainer(
+        method.learner,
+        mesh,
+        config.train.chunk_steps,
+        len(dataset.class_names),
+        room and room.column_bytes,
+    )
+    return Arm(methods.label(config), places, config, method, trainer)
+
+
+def network_of(config: Config, dataset: sources.Dataset) -> networks.Network:
+    """The task network for a data set.
+
+    Raises:
+      UserError: they do not go together.
+    """
+    return networks.make(
         config.model,
         config.width,
-        num_classes,
+        len(dataset.class_names),
         networks.ImageForm(
             dataset.train_images.shape[1:],
             dataset.mean,
@@ -371,13 +426,6 @@ def arm_of(
             config.data.noise,
         ),
     )
-    method = assembly.make(network, config)
-    stored = store.from_array(dataset.train_images)
-    assembly.check(method, config, stored.shape[1:], stored.dtype)
-    trainer = train.make_trainer(
-        method.learner, mesh, config.train.chunk_steps, num_classes, held_bytes
-    )
-    return Arm(methods.label(config), places, config, method, trainer)
 
 
 def _write_config(arm: Arm, dataset: sources.Dataset) -> None:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from scipy.special import log_softmax
 
-from gmmal_jax import keys, parallel, pool as pools, train
+from gmmal_jax import keys, memory, parallel, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
@@ -34,6 +34,7 @@ class Task(NamedTuple):
       select: how queries are made of scores.
       continued: networks go on from the cycle before (`phases.continued`).
       refit_rows: unlabeled rows that refits before the last one read; None: all.
+      room: what may be held of the pool; None: all of it.
     """
 
     seed: int
@@ -45,6 +46,7 @@ class Task(NamedTuple):
     select: SelectConfig
     continued: bool = False
     refit_rows: int | None = None
+    room: memory.Room | None = None
 
 
 class Outcome(NamedTuple):
@@ -52,14 +54,16 @@ class Outcome(NamedTuple):
 
     Attributes:
       state: the learner's, trained.
-      view: the pool as that state sees it.
+      view: labeled rows and candidates, as that state sees them.
+      rows: int [m], which rows of the pool these are, ascending.
       results: labels, accuracy and the like on the evaluation part.
       diagnostics: of training and the state.
-      query: what to label next; None where no budget was given.
+      query: what to label next, of the whole pool; None where no budget was given.
     """
 
     state: PyTree
     view: PoolView
+    rows: np.ndarray
     results: dict[str, float | int]
     diagnostics: dict[str, float]
     query: Query | None
@@ -120,15 +124,19 @@ def run(
     standing = standing or begin(task, cycle)
     trained = learn(task, pool, cycle, candidates, standing, on_chunk)
     on_scoring()
-    view = look(task, pool, candidates, trained.state)
+    rows = np.flatnonzero(pool.labeled | candidates)
+    view = _look_at(task, pool, candidates, rows)(trained.state)
     results = _evaluate(task, pool, trained.state)
     results |= {
         "candidates": int(np.count_nonzero(candidates)),
         "continued": int(task.continued),
     }
     diagnostics = _diagnose(task, view, trained)
-    query = ask(task, view, cycle, budget) if budget else None
-    return Outcome(trained.state, view, results, diagnostics, query)
+    query = None
+    if budget:
+        asked = ask(task, view, cycle, budget).query
+        query = base.in_pool(asked, rows, len(pool.ids))
+    return Outcome(trained.state, view, rows, results, diagnostics, query)
 
 
 def candidates_of(task: Task, pool: Pool, cycle: int) -> np.ndarray:
@@ -175,6 +183,8 @@ def learn(
 def _look_at(
     task: Task, pool: Pool, candidates: np.ndarray, rows: np.ndarray
 ) -> EmbedPool:
+    if len(rows) == len(pool.ids):
+        return lambda state: look(task, pool, candidates, state)
     part, known = task._replace(images=task.images.take(rows)), pool.take(rows)
     return lambda state: look(part, known, candidates[rows], state)
 
@@ -189,13 +199,55 @@ def _refit_rows(task: Task, pool: Pool, cycle: int) -> np.ndarray | None:
     return np.union1d(np.flatnonzero(pool.labeled), some)
 
 
-def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Query:
+class Asked(NamedTuple):
+    """A query, and what it was chosen among.
+
+    Attributes:
+      query: of all rows of the view.
+      among: candidates, drawn at random, that a strategy chose among which reads all
+        latents together, where not all fit the memory; None: all of the view.
+    """
+
+    query: Query
+    among: int | None
+
+
+def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Asked:
     """What to label next, as the pool looks now."""
     wanted = Ask(budget, task.trainer.num_classes, task.select)
-    key = keys.key(task.seed, "query", cycle)
-    query = base.query(key, task.method.strategy, view, wanted)
-    decided: Query = parallel.hosts.from_lead(query)
-    return decided
+    address = task.seed, "query", cycle
+    asked = ask_within(task.room, address, task.method.strategy, view, wanted)
+    decided: Query = parallel.hosts.from_lead(asked.query)
+    return asked._replace(query=decided)
+
+
+def ask_within(
+    room: memory.Room | None,
+    address: tuple[int, str, int],
+    strategy: base.Strategy,
+    view: PoolView,
+    wanted: Ask,
+) -> Asked:
+    """Ask a strategy, among as many rows as it may see together.
+
+    Args:
+      room: what may be held; None: all.
+      address: seed, stream and cycle of the random numbers.
+      strategy: is asked.
+      view: labeled rows and candidates.
+      wanted: how many rows, and how they are chosen.
+    """
+    key, rows = keys.key(*address), None
+    if room is not None:
+        selector = base.selector_of(strategy, wanted.options)
+        generator = keys.rng(*address, 2)
+        rows = memory.together(room, selector, view, wanted.budget, generator)
+    if rows is None:
+        return Asked(base.query(key, strategy, view, wanted), None)
+    seen = view.take(rows)
+    query = base.query(key, strategy, seen, wanted)
+    among = int(np.count_nonzero(seen.candidates))
+    return Asked(base.in_pool(query, rows, len(view.ids)), among)
 
 
 def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:

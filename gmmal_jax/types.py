@@ -153,10 +153,11 @@ class Streamed:
         return self.shape[0]
 
     def __getitem__(self, rows: "slice | np.ndarray") -> np.ndarray:
-        """Some rows, by a slice or int [m]."""
+        """Some rows, by a slice or indices of any shape."""
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        return self.read(rows)
+        found = self.read(rows.reshape(-1))
+        return found.reshape(*rows.shape, *self.shape[1:])
 
 
 Column = np.ndarray | Streamed

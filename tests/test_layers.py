@@ -19,7 +19,7 @@ LEVELS = [
     "data mixtures",
     "selection parallel phases",
     "learners strategies",
-    "methods embed",
+    "methods embed memory",
     "assembly",
     "train",
     "cycle",

@@ -56,9 +56,7 @@ def _one(
         return
     given = names | {"features": str(file)}
     config = configuration({name: [value] for name, value in given.items()})
-    chosen = pool[
-        choose.choose(config, choose.Place(file.parent), Silent()).query.indices
-    ]
+    chosen = pool[choose.choose(config, file.parent, Silent()).query.indices]
     scale = StandardScaler().fit(rows[pool])
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=200)
     model.fit(scale.transform(rows[chosen]), labels[chosen])

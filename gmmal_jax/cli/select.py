@@ -15,7 +15,7 @@ from gmmal_jax.errors import Interrupted, UserError
 if TYPE_CHECKING:
     from gmmal_jax import train
     from gmmal_jax.cli.live import Live
-    from gmmal_jax.project.choose import Chosen, Place
+    from gmmal_jax.project.choose import Chosen
     from gmmal_jax.storage.records import Record
 
 OUT = "to_label.csv"
@@ -25,8 +25,8 @@ _NOT_ONE_SHOT = {
     "data.class-cap", "data.imbalance-ratio", "data.imbalance-minor",
 }  # fmt: skip
 """Settings of a simulation, or of pictures."""
-MEMORY_GB = 4
 DEFAULTS: dict[str, object] = {
+    "memory_gb": 4.0,
     "gmm.mode": "exact",
     "gmm.refit_rows": 100_000,
 }
@@ -38,8 +38,6 @@ OWN = (
     Option("out", "FILE", "The table of rows to label; beside it, under the same name, "
            "a summary (.json) and pictures (.png)."),
     Option("seed", "INT", "The seed of all that is random."),
-    Option("memory-gb", "GB", "The memory that the process takes at most; features "
-           "that are read from a .npy are not held, and do not count."),
 )  # fmt: skip
 
 
@@ -62,35 +60,16 @@ def configuration(given: Given) -> Config:
     return methods.configure(values | DEFAULTS | options.read(given))
 
 
-def memory_gb(given: Given) -> float:
-    """The bound on memory.
-
-    Raises:
-      UserError: no number above 0.
-    """
-    text = parser.one(given, "memory-gb") or str(MEMORY_GB)
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise UserError("--memory-gb", text, "use a number above 0, such as 4")
-    return number
-
-
 def _defaults(parsed: Parsed) -> Mapping[str, str]:
     features = parsed.given.get("features") or ["features.npy"]
     shown = options.shown(configuration(parsed.given | {"features": features}))
-    return dict(shown) | {
-        "out": OUT, "seed": "0", "memory-gb": str(MEMORY_GB),
-    }  # fmt: skip
+    return dict(shown) | {"out": OUT, "seed": "0"}
 
 
 def _select(parsed: Parsed) -> int:
-    from gmmal_jax.project import choose
     from gmmal_jax.storage import files
 
-    config, most = configuration(parsed.given), memory_gb(parsed.given)
+    config = configuration(parsed.given)
     out = Path(parser.one(parsed.given, "out") or OUT)
     if out.suffix != ".csv":
         raise UserError("--out", str(out), "let its name end in .csv")
@@ -101,20 +80,20 @@ def _select(parsed: Parsed) -> int:
     work = out.with_suffix(".work")
     try:
         with files.lock(work):
-            _choose(config, out, choose.Place(work, most))
+            _choose(config, out, work)
     except Interrupted as interrupted:
         return signals.saved(interrupted)
     shutil.rmtree(work, ignore_errors=True)
     return 0
 
 
-def _choose(config: Config, out: Path, place: "Place") -> None:
+def _choose(config: Config, out: Path, work: Path) -> None:
     from gmmal_jax.cli import live
     from gmmal_jax.project import choose, drawn, output
     from gmmal_jax.storage import files
 
     with signals.noted() as stop, live.Live(1.0) as shown:
-        chosen = choose.choose(config, place, _Shown(shown), stop)
+        chosen = choose.choose(config, work, _Shown(shown), stop)
     features = Path(config.dataset.partition(":")[2]).expanduser()
     rows = output.rows(chosen, features)
     summary = output.summary(chosen, to_dict(config, chosen.groups))

@@ -8,6 +8,7 @@ from gmmal_jax.config.checks import (
     AtLeastZero,
     Checked,
     Count,
+    Positive,
     Seed,
     Side,
     Size,
@@ -102,6 +103,10 @@ class Config(Checked):
     out: str | None = None
     """The run's folder. None: a new one in runs/, named after data set, method and
     time."""
+    memory_gb: Positive | None = None
+    """The memory that the process takes at most, in GB (10^9 bytes): what does not fit
+    is read again where it is needed, and pictures that are mapped from files (npy:) are
+    not held and do not count. None: all that is computed of the pool is held."""
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     reg: RegConfig = field(default_factory=RegConfig)

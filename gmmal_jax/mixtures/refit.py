@@ -5,6 +5,7 @@ take plain arguments. Shapes depend on the pool and the configuration only, so t
 jitted parts compile once however the masks change.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from gmmal_jax.config import MixtureConfig
 from gmmal_jax.mixtures import classwise, em, layout, sharded, start, stream
 from gmmal_jax.mixtures.frame import gather
-from gmmal_jax.mixtures.moments import Affine, Floor
+from gmmal_jax.mixtures.moments import Floor
 from gmmal_jax.types import Key, Mixture, Streamed
 
 _Host = np.ndarray | Array
@@ -131,7 +132,8 @@ def fit_pool(
 
     Args:
       key: seeds the start and the assignment of rows to shards.
-      latents: [n, d]; streamed ones are fitted exactly, whatever `mode` says.
+      latents: [n, d]; of streamed ones shards are read in groups, and absent classes
+        start at some of the rows.
       mask: [n], rows that count.
       start_from: the labeled mixture, [k], [k, d], [k, d].
       config: reads init, mode, shard_size, average, covariance, em_iters and
@@ -156,7 +158,8 @@ def fit_pool(
     previous = None if previous is None else _in_units(previous, 1 / unit)
     first = _start(k_start, some, counted, start_from, config, previous)
     if isinstance(latents, Streamed):
-        mixture, info = _fit_streamed(latents, np.asarray(mask), first, unit, config)
+        scaled = _streamed_in(latents, unit)
+        mixture, info = _fit_streamed(k_shards, scaled, np.asarray(mask), first, config)
     else:
         mixture, info = _fit_held(k_shards, some, counted, first, config)
     nats = info.log_likelihood - latents.shape[1] * math.log(unit)
@@ -172,19 +175,25 @@ def _some_rows(key: Key, mask: np.ndarray) -> np.ndarray:
     return rows
 
 
+def _streamed_in(latents: Streamed, unit: float) -> Streamed:
+    if unit == 1:
+        return latents
+    return dataclasses.replace(latents, read=lambda rows: latents.read(rows) / unit)
+
+
 def _fit_streamed(
+    key: Key,
     latents: Streamed,
     mask: np.ndarray,
     first: Mixture,
-    unit: float,
     config: MixtureConfig,
 ) -> tuple[Mixture, RefitInfo]:
-    dims = latents.shape[1]
-    scaled = Affine(*(jnp.full(dims, each) for each in (1 / unit, 0.0, 1.0)))
-    options = _em_options(config)._asdict()
-    affine = None if unit == 1 else scaled
-    mixture, info = stream.fit(latents, mask, first, **options, affine=affine)
-    return mixture, _info(sharded.as_one_shard(info))
+    if config.mode == "exact":
+        options = _em_options(config)._asdict()
+        mixture, info = stream.fit(latents, mask, first, **options)
+        return mixture, _info(sharded.as_one_shard(info))
+    rows = layout.chunk_rows(latents.shape[1])
+    return _fit_shards(key, latents, jnp.asarray(mask), first, config, rows)
 
 
 def _fit_held(
@@ -194,18 +203,29 @@ def _fit_held(
     first: Mixture,
     config: MixtureConfig,
 ) -> tuple[Mixture, RefitInfo]:
-    options = _em_options(config)
     if config.mode == "exact":
-        mixture, info = em.fit(latents, mask, first, **options._asdict())
+        options = _em_options(config)._asdict()
+        mixture, info = em.fit(latents, mask, first, **options)
         return mixture, _info(sharded.as_one_shard(info))
+    return _fit_shards(key, latents, mask, first, config)
+
+
+def _fit_shards(
+    key: Key,
+    latents: jax.Array | Streamed,
+    mask: jax.Array,
+    first: Mixture,
+    config: MixtureConfig,
+    chunk_rows: int | None = None,
+) -> tuple[Mixture, RefitInfo]:
     size = _shard_size(config, first.weights.shape[0])
     fitted = sharded.fit(
         key,
         latents,
         mask,
         first,
-        options,
-        sharded.Sharding(size, config.average),
+        _em_options(config),
+        sharded.Sharding(size, config.average, chunk_rows),
         ordered=config.init != "kmeans++",  # its components have no meaning
     )
     return fitted.mixture, _info(fitted.info)

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit
 
-from gmmal_jax.mixtures import gaussian
+from gmmal_jax.mixtures import gaussian, layout, stream
 from gmmal_jax.mixtures.em import HEALTHY
-from gmmal_jax.phases.adversary import Adversary, CriticState
+from gmmal_jax.phases.adversary import Adversary, CriticState, on_device
 from gmmal_jax.phases.mixture_loss import SATURATED
-from gmmal_jax.types import Mixture, PoolView
+from gmmal_jax.types import Mixture, PoolView, Streamed
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -66,10 +66,12 @@ def diagnose(
             return result
         result["gmm/rho"] = float(critic.health)
         result["gmm/live_components"] = float(critic.live)
-        latents = jnp.asarray(view.columns["latents"])  # to the device once
-        for name, mixture in (("labeled", critic.labeled), ("pool", critic.unlabeled)):
-            saturated, smallest = _shape(latents, mixture)
-            result[f"gmm/saturated_posteriors_{name}"] = float(saturated)
+        mixtures = {"labeled": critic.labeled, "pool": critic.unlabeled}
+        saturated = _saturated(on_device(view.columns["latents"]), mixtures)
+        for name, mixture in mixtures.items():
+            result[f"gmm/saturated_posteriors_{name}"] = saturated[name]
+            present = np.asarray(mixture.weights) > 0
+            smallest = np.asarray(mixture.variances)[present].min(initial=np.inf)
             result[f"gmm/smallest_variance_{name}"] = float(smallest)
         return result
 
@@ -87,9 +89,20 @@ def doubts(numbers: Mapping[str, float]) -> list[str]:
     ]
 
 
+def _saturated(
+    latents: jax.Array | Streamed, mixtures: Mapping[str, Mixture]
+) -> dict[str, float]:
+    """Share of the rows that a mixture is sure of, of each mixture; read once."""
+    counts = dict.fromkeys(mixtures, 0)
+    rows = layout.chunk_rows(latents.shape[1])
+    streamed = isinstance(latents, Streamed)
+    for chunk in stream.chunks(latents, rows) if streamed else (latents,):
+        for name, mixture in mixtures.items():
+            counts[name] += int(_num_saturated(chunk, mixture))
+    return {name: count / latents.shape[0] for name, count in counts.items()}
+
+
 @jax.jit
-def _shape(latents: jax.Array, mixture: Mixture) -> tuple[jax.Array, jax.Array]:
+def _num_saturated(latents: jax.Array, mixture: Mixture) -> jax.Array:
     best = gaussian.log_posteriors(latents, mixture).max(axis=1)
-    saturated = jnp.mean((best > np.log(SATURATED)).astype(jnp.float32))
-    present = (mixture.weights > 0)[:, None]
-    return saturated, jnp.min(jnp.where(present, mixture.variances, jnp.inf))
+    return jnp.sum(best > np.log(SATURATED))

@@ -12,7 +12,7 @@ from gmmal_jax import (
     assembly,
     bind,
     cycle as cycles,
-    keys,
+    memory,
     methods,
     parallel,
     pool as pools,
@@ -25,7 +25,7 @@ from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import UserError
 from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
-from gmmal_jax.project import forecast, memory
+from gmmal_jax.project import forecast
 from gmmal_jax.selection import Ask
 from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.saver import Saver
@@ -46,41 +46,25 @@ class Chosen(NamedTuple):
       pool: of their usable rows, with the labels that there are.
       view: the pool as the query saw it.
       query: positions in the pool, most wanted first, with their scores.
+      among: see `cycle.Asked`.
       label: what the method is called.
       cold: there was no label to learn from.
       groups: of settings that were read.
       seconds: stage -> how long it took; empty without training.
-      among: rows, drawn at random, that a strategy chose among which reads all latents
-        together, where not all fit the memory; None: all that may be asked.
     """
 
     dataset: sources.Dataset
     pool: Pool
     view: PoolView
     query: Query
+    among: int | None
     label: str
     cold: bool
     groups: frozenset[str]
     seconds: dict[str, float]
-    among: int | None = None
 
 
-class Place(NamedTuple):
-    """Where a choice is made.
-
-    Attributes:
-      work: folder of checkpoints; a choice that was killed goes on from there, to the
-        same bits.
-      memory_gb: bound of the process's memory.
-    """
-
-    work: Path
-    memory_gb: float = 4.0
-
-
-def choose(
-    config: Config, place: Place, report: Reporter, stop: Stop = never
-) -> Chosen:
+def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> Chosen:
     """Train on the labels that there are, and choose the rows to label next.
 
     Without any label a strategy chooses that reads features alone: the configuration's
@@ -88,7 +72,8 @@ def choose(
 
     Args:
       config: its data set is `features:`, with or without labels.
-      place: checkpoints and memory.
+      work: folder of checkpoints; a choice that was killed goes on from there, to the
+        same bits.
       report: told of every chunk and stage, and of what could not be used.
       stop: asked after every chunk; a signal's number ends the choice, saved.
 
@@ -96,7 +81,7 @@ def choose(
       UserError: unusable features, labels or options.
       Interrupted: `stop` asked for it.
     """
-    remembered = _remembered(place.work)
+    remembered = _remembered(work)
     dataset = bind.loaded(config, remembered)
     rows = np.flatnonzero(dataset.train_labels != UNUSABLE)
     labels = dataset.train_labels[rows]
@@ -105,16 +90,16 @@ def choose(
         remedy = f"only {len(rows) - len(known)} rows have no label; ask for no more"
         raise UserError("--budget", config.budget, remedy)
     pool = pools.make(rows)
-    num, dims = dataset.train_images.shape
-    room = memory.room(place.memory_gb, num, dims, len(dataset.class_names))
-    report.note(f"memory: at most {room.bytes / memory.GB:.1f} GB")
+    room = bind.room_of(config, dataset, dataset.train_images.shape[1])
+    if room is not None:
+        report.note(f"memory: at most {room.bytes / memory.GB:.1f} GB")
     if not len(known):
         return _cold(config, dataset, pool, room, report)
     if len(dataset.class_names) < 2:
         remedy = "label rows of a second class, or name no labels for a first choice"
         raise UserError("labels name one class only", dataset.class_names[0], remedy)
     pool = pools.label(pool, known, labels[known], 0)
-    return _warm(config, dataset, pool, place.work, room, report, stop)
+    return _warm(config, dataset, pool, work, room, report, stop)
 
 
 def _remembered(work: Path) -> dict[str, Any] | None:
@@ -131,18 +116,18 @@ def _warm(
     dataset: sources.Dataset,
     pool: Pool,
     work: Path,
-    room: memory.Room,
+    room: memory.Room | None,
     report: Reporter,
     stop: Stop,
 ) -> Chosen:
     mesh, places, seed = parallel.make_mesh(None), layout.of(work), config.seeds[0]
-    arm = bind.arm_of(config, places, dataset, mesh, room.column_bytes)
+    arm = bind.arm_of(config, places, dataset, mesh, room)
     _begin(work, arm, dataset, pool, report)
-    images = _placed(mesh, config, dataset, pool, room)
+    images = bind.placed(mesh, dataset.train_images, config, room).take(pool.ids)
     none = np.zeros(0, np.int64)  # nothing is set aside: every label is learned from
     task = cycles.Task(
         seed, arm.method, arm.trainer, images, images.take(none), none, config.select,
-        refit_rows=config.gmm.refit_rows,
+        refit_rows=config.gmm.refit_rows, room=room,
     )  # fmt: skip
     saver = Saver(places, seed, 0, config.checkpoint, arm.trainer)
     standing, warnings = saver.resume(None)
@@ -164,11 +149,10 @@ def _warm(
     trained = cycles.learn(task, pool, 0, candidates, begun, on_chunk, on_last)
     watch.on_scoring()
     view = cycles.look(task, pool, candidates, trained.state)
-    strategy = arm.method.strategy
-    pool, view, among = _fitting(config, strategy, pool, view, room, report)
-    query = cycles.ask(task, view, 0, config.budget)
+    asked = cycles.ask(task, view, 0, config.budget)
+    _tell_among(arm.method.strategy, asked, report)
     seconds, groups = saver.timings(), arm.method.groups
-    return Chosen(dataset, pool, view, query, arm.label, False, groups, seconds, among)
+    return Chosen(dataset, pool, view, *asked, arm.label, False, groups, seconds)
 
 
 def _begin(
@@ -179,6 +163,7 @@ def _begin(
     labels = [[int(row), int(pool.labels[row])] for row in known]
     body = bind.described(arm, dataset) | {"labels": labels}
     body = json.loads(json.dumps(body))  # as it would be read: tuples are lists
+    del body["config"]["memory_gb"]  # who has run out of memory goes on with less
     if run_folder.holds_run(work):
         saved = run_folder.read_config(work)
         same = ("config", "data", "labels")
@@ -189,61 +174,35 @@ def _begin(
     run_folder.write_config(work, body)
 
 
-def _placed(
-    mesh: jax.sharding.Mesh,
-    config: Config,
-    dataset: sources.Dataset,
-    pool: Pool,
-    room: memory.Room,
-) -> store.Images:
-    rows, most = dataset.train_images, room.resident_bytes
-    return bind.placed(mesh, rows, config, most).take(pool.ids)
-
-
-def _fitting(
-    config: Config,
-    strategy: base.Strategy,
-    pool: Pool,
-    view: PoolView,
-    room: memory.Room,
-    report: Reporter,
-) -> tuple[Pool, PoolView, int | None]:
-    """Pool and view, of fewer rows where a strategy reads too many all together."""
-    selector = base.selector_of(strategy, config.select)
-    rows = memory.together(
-        room, selector, view, config.budget, keys.rng(config.seeds[0], "query", 0, 1)
-    )
-    if rows is None:
-        return pool, view, None
-    pool, view = pool.take(rows), view.take(rows)
-    among = int(view.candidates.sum())
-    report.note(
-        f"{strategy.name} reads all latents together: it chooses among {among:,} rows, "
-        "drawn at random, that fit the memory"
-    )
-    return pool, view, among
+def _tell_among(strategy: base.Strategy, asked: cycles.Asked, report: Reporter) -> None:
+    if asked.among is not None:
+        report.note(
+            f"{strategy.name} reads all latents together: it chooses among "
+            f"{asked.among:,} rows, drawn at random, that fit the memory"
+        )
 
 
 def _cold(
     config: Config,
     dataset: sources.Dataset,
     pool: Pool,
-    room: memory.Room,
+    room: memory.Room | None,
     report: Reporter,
 ) -> Chosen:
     strategy = _cold_strategy(config)
     where = strategy.name, config.seeds[0], 0
     report.stage(*where, "reading the features")
     mesh = parallel.make_mesh(None)
-    images = _placed(mesh, config, dataset, pool, room)
-    columns = _standardized(Embedder(mesh, room.column_bytes), images, dataset)
+    images = bind.placed(mesh, dataset.train_images, config, room).take(pool.ids)
+    embed = Embedder(mesh, room and room.column_bytes)
+    columns = _standardized(embed, images, dataset)
     view = PoolView(pool.ids, pool.labeled, ~pool.labeled, pool.labels, columns)
-    pool, view, among = _fitting(config, strategy, pool, view, room, report)
     report.stage(*where, "choosing")
-    key = keys.key(config.seeds[0], "query", 0)
-    query = base.query(key, strategy, view, Ask(config.budget, 1, config.select))
+    address, wanted = (where[1], "query", 0), Ask(config.budget, 1, config.select)
+    asked = cycles.ask_within(room, address, strategy, view, wanted)
+    _tell_among(strategy, asked, report)
     groups = frozenset({"select"})
-    return Chosen(dataset, pool, view, query, strategy.name, True, groups, {}, among)
+    return Chosen(dataset, pool, view, *asked, strategy.name, True, groups, {})
 
 
 def _cold_strategy(config: Config) -> base.Strategy:

@@ -132,6 +132,30 @@ def query(key: Key, strategy: Strategy, view: PoolView, ask: Ask) -> Query:
     return Query(indices, scores, ranks, total)
 
 
+def in_pool(query: Query, rows: np.ndarray, num_rows: int) -> Query:
+    """A query of some rows as one of the pool that they are from.
+
+    Args:
+      query: of m rows.
+      rows: int [m], their places in the pool, ascending.
+      num_rows: n, of the pool; scores of its other rows are NaN.
+    """
+    if len(rows) == num_rows:
+        return query
+
+    def over(values: np.ndarray) -> np.ndarray:
+        whole = np.full(num_rows, np.nan, values.dtype)
+        whole[rows] = values
+        return whole
+
+    scores, ranks = (
+        {name: over(values) for name, values in found.items()}
+        for found in (query.scores, query.ranks)
+    )
+    indices = rows[query.indices].astype(query.indices.dtype)
+    return Query(indices, scores, ranks, over(query.total))
+
+
 def score_pool(
     key: Key, strategy: Strategy, view: PoolView
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:

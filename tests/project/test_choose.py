@@ -47,9 +47,8 @@ def config_of(features, labels=None, **given):
 
 def chosen_of(features, labels=None, work="work", report=None, stop=None, **given):
     config = config_of(features, labels, **given)
-    where = choose.Place(features.parent / work)
     more = (stop,) if stop else ()
-    return choose.choose(config, where, report or Silent(), *more)
+    return choose.choose(config, features.parent / work, report or Silent(), *more)
 
 
 def test_some_labels_train_the_method_and_the_others_are_asked(features):

@@ -1,5 +1,7 @@
 """How much of a pool is held at once: what a bound on memory is spent on."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,9 @@ _CLASS = 12
 """Bytes of a row and class: logits, and what is computed of them at once."""
 _COPIES = 5
 """Copies of latents that a strategy may make which reads them all together."""
+_MAPS = 800
+"""Bytes of feature maps, and of their gradients, that a network of 64 channels holds
+for a byte of a picture in a step."""
 _LEAST = 0.1
 """Share of the memory that has to be left for rows."""
 
@@ -37,7 +42,9 @@ class Room(NamedTuple):
     bytes: int
 
 
-def room(gigabytes: float, rows: int, dims: int, num_classes: int) -> Room:
+def room(
+    gigabytes: float, rows: int, dims: int, num_classes: int, fixed: int = 0
+) -> Room:
     """Share a bound out.
 
     Args:
@@ -46,20 +53,46 @@ def room(gigabytes: float, rows: int, dims: int, num_classes: int) -> Room:
       rows: n.
       dims: d.
       num_classes: c.
+      fixed: bytes that are held whatever is done: see `held` and `of_steps`.
 
     Raises:
       UserError: the bound is too small for so many rows.
     """
-    fixed = _PROCESS + rows * (_ROW + _CLASS * num_classes)
+    logits = 4 * rows * num_classes
+    fixed += int(_PROCESS + rows * (_ROW + _CLASS * num_classes))
     free = gigabytes * GB - fixed
     if free < _LEAST * gigabytes * GB:
-        least = fixed / (1 - _LEAST) / GB
+        least = math.ceil(10 * fixed / (1 - _LEAST) / GB) / 10
         remedy = f"{rows:,} rows of {num_classes} classes need {least:.1f} at least"
         raise UserError("--memory-gb", gigabytes, remedy)
     latents = 4 * dims
     together = int(free / (_COPIES * latents))
     wanted = fixed + min(free, _COPIES * latents * rows)
-    return Room(int(free / 4), int(free / 8), together, int(wanted))
+    return Room(max(int(free / 4), logits), int(free / 8), together, int(wanted))
+
+
+def held(arrays: Sequence[np.ndarray]) -> int:
+    """Bytes that a data set's arrays take; those that are mapped from files: none."""
+    return sum(array.nbytes for array in arrays if not _is_mapped(array))
+
+
+def of_steps(picture_bytes: int, rows: int, width: int) -> int:
+    """Bytes of feature maps.
+
+    Args:
+      picture_bytes: of one picture.
+      rows: pictures in a step.
+      width: channels of the network's first stage.
+    """
+    return _MAPS * picture_bytes * rows * width // 64
+
+
+def _is_mapped(array: np.ndarray | None) -> bool:
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False
 
 
 def together(
