@@ -53,7 +53,7 @@ def measured(file: Path) -> list[dict[str, Any]]:
 def _stages(file: Path) -> dict[str, Stage]:
     import jax
 
-    from gmmal_jax import bind, cycle, parallel, pool as pools
+    from gmmal_jax import bind, cycle, memory, parallel, pool as pools
     from gmmal_jax.cli import select
     from gmmal_jax.data.sources.scan import scan
     from gmmal_jax.mixtures import refit
@@ -65,9 +65,11 @@ def _stages(file: Path) -> dict[str, Stage]:
     config = select.configuration({"features": [str(file)], "budget": ["1000"]})
     dataset = bind.loaded(config)
     mesh = parallel.make_mesh(None)
-    arm = bind.arm_of(config, layout.of(file.parent), dataset, mesh, held_bytes=10**8)
+    classes = len(dataset.class_names)
+    room = memory.Room(10**8, 1, together=0, bytes=0, narrow=classes)
+    arm = bind.arm_of(config, layout.of(file.parent), dataset, mesh, room)
     rows = np.arange(ROWS)
-    images = bind.placed(mesh, dataset.train_images, config, 1).take(rows)
+    images = bind.placed(mesh, dataset.train_images, config, room).take(rows)
     labels = dataset.train_labels[:ROWS]
     known = np.flatnonzero(labels >= 0)
     pool = pools.label(pools.make(rows), known, labels[known], 0)

@@ -296,7 +296,7 @@ def room_of(
     if config.memory_gb is None:
         return None
     arrays = dataset.train_images, dataset.test_images
-    fixed, num = memory.held(arrays), len(dataset.train_images)
+    fixed, num = memory.held(arrays), max(map(len, arrays))
     if dataset.pictures:
         known = table.NETWORKS.get(config.model)
         width = config.width or (known.width if known else _WIDTH)
@@ -400,7 +400,7 @@ def arm_of(
         mesh,
         config.train.chunk_steps,
         len(dataset.class_names),
-        room and room.column_bytes,
+        room,
     )
     return Arm(methods.label(config), places, config, method, trainer)
 

@@ -237,7 +237,7 @@ def ask_within(
       view: labeled rows and candidates.
       wanted: how many rows, and how they are chosen.
     """
-    key, rows = keys.key(*address), None
+    key, rows, num = keys.key(*address), None, len(view.ids)
     if room is not None:
         selector = base.selector_of(strategy, wanted.options)
         generator = keys.rng(*address, 2)
@@ -246,8 +246,8 @@ def ask_within(
         return Asked(base.query(key, strategy, view, wanted), None)
     seen = view.take(rows)
     query = base.query(key, strategy, seen, wanted)
-    among = int(np.count_nonzero(seen.candidates))
-    return Asked(base.in_pool(query, rows, len(view.ids)), among)
+    among = int(np.count_nonzero(seen.candidates)) if len(rows) < num else None
+    return Asked(base.in_pool(query, rows, num), among)
 
 
 def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:
@@ -266,7 +266,7 @@ def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:
     shares = np.bincount(pool.labels[pool.labeled], minlength=task.trainer.num_classes)
     return {
         "labeled": int(pool.labeled.sum()),
-        **measure(columns["logits"], task.evaluation_labels),
+        **measure(columns["logits"][:], task.evaluation_labels),
         "labeled_class_entropy": class_entropy(shares),
     }
 
@@ -309,6 +309,6 @@ def _diagnose(task: Task, view: PoolView, trained: train.Standing) -> dict[str, 
 
 def _held_out(
     task: Task, state: PyTree, columns: frozenset[str] | None
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     readout = task.method.learner.readout
     return task.trainer.embed(readout, state, task.evaluation, columns)

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from gmmal_jax import devices, parallel
 from gmmal_jax.data.store import Images
+from gmmal_jax.memory import Room
 from gmmal_jax.types import Column, PyTree, Streamed, struct
 
 Readout = Callable[[PyTree, jax.Array], dict[str, jax.Array]]
@@ -46,11 +47,11 @@ class Embedder:
 
     Args:
       mesh: devices that share each chunk's rows.
-      held_bytes: the largest column that is held; None: any.
+      room: what may be held; None: everything.
     """
 
-    def __init__(self, mesh: Mesh, held_bytes: int | None = None) -> None:
-        self.mesh, self.held_bytes = mesh, held_bytes
+    def __init__(self, mesh: Mesh, room: Room | None = None) -> None:
+        self.mesh, self.room = mesh, room
         self._programs: dict[tuple[Readout, frozenset[str] | None], Readout] = {}
 
     def __call__(
@@ -70,9 +71,10 @@ class Embedder:
             a smaller program, so what is not asked costs nothing.
 
         Returns:
-          name -> host array [m, ...], float32; or `Streamed`, beyond `held_bytes`.
+          name -> host array [m, ...], float32; wide columns as `Streamed` where there
+          is a bound, held or not, so that what is made of them does not depend on it.
         """
-        if self.held_bytes is None:
+        if self.room is None:
             return dict(self._held(readout, state, images, columns))
         one = jax.eval_shape(
             readout, state, struct((1, *images.shape[1:]), images.dtype)
@@ -80,13 +82,18 @@ class Embedder:
         found, held = dict[str, Column](), set[str]()
         for name in one if columns is None else columns:
             shape, dtype = (len(images), *one[name].shape[1:]), one[name].dtype
-            if math.prod(shape) * dtype.itemsize <= self.held_bytes:
+            if math.prod(shape) * dtype.itemsize <= self.room.column_bytes:
                 held.add(name)
                 continue
             read = functools.partial(self._rows, readout, state, images, name)
             found[name] = Streamed(shape, dtype, read)
         if held:
-            found |= self._held(readout, state, images, frozenset(held))
+            # By the program of all columns: a smaller one may round in another way.
+            found |= self._held(readout, state, images, columns, held)
+        for name in held:
+            column = found[name]
+            if math.prod(column.shape[1:]) > self.room.narrow:
+                found[name] = Streamed(column.shape, column.dtype, column.__getitem__)
         return found
 
     def _rows(
@@ -106,6 +113,7 @@ class Embedder:
         state: PyTree,
         images: Images,
         columns: frozenset[str] | None,
+        kept: Container[str] | None = None,
     ) -> dict[str, np.ndarray]:
         run = self._programs.get((readout, columns))
         if run is None:
@@ -114,6 +122,8 @@ class Embedder:
 
         def fetch(result: dict[str, jax.Array]) -> None:
             nonlocal done
+            if kept is not None:
+                result = {name: own for name, own in result.items() if name in kept}
             for name, own in jax.device_get(result).items():
                 # Of several processes each has computed its devices' rows.
                 part = parallel.hosts.gathered(own).reshape(-1, *own.shape[1:])

@@ -30,16 +30,19 @@ class Room(NamedTuple):
     """What may be held.
 
     Attributes:
-      column_bytes: the largest column of a readout that is held whole.
+      column_bytes: the largest column of a readout that is held whole; those of up
+        to `narrow` numbers a row always are.
       resident_bytes: features up to this size are copied to the devices.
       together: rows that a strategy may see which reads latents all together.
       bytes: bound of the whole.
+      narrow: numbers of a row, as many as classes.
     """
 
     column_bytes: int
     resident_bytes: int
     together: int
     bytes: int
+    narrow: int
 
 
 def room(
@@ -68,7 +71,8 @@ def room(
     latents = 4 * dims
     together = int(free / (_COPIES * latents))
     wanted = fixed + min(free, _COPIES * latents * rows)
-    return Room(max(int(free / 4), logits), int(free / 8), together, int(wanted))
+    columns = max(int(free / 4), logits)
+    return Room(columns, int(free / 8), together, int(wanted), num_classes)
 
 
 def held(arrays: Sequence[np.ndarray]) -> int:

@@ -16,6 +16,7 @@ from gmmal_jax.data import batches
 from gmmal_jax.data.store import Images
 from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import TrainingDiverged, UserError
+from gmmal_jax.memory import Room
 from gmmal_jax.phases.base import Learner, Phase
 from gmmal_jax.pool import Pool
 from gmmal_jax.types import Batch, Clock, EmbedPool, Key, PyTree, StepBatch
@@ -135,7 +136,7 @@ def make_trainer(
     mesh: Mesh,
     chunk_steps: int,
     num_classes: int,
-    held_bytes: int | None = None,
+    room: Room | None = None,
 ) -> Trainer:
     """Bind a learner; nothing is compiled before it runs.
 
@@ -144,7 +145,7 @@ def make_trainer(
       mesh: devices.
       chunk_steps: steps a dispatch.
       num_classes: c.
-      held_bytes: see `embed.Embedder`.
+      room: see `embed.Embedder`.
 
     Raises:
       ValueError: a phase wants to refresh within a chunk.
@@ -171,7 +172,7 @@ def make_trainer(
         mesh=mesh,
         steps=steps,
         init=jax.jit(init, out_shardings=parallel.replicated(mesh)),
-        embed=Embedder(mesh, held_bytes),
+        embed=Embedder(mesh, room),
         chunk_steps=chunk_steps,
         num_classes=num_classes,
     )
@@ -264,7 +265,8 @@ def _run_phase(
         on_chunk(standing)
         return standing
 
-    planned = _plan(trainer, phase, address, data, first, num_steps)
+    plan = _Plan(trainer, phase, address, data, num_steps)
+    planned = plan(first)
     for step in range(first, num_steps, chunk):
         if step == 0 or (phase.refresh_every and step % phase.refresh_every == 0):
             state = refresh(step, state)
@@ -274,7 +276,7 @@ def _run_phase(
         done = step + chunk
         if done < num_steps:
             # Planned while the devices are busy with the chunk just dispatched.
-            planned = _plan(trainer, phase, address, data, done, num_steps)
+            planned = plan(done)
         metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
         if done < num_steps:
             reached(Position(address.phase, done), done, state)
@@ -295,52 +297,61 @@ def _checked(
     return {k: float(np.mean(v, dtype=np.float64)) for k, v in host.items()}
 
 
-def _plan(
-    trainer: Trainer,
-    phase: Phase,
-    address: _Address,
-    data: Data,
-    first: int,
-    num_steps: int,
-) -> StepBatch:
-    """The inputs of the chunk that starts at step `first`: leaves [t, devices, ...]."""
-    chunk, pool, inputs = trainer.chunk_steps, data.pool, phase.inputs
-    unlabeled = data.unlabeled(inputs.candidates)
+class _Plan:
+    """The inputs of a phase's chunks."""
 
-    def epochs(mask: np.ndarray, place: int, size: int) -> Batch | None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        phase: Phase,
+        address: _Address,
+        data: Data,
+        num_steps: int,
+    ) -> None:
+        self.trainer, self.inputs, self.address = trainer, phase.inputs, address
+        self.data, self.num_steps = data, num_steps
+        self.counts = data.counts(phase.inputs.candidates)
+        unlabeled = data.unlabeled(phase.inputs.candidates)
+        self.labeled = self._epochs(data.pool.labeled, 0)
+        self.unlabeled = self._epochs(unlabeled, 1)
+
+    def _epochs(self, mask: np.ndarray, place: int) -> batches.Epochs:
+        return batches.Epochs(
+            np.flatnonzero(mask),
+            lambda epoch: self.address.rng("order", place, epoch),
+        )
+
+    def __call__(self, first: int) -> StepBatch:
+        """Of the chunk that starts at a step: leaves [t, devices, ...]."""
+        sizes = self.inputs.labeled, self.inputs.unlabeled
+        passes = zip(self.counts, sizes, strict=True)
+        epoch_steps = [-(-count // size) for count, size in passes if size]
+        return StepBatch(
+            clock=_clock(self.trainer, first, self.num_steps, (epoch_steps or [1])[0]),
+            labeled=self._batch(self.labeled, first, sizes[0]),
+            unlabeled=self._batch(self.unlabeled, first, sizes[1]),
+            subset=self._subset(first),
+            counts=_counts(self.trainer, self.counts),
+        )
+
+    def _batch(self, epochs: batches.Epochs, first: int, size: int) -> Batch | None:
         if not size:
             return None
-        rows = batches.epoch_rows(
-            np.flatnonzero(mask),
-            lambda epoch: address.rng("order", place, epoch),
-            first,
-            chunk,
-            size,
-        )
-        return _batch(trainer, data, rows, np.ones(rows.shape, bool))
+        rows = epochs.rows(first, self.trainer.chunk_steps, size)
+        return _batch(self.trainer, self.data, rows, np.ones(rows.shape, bool))
 
-    def balanced(size: int) -> Batch | None:
-        if not size:
+    def _subset(self, first: int) -> Batch | None:
+        if not self.inputs.subset:
             return None
         rows, mask = batches.balanced_rows(
-            pool.labels,
-            trainer.num_classes,
-            lambda step: address.rng("order", 2, step),
+            self.data.pool.labels,
+            self.trainer.num_classes,
+            lambda step: self.address.rng("order", 2, step),
             first,
-            chunk,
-            size,
+            self.trainer.chunk_steps,
+            self.inputs.subset,
         )
-        return _batch(trainer, data, rows, mask)
-
-    passes = ((pool.labeled, inputs.labeled), (unlabeled, inputs.unlabeled))
-    epoch_steps = [-(-int(mask.sum()) // size) for mask, size in passes if size]
-    return StepBatch(
-        clock=_clock(trainer, first, num_steps, (epoch_steps or [1])[0]),
-        labeled=epochs(pool.labeled, 0, inputs.labeled),
-        unlabeled=epochs(unlabeled, 1, inputs.unlabeled),
-        subset=balanced(inputs.subset),
-        counts=_counts(trainer, data.counts(inputs.candidates)),
-    )
+        return _batch(self.trainer, self.data, rows, mask)
 
 
 def _batch(

@@ -33,7 +33,7 @@ def world_of(phase):
 def plan(inputs, first=0):
     task, data = world_of(phase_of(inputs))
     phase, address = task.trainer.learner.phases[0], train._Address(0, 0, 0)
-    return task, train._plan(task.trainer, phase, address, data, first, 6)
+    return task, train._Plan(task.trainer, phase, address, data, 6)(first)
 
 
 def rows_of(task, batch):

@@ -25,30 +25,49 @@ class Rows(NamedTuple):
     mask: np.ndarray
 
 
-def epoch_rows(
-    members: np.ndarray, rng_of_epoch: RngOf, first_step: int, steps: int, batch: int
-) -> np.ndarray:
-    """Rows of consecutive steps of an endless stream of permutations.
+class Epochs:
+    """An endless stream of permutations of some rows.
 
-    No batch is partial: one that an epoch cannot fill goes on with the next epoch's
-    permutation.
+    The last two permutations are kept: ten million rows take longer to shuffle than a
+    chunk of steps to run.
 
     Args:
       members: int [m], rows to shuffle, m >= 1.
       rng_of_epoch: epoch -> generator.
-      first_step: number of the first step in its phase.
-      steps: t, steps to plan.
-      batch: rows a step.
-
-    Returns:
-      int64 [t, batch].
     """
-    num = len(members)
-    first, last = first_step * batch, (first_step + steps) * batch
-    epochs = range(first // num, (last - 1) // num + 1)
-    stream = np.concatenate([rng_of_epoch(e).permutation(members) for e in epochs])
-    start = first - epochs.start * num
-    return stream[start : start + last - first].reshape(steps, batch).astype(np.int64)
+
+    def __init__(self, members: np.ndarray, rng_of_epoch: RngOf) -> None:
+        self.members, self.rng_of_epoch = members, rng_of_epoch
+        self._kept: dict[int, np.ndarray] = {}
+
+    def rows(self, first_step: int, steps: int, batch: int) -> np.ndarray:
+        """Rows of consecutive steps.
+
+        No batch is partial: one that an epoch cannot fill goes on with the next
+        epoch's permutation.
+
+        Args:
+          first_step: number of the first step in its phase.
+          steps: t, steps to plan.
+          batch: rows a step.
+
+        Returns:
+          int64 [t, batch].
+        """
+        num, parts = len(self.members), list[np.ndarray]()
+        place, last = first_step * batch, (first_step + steps) * batch
+        while place < last:
+            epoch, start = divmod(place, num)
+            parts.append(self._permutation(epoch)[start : start + last - place])
+            place += len(parts[-1])
+        return np.concatenate(parts).reshape(steps, batch).astype(np.int64)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch not in self._kept:
+            for old in [known for known in self._kept if known < epoch - 1]:
+                del self._kept[old]
+            self._kept[epoch] = self.rng_of_epoch(epoch).permutation(self.members)
+        return self._kept[epoch]
 
 
 def balanced_rows(

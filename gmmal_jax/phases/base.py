@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gmmal_jax.errors import UserError
 from gmmal_jax.types import (
@@ -114,9 +113,9 @@ class Learner(NamedTuple):
     phases: tuple[Phase, ...]
     readout: Callable[[PyTree, jax.Array], dict[str, jax.Array]]
     carry: Callable[[PyTree], Any] = carry_nothing
-    diagnose: (
-        Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
-    ) = None
+    diagnose: Callable[[PyTree, PoolView, dict[str, Any]], dict[str, float]] | None = (
+        None
+    )
     head: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
     with_losses: "Callable[[Sequence[AuxLoss]], Learner] | None" = None
 

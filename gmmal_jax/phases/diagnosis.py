@@ -1,6 +1,7 @@
 """Numbers on critic and mixtures at the end of a cycle."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,11 +54,11 @@ def separation(
 
 def diagnose(
     adversary: Adversary,
-) -> Callable[[CriticState, PoolView, dict[str, np.ndarray]], dict[str, float]]:
+) -> Callable[[CriticState, PoolView, dict[str, Any]], dict[str, float]]:
     """Numbers on the critic, and on its mixtures if it has any, at a cycle's end."""
 
     def run(
-        critic: CriticState, view: PoolView, held_out: dict[str, np.ndarray]
+        critic: CriticState, view: PoolView, held_out: dict[str, Any]
     ) -> dict[str, float]:
         value = view.columns["critic"]
         q = value if adversary.da.output == "sigmoid" else expit(value)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from gmmal_jax.phases.base import Inputs, Learner, Phase, carry_nothing, with_model
 from gmmal_jax.phases.losses import AuxLoss
@@ -121,9 +120,9 @@ class Extension(NamedTuple):
         [PyTree, dict[str, jax.Array], jax.Array], dict[str, jax.Array]
     ] = read_nothing
     carry: Callable[[PyTree], Any] = carry_nothing
-    diagnose: (
-        Callable[[PyTree, PoolView, dict[str, np.ndarray]], dict[str, float]] | None
-    ) = None
+    diagnose: Callable[[PyTree, PoolView, dict[str, Any]], dict[str, float]] | None = (
+        None
+    )
     with_losses: "Callable[[Sequence[AuxLoss]], Extension] | None" = None
 
 
@@ -251,7 +250,7 @@ def _diagnose(learner: Learner, extension: Extension) -> Any:
         return None
 
     def run(
-        state: Extended, view: PoolView, held_out: dict[str, np.ndarray]
+        state: Extended, view: PoolView, held_out: dict[str, Any]
     ) -> dict[str, float]:
         found: dict[str, float] = {}
         if learner.diagnose is not None:

@@ -7,11 +7,10 @@ first and stays as it is, and images are not augmented; here they are shuffled.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from scipy.special import expit
 
 from gmmal_jax.config import TaVaalConfig, VaalConfig
@@ -111,7 +110,7 @@ def make(
         return found | {MEANS: mean} if tell.learn_every else found
 
     def diagnose(
-        own: GameState, view: PoolView, held_out: dict[str, np.ndarray]
+        own: GameState, view: PoolView, held_out: dict[str, Any]
     ) -> dict[str, float]:
         values = view.columns[column]
         return diagnosis.separation(

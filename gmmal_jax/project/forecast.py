@@ -119,7 +119,7 @@ def _measured(task: cycles.Task, pool: Pool, state: PyTree) -> Rates:
     fit()
     iteration = _seconds(fit) / _ITERATIONS
     size = 4 * len(pool.ids) * d
-    if embed.held_bytes is not None and size > embed.held_bytes:
+    if embed.room is not None and size > embed.room.column_bytes:
         read(_LATENTS)
         iteration += _seconds(lambda: read(_LATENTS))
     return Rates(reading / len(rows), iteration / len(rows))

@@ -17,10 +17,10 @@ def rng(number):
 @settings(max_examples=60, deadline=None)
 def test_epochs_are_whole_and_chunks_join(num, batch, cut):
     members = np.arange(num) * 3
-    whole = batches.epoch_rows(members, rng, 0, 12, batch)
+    whole = batches.Epochs(members, rng).rows(0, 12, batch)
     assert whole.shape == (12, batch)
     joined = [
-        batches.epoch_rows(members, rng, first, steps, batch)
+        batches.Epochs(members, rng).rows(first, steps, batch)
         for first, steps in ((0, cut), (cut, 12 - cut))
         if steps
     ]

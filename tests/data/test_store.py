@@ -6,7 +6,10 @@ import pytest
 from gmmal_jax import devices, embed as embeds, parallel
 from gmmal_jax.data import store
 from gmmal_jax.embed import Embedder
+from gmmal_jax.memory import Room
 from gmmal_jax.types import Streamed
+
+ROOM = Room(703 * 4, resident_bytes=0, together=0, bytes=0, narrow=1)
 
 
 def features(num=40):
@@ -107,7 +110,7 @@ def test_a_column_beyond_the_bound_is_read_by_rows():
         return {"twice": 2 * rows, "sum": rows.sum(axis=1)}
 
     held = Embedder(mesh)(readout, (), images)
-    found = Embedder(mesh, held_bytes=703 * 4)(readout, (), images)
+    found = Embedder(mesh, ROOM)(readout, (), images)
     column = found["twice"]
     assert isinstance(column, Streamed) and isinstance(found["sum"], np.ndarray)
     assert column.shape == (703, 3) and column.dtype == np.float32
@@ -116,5 +119,17 @@ def test_a_column_beyond_the_bound_is_read_by_rows():
     np.testing.assert_array_equal(column[500:], held["twice"][500:])
     rows = np.array([702, 3, 3])
     np.testing.assert_array_equal(column[rows], held["twice"][rows])
-    only = Embedder(mesh, held_bytes=10)(readout, (), images, frozenset({"sum"}))
+    tight = Embedder(mesh, ROOM._replace(column_bytes=10))
+    only = tight(readout, (), images, frozenset({"sum"}))
     assert [*only] == ["sum"] and isinstance(only["sum"], Streamed)
+
+
+def test_a_wide_column_that_is_held_is_read_as_one_that_is_not(monkeypatch):
+    images = parallel.placed(
+        parallel.make_mesh(1), store.from_array(features(40)), "streamed"
+    )
+    monkeypatch.setattr(Embedder, "_rows", None)
+    large = ROOM._replace(column_bytes=10**6)
+    found = Embedder(parallel.make_mesh(1), large)(lambda _, x: {"x": x}, (), images)
+    assert isinstance(found["x"], Streamed)
+    np.testing.assert_array_equal(found["x"][3:5], features(40)[3:5])

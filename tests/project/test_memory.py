@@ -13,7 +13,9 @@ from gmmal_jax.project import forecast
 from gmmal_jax.types import Streamed
 
 __all__ = ["features"]
-TIGHT = memory.Room(column_bytes=1000, resident_bytes=0, together=40, bytes=10**9)
+TIGHT = memory.Room(
+    column_bytes=1000, resident_bytes=0, together=40, bytes=10**9, narrow=3
+)
 """Scalars of 120 rows take 480 bytes, logits 1,440, latents 3,840."""
 
 
