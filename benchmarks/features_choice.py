@@ -48,7 +48,7 @@ def measured(file: Path, rows: int) -> dict[str, Any]:
         text=True,
     ) as process:
         while process.poll() is None:
-            most = max(most, _anonymous(process.pid))
+            most = max(most, anonymous(process.pid))
             time.sleep(0.2)
         seconds = time.monotonic() - begin
         assert process.stdout is not None
@@ -67,7 +67,7 @@ def measured(file: Path, rows: int) -> dict[str, Any]:
     }
 
 
-def _anonymous(pid: int) -> int:
+def anonymous(pid: int | str) -> int:
     """Kilobytes that a process holds beside mapped files; 0 where nobody says."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
