@@ -1,4 +1,4 @@
-"""Is a run that was killed with -9 and resumed equal to one that was not?
+"""Is what was killed with -9 and gone on with equal to what was not?
 
     python benchmarks/kill_and_resume.py [--json FILE]
     python benchmarks/kill_and_resume.py --moments 50
@@ -11,23 +11,27 @@ byte for byte. With --learners the stages are the phases of each method that tra
 its own way (or of those named), and the kill comes in the second cycle, so that what
 was carried over from the first is there. With --moments the kills are that many, over
 all stages in turn, each before or after a call of the stage's function that is drawn
-from all of its calls. Exit code 1 if any differs or a child did not die of the signal.
+from all of its calls; and two commands that write much join the stages: `gmmal datasets
+pack` of an npz, and `gmmal embed` of PNG files. They die before a line drawn from all
+that are executed where their files are written, are given again, and every file is
+compared. Exit code 1 if any differs or a child did not die of the signal.
 """
 
 import argparse
-import atexit
-import importlib
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import harness
+import kill_children
+import kill_inputs
+from harness import Floor, Row, Table
+from kill_children import COUNT, LINES, STAGES
 from table_differences import VIEWS
 
 OPTIONS = [
@@ -35,105 +39,45 @@ OPTIONS = [
     "10", "--da.steps", "40", "--da.refit-every", "20", "--da.hidden", "32",
     "--checkpoint.every-seconds", "0",
 ]  # fmt: skip
-# stage -> (module, function, call that dies, before or after its work)
-STAGES = {
-    "stage 1": ("gmmal_jax.parallel", "run_chunk", 6, "after"),
-    "stage 2": ("gmmal_jax.parallel", "run_chunk", 10, "after"),
-    "mixture refit": ("gmmal_jax.mixtures.em", "fit_shards", 2, "after"),
-    "scoring": ("gmmal_jax.strategies.base", "query", 2, "after"),
-    "checkpoint write": ("gmmal_jax.storage.files", "sync", 20, "before"),
-    "record write": ("gmmal_jax.storage.records", "write", 3, "before"),
-    "tables": ("gmmal_jax.storage.records", "write_views", 2, "before"),
-}
-
-
-_COUNT = "count"
 _WRITES = ("checkpoint write", "record write", "tables")
 """Stages whose function dies before its work: after it nothing is half done."""
 
 
-def child(stage: str, folder: str, options: Sequence[str]) -> None:
-    """Run until the stage, or the phase of that name, then die as by the kernel."""
-    from gmmal_jax.cli import main as cli
+class Subject(NamedTuple):
+    """A command that is killed.
 
-    name, *moment = stage.split(",")
-    if name == _COUNT:
-        _count_calls(Path(folder))
-    elif name in STAGES:
-        module, function, call, when = STAGES[name]
-        if moment:
-            call, when = int(moment[0]), moment[1]
-        _die_in_call(name, module, function, call, when)
-    else:
-        _die_in_phase(name)
-    sys.exit(cli.main(["run", "--out", folder, *options]))
+    Attributes:
+      words: folder -> of the command line, behind `gmmal`.
+      again: folder -> of the one that goes on.
+      written: folder -> the contents that have to be equal.
+    """
+
+    words: Callable[[Path], list[str]]
+    again: Callable[[Path], list[str]]
+    written: Callable[[Path], dict[str, bytes]]
 
 
-def _count_calls(folder: Path) -> None:
-    """Write down beside the run how often each stage's function was called."""
-    counts = dict.fromkeys(STAGES, 0)
-
-    def watch(stage: str) -> None:
-        module_name, name, *_ = STAGES[stage]
-        module = importlib.import_module(module_name)
-        original = getattr(module, name)
-
-        def counted(*args: object, **kwargs: object) -> object:
-            counts[stage] += 1
-            return original(*args, **kwargs)
-
-        setattr(module, name, counted)
-
-    for stage in STAGES:
-        watch(stage)
-    atexit.register(
-        lambda: folder.with_name("calls.json").write_text(json.dumps(counts))
+def running(options: Sequence[str]) -> Subject:
+    """`gmmal run`, and what is compared of it."""
+    return Subject(
+        lambda folder: ["run", "--out", str(folder), *options],
+        lambda folder: ["resume", str(folder)],
+        tables,
     )
 
 
-def _die_in_call(stage: str, module_name: str, name: str, call: int, when: str) -> None:
-    module = importlib.import_module(module_name)
-    original, calls = getattr(module, name), 0
-
-    def dying(*args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        result = original(*args, **kwargs) if when == "after" else None
-        if calls == call:
-            _die(f"{stage} ({when} call {call} of {module_name}.{name})")
-        return result if when == "after" else original(*args, **kwargs)
-
-    setattr(module, name, dying)
+def writing(words: Callable[[Path], list[str]]) -> Subject:
+    """A command that goes on when it is given again."""
+    return Subject(words, words, contents)
 
 
-def _die_in_phase(phase: str) -> None:
-    """After the phase's second chunk in the second cycle, before it is saved."""
-    from gmmal_jax import loop
-
-    original: Callable[..., None] = loop.Watch.on_chunk
-    chunks = 0
-
-    def dying(watch: loop.Watch, standing: object) -> None:
-        nonlocal chunks
-        _, _, cycle = watch.where
-        if cycle == 1 and standing.chunk.name == phase:
-            chunks += 1
-            if chunks == 2:
-                _die(phase)
-        original(watch, standing)
-
-    loop.Watch.on_chunk = dying
-
-
-def _die(where: str) -> None:
-    print(f"killed in: {where}", flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def gmmal(*args: str) -> None:
-    """Run the command line and insist that it ends well."""
-    command = [sys.executable, "-m", "gmmal_jax", *args]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def contents(folder: Path) -> dict[str, bytes]:
+    """Of all files but the lock."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.name != ".lock"
+    }
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -147,52 +91,80 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
-def attempt(
-    stage: str, root: Path, whole: dict[str, bytes], options: Sequence[str]
-) -> dict[str, object]:
-    """Kill in a stage, resume, compare."""
-    folder = root / stage.replace(" ", "-").replace(",", "-") / "run"
-    command = [sys.executable, __file__, "--child", stage, str(folder), *options]
-    died = subprocess.run(command, capture_output=True, text=True)
-    said = [line for line in died.stdout.splitlines() if line.startswith("killed in")]
-    killed = died.returncode == -signal.SIGKILL and bool(said)
-    gmmal("resume", str(folder))
+def attempt(subject: Subject, moment: str, root: Path, whole: dict[str, bytes]) -> Row:
+    """Kill at a moment, go on, compare."""
+    place = root / moment.replace(" ", "-").replace(",", "-")
+    folder, log = place / "run", place / "log.txt"
+    code = kill_children.run(moment, subject.words(folder), log)
+    said = [x for x in log.read_text().splitlines() if x.startswith("killed in")]
+    finished(subject.again(folder), place / "again.txt")
+    stage = moment.split(",")[0]
     return {
         "stage": stage,
         "hit": said[0] if said else f"{stage}: not hit",
-        "killed": killed,
-        "equal": tables(folder) == whole,
+        "killed": code == -signal.SIGKILL and bool(said),
+        "equal": subject.written(folder) == whole,
     }
 
 
-def attempts(stages: Sequence[str], options: Sequence[str]) -> list[dict[str, object]]:
-    """Compare all stages of a run, and print a line for each."""
-    with tempfile.TemporaryDirectory() as root:
-        straight = Path(root) / "whole" / "run"
-        gmmal("run", "--out", str(straight), *options)
-        whole, rows = tables(straight), []
-        for stage in stages:
-            row = attempt(stage, Path(root), whole, options)
+def finished(words: Sequence[str], log: Path, moment: str = "") -> None:
+    """Give a command and insist that it ends well, or had already."""
+    code = kill_children.run(moment, words, log)
+    if code and "holds packed data" not in log.read_text():
+        raise SystemExit(
+            f"gmmal {' '.join(words)} ended with {code}: {log.read_text()}"
+        )
+
+
+def attempts(subject: Subject, moments: Sequence[str]) -> list[Row]:
+    """Compare at all moments, and print a line for each."""
+    with tempfile.TemporaryDirectory() as name:
+        root, rows = Path(name), []
+        finished(subject.words(root / "whole/run"), root / "whole/log.txt")
+        whole = subject.written(root / "whole/run")
+        for moment in moments:
+            row = attempt(subject, moment, root, whole)
             verdict = "byte-identical" if row["equal"] else "DIFFERENT"
             print(f"{row['hit']}: {verdict}", flush=True)
             rows.append(row)
     return rows
 
 
-def moments(number: int, root: Path) -> list[str]:
-    """So many moments of a run, the stages in turn, each in a call drawn at random."""
-    folder = root / "count" / "run"
-    command = [sys.executable, __file__, "--child", _COUNT, str(folder), *OPTIONS]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    counts = json.loads((root / "count/calls.json").read_text())
-    generator, stages = random.Random(0), list(STAGES)
-    drawn = []
+def drawn(number: int, counts: dict[str, int]) -> list[str]:
+    """So many moments, the stages in turn, each in a call drawn at random."""
+    generator, stages = random.Random(0), [*LINES, *STAGES]
+    moments = []
     for i in range(number):
         stage = stages[i % len(stages)]
         call = generator.randint(1, counts[stage])
-        when = "before" if stage in _WRITES else generator.choice(["before", "after"])
-        drawn.append(f"{stage},{call},{when}")
-    return drawn
+        before = stage in _WRITES or stage in LINES
+        when = "before" if before else generator.choice(["before", "after"])
+        moments.append(f"{stage},{call},{when}")
+    return moments
+
+
+def at_random(number: int, root: Path) -> list[Row]:
+    """Kill runs, packs and embeddings at so many moments."""
+    subjects = {
+        "run": running(OPTIONS),
+        "pack": writing(kill_inputs.pack(root)),
+        "embed": writing(kill_inputs.embed(root)),
+    }
+    counts: dict[str, int] = {}
+    for name, subject in subjects.items():
+        log = root / f"count-{name}/log.txt"
+        finished(subject.words(log.parent / "run"), log, COUNT)
+        counts |= json.loads(log.with_suffix(".json").read_text())
+    rows = []
+    moments = drawn(number, counts)
+    for name, subject in subjects.items():
+        own = [m for m in moments if name == _subject(m.split(",")[0])]
+        rows += attempts(subject, own)
+    return rows
+
+
+def _subject(stage: str) -> str:
+    return stage if stage in LINES else "run"
 
 
 def phases(method: str) -> tuple[str, ...]:
@@ -225,33 +197,49 @@ def _options(name: str) -> list[str]:
     return [*OPTIONS, *chosen, "--reference", "none"]
 
 
-def main() -> int:
-    """Compare, print a line for each kill; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path)
+def summary(rows: Sequence[Row]) -> Table:
+    """A row a stage: its kills, and how many were as if they had not been."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        own = found.setdefault(
+            row["stage"], {"killed in": row["stage"], "kills": 0, "byte-identical": 0}
+        )
+        own["kills"] += 1
+        own["byte-identical"] += bool(row["killed"] and row["equal"])
+    floors = {
+        stage: [Floor("byte-identical", at_least=own["kills"])]
+        for stage, own in found.items()
+    }
+    note = f"{sum(own['byte-identical'] for own in found.values())} of {len(rows)} "
+    note += "byte-identical: tables of the run, every file of pack and embed."
+    return Table("Killed with -9 and gone on with", [*found.values()], floors, note)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What is killed."""
     parser.add_argument("--learners", nargs="*", metavar="METHOD")
     parser.add_argument("--moments", type=int)
-    parser.add_argument("--child", nargs=argparse.REMAINDER)
-    args = parser.parse_args()
-    if args.child:
-        stage, folder, *options = args.child
-        child(stage, folder, options)
-    if args.moments:
-        with tempfile.TemporaryDirectory() as root:
-            rows = attempts(moments(args.moments, Path(root)), OPTIONS)
-        equal = sum(bool(row["equal"] and row["killed"]) for row in rows)
-        print(f"{equal} of {len(rows)} byte-identical")
-    elif args.learners is None:
-        rows = attempts(list(STAGES), OPTIONS)
-    else:
-        rows = []
-        for name in args.learners or trained_alike():
-            print(f"{name}:", flush=True)
-            rows += attempts(phases(name), _options(name))
-    if args.json:
-        harness.write_json(args.json, rows)
-    return 0 if all(row["equal"] and row["killed"] for row in rows) else 1
+
+
+def measure(args: argparse.Namespace) -> list[Table]:
+    """Compare, and print a line for each kill."""
+    with tempfile.TemporaryDirectory() as root:
+        (Path(root) / "compiled").mkdir()
+        kill_children.prepare(Path(root) / "compiled")
+        if args.moments:
+            rows = at_random(args.moments, Path(root))
+        elif args.learners is None:
+            rows = attempts(running(OPTIONS), list(STAGES))
+        else:
+            rows = []
+            for name in args.learners or trained_alike():
+                print(f"{name}:", flush=True)
+                rows += attempts(running(_options(name)), phases(name))
+    well = sum(bool(row["equal"] and row["killed"]) for row in rows)
+    print(f"{well} of {len(rows)} byte-identical")
+    return [summary(rows)]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.argv.append("--check")  # a difference is never well
+    sys.exit(harness.main(__doc__, measure, options))

@@ -4,6 +4,7 @@ Picture files are decoded straight into a file; no part of the data is held in m
 but what a source itself holds (arrays of an npz, TFDS data sets).
 """
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,10 +54,12 @@ def pack(
                 empty=lambda _, shape: _mapped(scratch, shape),
             )
             for field, array in zip(npz.FIELDS, dataset[1:5], strict=True):
-                _write(npy.file(out, field), array)
+                path = npy.file(out, field)
+                if not _is_written(path, array):
+                    _write(path, array)
+            scratch.unlink(missing_ok=True)  # before the end: nobody comes back for it
             text = "".join(f"{each}\n" for each in dataset.class_names)
             files.write_atomic(out / npy.CLASSES, text)
-            scratch.unlink(missing_ok=True)
     return dataset
 
 
@@ -64,7 +67,8 @@ def _require_free(out: Path) -> None:
     own = {npy.file(out, field).name for field in npz.FIELDS}
     for path in sorted(out.iterdir()):
         if path.name == npy.CLASSES:
-            raise UserError("--out: holds packed data", str(out), "choose another")
+            remedy = f"use it, --dataset npy:{out}, or choose another"
+            raise UserError("--out: holds packed data", str(out), remedy)
         if path.name not in own and path.name[0] != ".":
             remedy = "choose a folder of its own"
             raise UserError("--out: holds other files", str(path), remedy)
@@ -94,17 +98,33 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.memmap(path, np.uint8, "r+", shape=shape)
 
 
+def _is_written(path: Path, array: np.ndarray) -> bool:
+    """Whether a killed call has written the file: all of it, from the same data."""
+    if not path.exists():
+        return False
+    with open(path, "rb") as file:
+        same = all(file.read(len(piece)) == piece for piece in _pieces(array))
+        return same and not file.read(1)
+
+
 def _write(path: Path, array: np.ndarray) -> None:
-    """As numpy.save does, block by block."""
     part = path.with_name(f".{path.name}.part")
-    header = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array[:1]))
-    header["shape"] = array.shape
-    size = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
     with open(part, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(array), size):
-            file.write(np.ascontiguousarray(array[start : start + size]).data)
+        for piece in _pieces(array):
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
     files.sync(path.parent)
+
+
+def _pieces(array: np.ndarray) -> Iterator[memoryview | bytes]:
+    """What numpy.save writes, block by block."""
+    head = io.BytesIO()
+    header = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array[:1]))
+    header["shape"] = array.shape
+    np.lib.format.write_array_header_1_0(head, header)
+    yield head.getvalue()
+    size = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), size):
+        yield np.ascontiguousarray(array[start : start + size]).data.cast("B")
