@@ -90,7 +90,7 @@ def _child(moment: str, words: Sequence[str], log: Path) -> None:
     from gmmal_jax.cli import main as cli
     from gmmal_jax.report import figures
 
-    figures.draw_run = lambda folder: ([], [])  # no picture is compared
+    figures.draw_run = lambda folder: figures.Drawn([], [])  # no picture is compared
     counts: dict[str, int] = {}
     if moment == COUNT:
         _count(words[0], counts)
