@@ -51,12 +51,16 @@ def _full(world: World, module: str, name: str, number: int) -> str:
     return "" if same else f"{text}other tables after it went on"
 
 
+_SIZES = (8, 16, 64, 256, 1024, 1040, 1056, 1072, 1088, 1104, 1120, 1136, 1152, 1280)
+"""KiB: a checkpoint is refused below 1024."""
+
+
 def full_disk(world: World, some: bool) -> list[str]:
     """The same on real disks of sizes up to what a run needs."""
     disk = world.root / "disk"
     disk.mkdir(exist_ok=True)
     found = []
-    sizes = (32, 256) if some else (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+    sizes = (32, 1060) if some else _SIZES
     for size in sizes:
         with mounted("-t", "tmpfs", "-o", f"size={size}k", "none", str(disk)):
             folder = disk / "run"

@@ -36,6 +36,26 @@ def features(folder):
     return path
 
 
+DYING = """
+import os, signal, sys, threading
+from gmmal_jax import parallel
+from gmmal_jax.cli import main
+
+inner, left = parallel.run_chunk, [int(sys.argv.pop(1))]
+
+def run_chunk(*args):
+    left[0] -= 1
+    if not left[0]:
+        die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        threading.Timer(0.003, die).start()
+    return inner(*args)
+
+parallel.run_chunk = run_chunk
+sys.exit(main.main())
+"""
+"""A process that is killed within that chunk of steps, whose sums go over all."""
+
+
 class Crew:
     """Processes that work together on a run in `folder / "run"`.
 
@@ -44,9 +64,10 @@ class Crew:
       words: of the command line behind `gmmal`.
       count: processes.
       devices: of each.
+      dies: (process, chunk of steps it is killed in); None: none is.
     """
 
-    def __init__(self, folder: Path, words, count=2, devices=1):
+    def __init__(self, folder: Path, words, count=2, devices=1, dies=None):
         self.folder, self.began = folder, time.monotonic()
         flags = f"{_QUICK} --xla_force_host_platform_device_count={devices}"
         environment = processes.environment(
@@ -58,8 +79,11 @@ class Crew:
             more = [] if count == 1 else _place(address, count, number)
             log = folder / f"log-{time.monotonic_ns()}-{number}.txt"
             self.logs.append(log)
+            program = ["-m", "gmmal_jax"]
+            if dies and dies[0] == number:
+                program = ["-c", DYING, str(dies[1])]
             with log.open("w") as file:
-                command = [sys.executable, "-m", "gmmal_jax", *words, *more]
+                command = [sys.executable, *program, *words, *more]
                 self.members.append(
                     subprocess.Popen(
                         command, stdout=file, stderr=file, env=environment, cwd=folder
@@ -67,10 +91,10 @@ class Crew:
                 )
 
     @classmethod
-    def runs(cls, folder, *more, count=2, devices=1):
+    def runs(cls, folder, *more, count=2, devices=1, dies=None):
         """A new run."""
         words = ["run", "--dataset", f"features:{features(folder)}", "--out", "run"]
-        return cls(folder, [*words, *OPTIONS, *more], count, devices)
+        return cls(folder, [*words, *OPTIONS, *more], count, devices, dies)
 
     @classmethod
     def resumes(cls, folder, count=2, devices=1):

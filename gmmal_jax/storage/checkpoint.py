@@ -25,6 +25,8 @@ from gmmal_jax.types import PyTree, struct
 MANIFEST = "manifest.json"
 _STATE = "state"
 _UNFINISHED = ".tmp-"
+_ROOM = 2**20
+"""Bytes that must be free beside a state's own: for what describes it."""
 
 
 class Restored(NamedTuple):
@@ -123,6 +125,7 @@ def clear(folder: str | os.PathLike[str]) -> None:
 
 def _fill(unfinished: Path, state: PyTree, meta: dict[str, Any]) -> None:
     unfinished.mkdir()
+    _require_room(unfinished, state)
     _write_state(unfinished / _STATE, state)
     manifest = {
         "meta": meta,
@@ -134,6 +137,15 @@ def _fill(unfinished: Path, state: PyTree, meta: dict[str, Any]) -> None:
     for path in (unfinished, *unfinished.rglob("*")):
         files.sync(path)
     files.write_atomic(unfinished / MANIFEST, files.seal(manifest))
+
+
+def _require_room(folder: Path, state: PyTree) -> None:
+    """Find out before Orbax does, whose threads would each print a trace."""
+    wanted = _ROOM + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    disk = os.statvfs(folder)
+    known = disk.f_blocks > 0  # some network drives do not say
+    if known and disk.f_bavail * disk.f_frsize < wanted:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _write_state(path: Path, state: PyTree) -> None:

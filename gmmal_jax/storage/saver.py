@@ -135,11 +135,12 @@ class Saver:
         return Resumed(standing, found.warnings)
 
     def is_due(self, chunk: train.Chunk) -> bool:
-        """Whether it is time for a checkpoint."""
+        """Whether it is time for a checkpoint: also where the clock has gone back."""
         wanted = self.config.every_seconds
         if chunk.step == chunk.num_steps:
             wanted *= STAGE_END
-        return time.monotonic() - self.saved >= wanted
+        gone = time.monotonic() - self.saved
+        return gone >= wanted or gone < 0
 
     def save(self, standing: train.Standing) -> None:
         """Save where training stands; of several processes the first one does."""
@@ -158,7 +159,8 @@ class Saver:
     def lap(self, name: str) -> None:
         """A stage, or a part of it, has ended now."""
         now = time.monotonic()
-        self.seconds[name] = self.seconds.get(name, 0.0) + now - self.stage_began
+        gone = max(0.0, now - self.stage_began)  # a clock may go back
+        self.seconds[name] = self.seconds.get(name, 0.0) + gone
         self.stage_began = now
 
     def timings(self) -> dict[str, float]:
