@@ -109,8 +109,8 @@ PACK = Verb(
     "any pictures to a folder that is mapped into memory",
     _pack,
     (
-        Option("out", "DIR", "A new folder. Of a call that was killed it may hold the "
-               "rest: it begins anew then.", required=True),
+        Option("out", "DIR", "A new folder, or one that holds what a call that was "
+               "killed has written: it goes on from there.", required=True),
         Option("image-size", "PIXELS", "Side of the squares that pictures of folder:, "
                "manifest: and tiny_imagenet: are brought to."),
         Option("data-dir", "DIR", "Where TFDS data sets are."),

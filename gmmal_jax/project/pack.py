@@ -1,13 +1,15 @@
 """Any pictures -> a folder that is mapped into memory: what `npy:DIR` reads.
 
 Picture files are decoded straight into a file; no part of the data is held in memory
-but what a source itself holds (arrays of an npz, TFDS data sets).
+but what a source itself holds (arrays of an npz, TFDS data sets). A call that was
+killed is gone on with by the next one: pictures that are decoded, and arrays that are
+written, are not done again.
 """
 
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,10 @@ import numpy as np
 from gmmal_jax.data import sources
 from gmmal_jax.data.sources import npy, npz
 from gmmal_jax.errors import UserError
+from gmmal_jax.project import scratch
 from gmmal_jax.storage import files
 
 _BLOCK_BYTES = 2**24
-_SCRATCH = ".rows.part"
 
 
 def pack(
@@ -45,21 +47,16 @@ def pack(
         raise UserError(f"{kind}: is mapped into memory already", name, remedy)
     with files.lock(out):
         _require_free(out)
-        with _room(out):
-            scratch = out / _SCRATCH
-            dataset = sources.load(
-                name,
-                data_dir,
-                image_size,
-                empty=lambda _, shape: _mapped(scratch, shape),
-            )
+        with scratch.room(out):
+            empty = partial(scratch.begin, out)
+            dataset = sources.load(name, data_dir, image_size, empty=empty)
             for field, array in zip(npz.FIELDS, dataset[1:5], strict=True):
                 path = npy.file(out, field)
                 if not _is_written(path, array):
                     _write(path, array)
-            scratch.unlink(missing_ok=True)  # before the end: nobody comes back for it
             text = "".join(f"{each}\n" for each in dataset.class_names)
             files.write_atomic(out / npy.CLASSES, text)
+            scratch.remove(out)
     return dataset
 
 
@@ -67,35 +64,12 @@ def _require_free(out: Path) -> None:
     own = {npy.file(out, field).name for field in npz.FIELDS}
     for path in sorted(out.iterdir()):
         if path.name == npy.CLASSES:
+            scratch.remove(out)  # of a call that was killed at its very end
             remedy = f"use it, --dataset npy:{out}, or choose another"
             raise UserError("--out: holds packed data", str(out), remedy)
         if path.name not in own and path.name[0] != ".":
             remedy = "choose a folder of its own"
             raise UserError("--out: holds other files", str(path), remedy)
-
-
-@contextmanager
-def _room(out: Path) -> Iterator[None]:
-    """A disk's refusal as a line."""
-    try:
-        yield
-    except OSError as error:
-        raise _no_room(error, out) from None
-
-
-def _no_room(error: OSError, out: Path) -> UserError:
-    remedy = "name a folder with room for the data"
-    return UserError(f"--out: {error.strerror or error}", str(out), remedy)
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """An array on the disk, its room reserved: a full one would end the process."""
-    try:
-        with open(path, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)))
-    except OSError as error:
-        raise _no_room(error, path.parent) from None
-    return np.memmap(path, np.uint8, "r+", shape=shape)
 
 
 def _is_written(path: Path, array: np.ndarray) -> bool:

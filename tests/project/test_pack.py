@@ -11,7 +11,7 @@ from tiny import config
 import gmmal_jax
 from gmmal_jax.cli.main import main
 from gmmal_jax.data import sources
-from gmmal_jax.data.sources import features, npy
+from gmmal_jax.data.sources import features, npy, pictures
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import pack
 
@@ -103,14 +103,80 @@ def test_a_pass_over_the_files_is_remembered(tmp_path, monkeypatch):
     assert passes == [len(changed)] and other.checksum != first.checksum
 
 
-def test_a_killed_pack_begins_anew(tmp_path):
+def test_what_a_killed_pack_has_written_stays_and_what_is_of_others_does_not(tmp_path):
     name, out = npz(tmp_path / "a.npz"), tmp_path / "out"
-    out.mkdir()
+    pack.pack(name, out)
+    (out / npy.CLASSES).unlink()
     (out / ".x_train.npy.part").write_bytes(b"half")
-    (out / "x_train.npy").write_bytes(b"of another one")
+    (out / ".classes.txt.tmp-1").write_bytes(b"half")
+    for field in ("x_test", "y_train"):
+        path = out / f"{field}.npy"
+        path.write_bytes(path.read_bytes()[:-1] + bytes(field == "x_test"))
+    kept = {path: path.stat().st_ino for path in out.glob("*.npy")}
     pack.pack(name, out)
     same(sources.load(f"npy:{out}"), sources.load(name))
-    assert not (out / ".x_train.npy.part").exists()
+    written = {path.stem for path in kept if path.stat().st_ino != kept[path]}
+    assert written == {"x_test", "y_train"}
+    assert not [p for p in out.glob(".*") if p.name != ".lock"]
+
+
+def parted(root):
+    """Given parts, one picture of which breaks behind its header."""
+    name = folder(root / "train")
+    folder(root / "test", num=2)
+    path = root / "train/ant/1.png"
+    path.write_bytes(path.read_bytes()[:60])
+    return name.removesuffix("/train")
+
+
+def stopped(name, out, monkeypatch, after):
+    """A call that ends in that picture, as by a kill: nothing is tidied up."""
+    inner, left = pictures._decode, [after]
+
+    def decode(*args, **kwargs):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return inner(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "_decode", decode)
+        with pytest.raises(KeyboardInterrupt):
+            pack.pack(name, out, image_size=8)
+
+
+@pytest.mark.parametrize("make", [folder, parted], ids=["cut here", "given parts"])
+@pytest.mark.parametrize("after", [3, 12, 18])
+def test_pictures_that_are_decoded_are_not_decoded_again(
+    make, after, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pictures, "SAVE_ROWS", 4)
+    name, out = make(tmp_path / "pictures"), tmp_path / "out"
+    stopped(name, out, monkeypatch, after)
+    decoded, inner = [], pictures._decode
+    monkeypatch.setattr(
+        pictures,
+        "_decode",
+        lambda path, *a, **k: decoded.append(path) or inner(path, *a, **k),
+    )
+    done = pack.pack(name, out, image_size=8)
+    again = len(decoded)
+    read = sources.load(name, None, 8)
+    same(done, read)
+    same(sources.load(f"npy:{out}"), read)
+    assert done.skipped == read.skipped
+    whole = len(decoded) - again
+    assert whole - after <= again <= whole - after + 4 + (make is parted)
+    assert not list(out.glob(".rows*"))
+
+
+def test_other_pictures_are_decoded_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "SAVE_ROWS", 4)
+    name, out = folder(tmp_path / "pictures"), tmp_path / "out"
+    stopped(name, out, monkeypatch, 12)
+    first = tmp_path / "pictures/ant/0.png"
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(first)
+    same(pack.pack(name, out, image_size=8), sources.load(name, None, 8))
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "fsync"])

@@ -6,6 +6,7 @@ centered square is brought to it with an antialiasing bicubic filter. Where all
 pictures are gray there is 1 channel, else 3.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,18 +30,36 @@ Cut = Callable[[Sequence[Row]], np.ndarray]
 """Rows that can be read -> bool, whether each is one of the test part."""
 
 
-def in_memory(where: str, shape: tuple[int, ...]) -> np.ndarray:
+class Begun(NamedTuple):
+    """Where pictures are decoded to, and how far that is.
+
+    Attributes:
+      images: uint8, a row a picture; those that cannot be read leave no gaps.
+      done: rows that were looked at before, from the first one on.
+      bad: files that could not be read then, path -> reason.
+      save: (rows looked at, files that cannot be read) -> they are kept.
+    """
+
+    images: np.ndarray
+    done: int
+    bad: dict[Path, str]
+    save: Callable[[int, dict[Path, str]], None]
+
+
+def in_memory(where: str, shape: tuple[int, ...], stamp: str) -> Begun:
     """An empty array for pictures.
 
     Args:
       where: they lie, for errors.
       shape: of the array.
+      stamp: of what will be in it.
 
     Raises:
       UserError: there is not so much memory.
     """
+    del stamp  # what is in memory is never gone on with
     try:
-        return np.empty(shape, np.uint8)
+        return Begun(np.empty(shape, np.uint8), 0, {}, lambda done, bad: None)
     except MemoryError:
         gigabytes = f"{np.prod(shape, dtype=float) / 1e9:.0f} GB"
         remedy = (
@@ -51,9 +70,11 @@ def in_memory(where: str, shape: tuple[int, ...]) -> np.ndarray:
         raise UserError(what, gigabytes, remedy) from None
 
 
-Empty = Callable[[str, tuple[int, ...]], np.ndarray]
-"""Where pictures lie, for errors; a shape -> a uint8 array of it to decode them into:
-`in_memory`, or one on a disk."""
+Empty = Callable[[str, tuple[int, ...], str], Begun]
+"""Where pictures lie, for errors; a shape; what tells these pictures from others -> an
+array to decode them into: `in_memory`, or one on a disk."""
+SAVE_ROWS = 1000
+"""Pictures after which it is kept how far it is."""
 
 
 class _Known(NamedTuple):
@@ -155,16 +176,10 @@ def read(
     }
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
-    images = empty(where, (len(rows), *shape))
-    decoder = partial(_decode, shape=shape, resized=image_size is not None)
-    kept: list[int] = []
-    for index, row in enumerate(rows):
-        if row.path in bad:
-            continue
-        array = decode.attempt(decoder, row.path, bad)
-        if array is not None:
-            images[len(kept)] = array
-            kept.append(index)
+    resized = image_size is not None
+    begun = empty(where, (len(rows), *shape), _stamp(rows, shape, resized))
+    images = begun.images
+    kept = _fill(begun, rows, shape, resized, bad)
     _require_each_class(where, train, test, names, bad)
     labels = np.asarray([rows[index].label for index in kept], np.int32)
     cut = sum(index < len(train) for index in kept)
@@ -177,6 +192,40 @@ def read(
         tuple(names),
         tuple(sorted([*skipped, *unreadable])),
     )
+
+
+def _fill(
+    begun: Begun,
+    rows: Sequence[Row],
+    shape: tuple[int, int, int],
+    resized: bool,
+    bad: dict[Path, str],
+) -> list[int]:
+    """Decode what is not decoded yet; the rows that are there then."""
+    bad |= begun.bad
+    kept = [index for index in range(begun.done) if rows[index].path not in bad]
+    decoder = partial(_decode, shape=shape, resized=resized)
+    for index in range(begun.done, len(rows)):
+        path = rows[index].path
+        array = None if path in bad else decode.attempt(decoder, path, bad)
+        if array is not None:
+            begun.images[len(kept)] = array
+            kept.append(index)
+        if (index + 1) % SAVE_ROWS == 0 or index + 1 == len(rows):
+            begun.save(index + 1, bad)
+    return kept
+
+
+def _stamp(rows: Sequence[Row], shape: tuple[int, ...], resized: bool) -> str:
+    """Of the files, their order and what is done to them."""
+    import PIL
+
+    digest = hashlib.sha256(f"{PIL.__version__} {shape} {resized}".encode())
+    for row in rows:
+        found = row.path.stat() if row.path.exists() else None
+        file = (found.st_size, found.st_mtime_ns) if found else ()
+        digest.update(f"{ascii(str(row.path))} {row.label} {file}\n".encode())
+    return digest.hexdigest()
 
 
 def _look(path: Path, known: _Known) -> None:
