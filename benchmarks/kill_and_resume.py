@@ -9,8 +9,8 @@ a child process kills itself with SIGKILL inside that stage, which it names, `gm
 resume` goes on in a new process, and the tables of method and reference are compared
 byte for byte. With --learners the stages are the phases of each method that trains in
 its own way (or of those named), and the kill comes in the second cycle, so that what
-was carried over from the first is there. With --moments the kills are that many, over
-all stages in turn, each before or after a call of the stage's function that is drawn
+was carried over from the first is there. With --moments the kills are that many, of a run
+without reference over all stages in turn, each before or after a call of the stage's function that is drawn
 from all of its calls; and two commands that write much join the stages: `gmmal datasets
 pack` of an npz, and `gmmal embed` of PNG files. They die before a line drawn from all
 that are executed where their files are written, are given again, and every file is
@@ -146,7 +146,7 @@ def drawn(number: int, counts: dict[str, int]) -> list[str]:
 def at_random(number: int, root: Path) -> list[Row]:
     """Kill runs, packs and embeddings at so many moments."""
     subjects = {
-        "run": running(OPTIONS),
+        "run": running([*OPTIONS, "--reference", "none"]),
         "pack": writing(kill_inputs.pack(root)),
         "embed": writing(kill_inputs.embed(root)),
     }
