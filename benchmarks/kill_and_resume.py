@@ -5,16 +5,16 @@
     python benchmarks/kill_and_resume.py --learners [METHOD ...]
 
 Runs digits with a network of width 4 once whole, then once for each stage of a cycle:
-a child process kills itself with SIGKILL inside that stage, which it names, `gmmal
-resume` goes on in a new process, and the tables of method and reference are compared
-byte for byte. With --learners the stages are the phases of each method that trains in
-its own way (or of those named), and the kill comes in the second cycle, so that what
-was carried over from the first is there. With --moments the kills are that many, of a run
-without reference over all stages in turn, each before or after a call of the stage's function that is drawn
-from all of its calls; and two commands that write much join the stages: `gmmal datasets
-pack` of an npz, and `gmmal embed` of PNG files. They die before a line drawn from all
-that are executed where their files are written, are given again, and every file is
-compared. Exit code 1 if any differs or a child did not die of the signal.
+a child process kills itself with SIGKILL inside that stage, at a moment that is drawn
+from all that there are (calls, or lines that write or score) and named; `gmmal resume`
+goes on in a new process, and the tables of method and reference are compared byte for
+byte. With --learners the stages are the phases of each method that trains in its own
+way (or of those named), and the kill comes in the second cycle, so that what was
+carried over from the first is there. With --moments the kills are that many, over all
+stages in turn, of a run of features without reference, which starts in seconds; and two
+commands that write much join the stages: `gmmal datasets pack` of an npz, and `gmmal
+embed` of PNG files. They are given again, and every file is compared. Exit code 1 if
+any differs or a child did not die of the signal.
 """
 
 import argparse
@@ -27,11 +27,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import fault_world
 import harness
 import kill_children
 import kill_inputs
 from harness import Floor, Row, Table
-from kill_children import COUNT, LINES, STAGES
+from kill_children import COMMANDS, COUNT, STAGES
 from table_differences import VIEWS
 
 OPTIONS = [
@@ -39,8 +40,12 @@ OPTIONS = [
     "10", "--da.steps", "40", "--da.refit-every", "20", "--da.hidden", "32",
     "--checkpoint.every-seconds", "0",
 ]  # fmt: skip
-_WRITES = ("checkpoint write", "record write", "tables")
-"""Stages whose function dies before its work: after it nothing is half done."""
+
+FEATURES = (
+    "--cycles 3 --initial 8 --budget 8 --train.steps 40 --train.chunk-steps 10 "
+    "--train.batch-size 8 --da.batch-size 8 --da.steps 40 --da.refit-every 20 "
+    "--da.hidden 8 --width 4 --reference none --checkpoint.every-seconds 0"
+).split()
 
 
 class Subject(NamedTuple):
@@ -91,9 +96,8 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
-def attempt(subject: Subject, moment: str, root: Path, whole: dict[str, bytes]) -> Row:
+def attempt(subject: Subject, moment: str, place: Path, whole: dict[str, bytes]) -> Row:
     """Kill at a moment, go on, compare."""
-    place = root / moment.replace(" ", "-").replace(",", "-")
     folder, log = place / "run", place / "log.txt"
     code = kill_children.run(moment, subject.words(folder), log)
     said = [x for x in log.read_text().splitlines() if x.startswith("killed in")]
@@ -116,55 +120,41 @@ def finished(words: Sequence[str], log: Path, moment: str = "") -> None:
         )
 
 
-def attempts(subject: Subject, moments: Sequence[str]) -> list[Row]:
-    """Compare at all moments, and print a line for each."""
+def attempts(subject: Subject, stages: Sequence[str], drawn: bool = True) -> list[Row]:
+    """Compare at a moment of each stage, and print a line for each.
+
+    Args:
+      subject: what is killed.
+      stages: in turn.
+      drawn: the moment of a stage is drawn from all; else the stages are phases.
+    """
+    generator = random.Random(0)
     with tempfile.TemporaryDirectory() as name:
         root, rows = Path(name), []
-        finished(subject.words(root / "whole/run"), root / "whole/log.txt")
+        log = root / "whole/log.txt"
+        finished(subject.words(root / "whole/run"), log, COUNT)
         whole = subject.written(root / "whole/run")
-        for moment in moments:
-            row = attempt(subject, moment, root, whole)
+        counts = json.loads(log.with_suffix(".json").read_text())
+        for number, stage in enumerate(stages):
+            call = f",{generator.randint(1, counts[stage])}" if drawn else ""
+            row = attempt(subject, stage + call, root / str(number), whole)
             verdict = "byte-identical" if row["equal"] else "DIFFERENT"
             print(f"{row['hit']}: {verdict}", flush=True)
             rows.append(row)
     return rows
 
 
-def drawn(number: int, counts: dict[str, int]) -> list[str]:
-    """So many moments, the stages in turn, each in a call drawn at random."""
-    generator, stages = random.Random(0), [*LINES, *STAGES]
-    moments = []
-    for i in range(number):
-        stage = stages[i % len(stages)]
-        call = generator.randint(1, counts[stage])
-        before = stage in _WRITES or stage in LINES
-        when = "before" if before else generator.choice(["before", "after"])
-        moments.append(f"{stage},{call},{when}")
-    return moments
-
-
 def at_random(number: int, root: Path) -> list[Row]:
-    """Kill runs, packs and embeddings at so many moments."""
-    subjects = {
-        "run": running([*OPTIONS, "--reference", "none"]),
-        "pack": writing(kill_inputs.pack(root)),
-        "embed": writing(kill_inputs.embed(root)),
-    }
-    counts: dict[str, int] = {}
-    for name, subject in subjects.items():
-        log = root / f"count-{name}/log.txt"
-        finished(subject.words(log.parent / "run"), log, COUNT)
-        counts |= json.loads(log.with_suffix(".json").read_text())
-    rows = []
-    moments = drawn(number, counts)
-    for name, subject in subjects.items():
-        own = [m for m in moments if name == _subject(m.split(",")[0])]
-        rows += attempts(subject, own)
-    return rows
-
-
-def _subject(stage: str) -> str:
-    return stage if stage in LINES else "run"
+    """Kill packs, embeddings and runs at so many moments, the stages in turn."""
+    turn = [*COMMANDS, *STAGES]
+    stages = [turn[i % len(turn)] for i in range(number)]
+    data = fault_world.features(root / "features.npz")
+    rows = attempts(writing(kill_inputs.pack(root)), [x for x in stages if x == "pack"])
+    rows += attempts(
+        writing(kill_inputs.embed(root)), [x for x in stages if x == "embed"]
+    )
+    running_features = running([*FEATURES, "--dataset", data])
+    return rows + attempts(running_features, [x for x in stages if x in STAGES])
 
 
 def phases(method: str) -> tuple[str, ...]:
@@ -234,7 +224,7 @@ def measure(args: argparse.Namespace) -> list[Table]:
             rows = []
             for name in args.learners or trained_alike():
                 print(f"{name}:", flush=True)
-                rows += attempts(running(_options(name)), phases(name))
+                rows += attempts(running(_options(name)), phases(name), drawn=False)
     well = sum(bool(row["equal"] and row["killed"]) for row in rows)
     print(f"{well} of {len(rows)} byte-identical")
     return [summary(rows)]

@@ -11,42 +11,53 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 
-class Call(NamedTuple):
-    """A stage of `gmmal run` that is a function.
+class Stage(NamedTuple):
+    """What a process dies in: a call of a function, or a line that it gets to.
 
     Attributes:
-      module: it is called in.
+      module: of the function.
       function: its name there.
-      call: that dies, counted from 1, where no moment is drawn.
-      when: before or after its work.
+      lines: of files whose paths hold one of these, executed within the call, are the
+        moments; empty: before and after the call are.
+      phase: of the chunk that the call is told of; empty: any.
     """
 
     module: str
     function: str
-    call: int
-    when: str
+    lines: tuple[str, ...] = ()
+    phase: str = ""
 
 
+_FILES = "storage/files.py"
 STAGES = {
-    "stage 1": Call("gmmal_jax.parallel", "run_chunk", 6, "after"),
-    "stage 2": Call("gmmal_jax.parallel", "run_chunk", 10, "after"),
-    "mixture refit": Call("gmmal_jax.mixtures.em", "fit_shards", 2, "after"),
-    "scoring": Call("gmmal_jax.strategies.base", "query", 2, "after"),
-    "checkpoint write": Call("gmmal_jax.storage.files", "sync", 20, "before"),
-    "record write": Call("gmmal_jax.storage.records", "write", 3, "before"),
-    "tables": Call("gmmal_jax.storage.records", "write_views", 2, "before"),
+    "stage 1": Stage("gmmal_jax.loop", "Watch.on_chunk", phase="supervised"),
+    "stage 2": Stage("gmmal_jax.loop", "Watch.on_chunk", phase="alignment"),
+    "mixture refit": Stage("gmmal_jax.mixtures.em", "fit_shards"),
+    "scoring": Stage(
+        "gmmal_jax.strategies.base", "query", ("strategies/", "selection/")
+    ),
+    "checkpoint write": Stage(
+        "gmmal_jax.storage.checkpoint", "save", ("storage/checkpoint.py", _FILES)
+    ),
+    "record write": Stage(
+        "gmmal_jax.storage.records", "write", ("storage/records.py", _FILES)
+    ),
+    "tables": Stage(
+        "gmmal_jax.storage.records", "write_views", ("storage/records.py", _FILES)
+    ),
 }
-LINES = {
-    "pack": ("project/pack.py", "storage/files.py"),
-    "embed": ("encoders/job.py", "encoders/progress.py", "encoders/output.py",
-              "storage/files.py"),
-}  # fmt: skip
-"""Commands that die before a line of these files: what they write is written there."""
+COMMANDS = {
+    "pack": Stage("gmmal_jax.project.pack", "pack", ("project/", _FILES)),
+    "embed": Stage("gmmal_jax.encoders.job", "embed", ("encoders/", _FILES)),
+}
+"""Stages that are a command of their own."""
+_ALL = STAGES | COMMANDS
 COUNT = "count"
 _PRELOAD = (
     "gmmal_jax.bind", "gmmal_jax.loop", "gmmal_jax.estimate", "gmmal_jax.cli.main",
@@ -93,7 +104,8 @@ def _child(moment: str, words: Sequence[str], log: Path) -> None:
     figures.draw_run = lambda folder: figures.Drawn([], [])  # no picture is compared
     counts: dict[str, int] = {}
     if moment == COUNT:
-        _count(words[0], counts)
+        for stage, chosen in _ALL.items():
+            _watch(chosen, partial(_note, counts, stage))
     elif moment:
         _arrange(*moment.split(","))
     code = cli.main(list(words))
@@ -102,77 +114,65 @@ def _child(moment: str, words: Sequence[str], log: Path) -> None:
     sys.exit(code)
 
 
-def _arrange(stage: str, number: str = "", when: str = "") -> None:
-    """Have the process die in a stage, or in a phase of that name."""
-    if stage in LINES:
-        _trace(LINES[stage], lambda count: _die_at(stage, count, int(number)))
-    elif stage in STAGES:
-        chosen = STAGES[stage]
-        if number:
-            chosen = chosen._replace(call=int(number), when=when)
-        _die_in_call(stage, chosen)
-    else:
+def _note(counts: dict[str, int], stage: str, where: str) -> None:
+    counts[stage] = counts.get(stage, 0) + 1
+
+
+def _arrange(stage: str, number: str = "") -> None:
+    """Have the process die at a moment of a stage, or in a phase of that name."""
+    if not number:
         _die_in_phase(stage)
-
-
-def _count(verb: str, counts: dict[str, int]) -> None:
-    """Note how often each stage's function is called, or a line is reached."""
-
-    def watch(stage: str, chosen: Call) -> None:
-        module = importlib.import_module(chosen.module)
-        original = getattr(module, chosen.function)
-
-        def counted(*args: object, **kwargs: object) -> object:
-            counts[stage] = counts.get(stage, 0) + 1
-            return original(*args, **kwargs)
-
-        setattr(module, chosen.function, counted)
-
-    if verb == "run":
-        for stage, chosen in STAGES.items():
-            watch(stage, chosen)
         return
-    command = "embed" if verb == "embed" else "pack"
-    _trace(LINES[command], lambda count: counts.update({command: count}))
+    left = int(number)
+
+    def reached(where: str) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            _die(f"{stage} ({where})")
+
+    _watch(_ALL[stage], reached)
 
 
-def _trace(names: Sequence[str], reached: Callable[[int], None]) -> None:
-    """Tell the number of each line of these files before it is executed."""
-    count = 0
+def _watch(chosen: Stage, reached: Callable[[str], None]) -> None:
+    """Tell of each moment of a stage when it is there."""
+    owner, name = importlib.import_module(chosen.module), chosen.function
+    if "." in name:
+        owner, name = getattr(owner, name.split(".")[0]), name.split(".")[1]
+    original = getattr(owner, name)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if chosen.phase and args[1].chunk.name != chosen.phase:
+            return original(*args, **kwargs)
+        if chosen.lines:
+            sys.settrace(_tracer(chosen.lines, reached))
+            try:
+                return original(*args, **kwargs)
+            finally:
+                sys.settrace(None)
+        reached(f"before {chosen.module}.{chosen.function}")
+        result = original(*args, **kwargs)
+        reached(f"after {chosen.module}.{chosen.function}")
+        return result
+
+    setattr(owner, name, watched)
+
+
+def _tracer(names: Sequence[str], reached: Callable[[str], None]) -> Any:
+    """Tells of each line of these files before it is executed."""
 
     def line(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
         if event == "line":
-            count += 1
-            reached(count)
+            path = Path(frame.f_code.co_filename)
+            reached(f"before {path.parent.name}/{path.name}:{frame.f_lineno}")
         return line
 
     def call(frame: FrameType, event: str, _: Any) -> Any:
-        return line if frame.f_code.co_filename.endswith(tuple(names)) else None
+        name = frame.f_code.co_filename
+        ours = "/gmmal_jax/" in name and any(each in name for each in names)
+        return line if ours else None
 
-    sys.settrace(call)
-
-
-def _die_at(stage: str, count: int, wanted: int) -> None:
-    if count == wanted:
-        _die(f"{stage} (before line {count} of those that write)")
-
-
-def _die_in_call(stage: str, chosen: Call) -> None:
-    module = importlib.import_module(chosen.module)
-    original, calls = getattr(module, chosen.function), 0
-
-    def dying(*args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        after = chosen.when == "after"
-        result = original(*args, **kwargs) if after else None
-        if calls == chosen.call:
-            place = f"{chosen.module}.{chosen.function}"
-            _die(f"{stage} ({chosen.when} call {calls} of {place})")
-        return result if after else original(*args, **kwargs)
-
-    setattr(module, chosen.function, dying)
+    return call
 
 
 def _die_in_phase(phase: str) -> None:

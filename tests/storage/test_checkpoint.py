@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -234,6 +235,18 @@ def test_a_full_disk_is_told_and_leaves_the_old(two, monkeypatch, error):
     with pytest.raises(UserError, match="no space left.*gmmal resume"):
         save(two, 300)
     assert names(two) == ["phase-1-step-000100", "phase-1-step-000200"]
+
+
+@pytest.mark.parametrize(("blocks", "left"), [(9, 200), (0, 300)])
+def test_room_is_looked_for_where_a_disk_says(two, monkeypatch, blocks, left):
+    disk = SimpleNamespace(f_blocks=blocks, f_bavail=1, f_frsize=2**20)
+    monkeypatch.setattr(checkpoint.os, "statvfs", lambda path: disk)
+    if blocks:
+        with pytest.raises(UserError, match="no space left.*gmmal resume"):
+            save(two, 300)
+    else:  # it does not say
+        save(two, 300)
+    assert names(two) == [f"phase-1-step-000{n}" for n in (left - 100, left)]
 
 
 def test_other_errors_pass_and_leave_the_old(two):
