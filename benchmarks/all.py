@@ -3,7 +3,8 @@
     python benchmarks/all.py [--only NAME ...] [--check]
 
 Each script runs in a process of its own. One that is missing or fails is reported,
-and the rest goes on; its last results stay. Exit code 1 if a script failed or, with
+and the rest goes on; its last results stay. Proofs (`PROOFS`) run where `--only` names
+them. Exit code 1 if a script failed or, with
 `--check`, a floor was missed.
 """
 
@@ -29,6 +30,8 @@ SCRIPTS = (
     "em", "train_step", "scoring", "selection", "selection_kmeans", "features", "cycle",
     "scaling", "startup",
 )  # fmt: skip
+PROOFS = {"kill_and_resume": ("--moments", "50"), "faults": ()}
+"""Scripts that prove and measure nothing, with their options: run where named."""
 MARKER = "<!-- results: written by all.py, everything below is replaced -->"
 LONGEST = 1200.0
 """Seconds after which a script counts as stuck."""
@@ -42,7 +45,8 @@ def run(name: str, folder: Path) -> tuple[dict[str, Any] | None, str]:
     began = time.monotonic()
     try:
         code = subprocess.run(
-            [sys.executable, str(script), "--json", str(out)], timeout=LONGEST
+            [sys.executable, str(script), "--json", str(out), *PROOFS.get(name, ())],
+            timeout=LONGEST,
         ).returncode
     except subprocess.TimeoutExpired:
         return None, f"{name}: stopped after {LONGEST:.0f} s"
@@ -120,7 +124,9 @@ def _markdown(table: Mapping[str, Any]) -> str:
 def main() -> int:
     """Run, merge, write, report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS)
+    parser.add_argument(
+        "--only", nargs="+", choices=(*SCRIPTS, *PROOFS), default=SCRIPTS
+    )
     parser.add_argument(
         "--check", action="store_true", help="exit 1 where a floor is missed"
     )
