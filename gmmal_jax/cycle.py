@@ -255,7 +255,10 @@ def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolV
     learner = task.method.learner
     columns = task.trainer.embed(learner.readout, state, task.images)
     head = learner.head and jax.device_get(learner.head(state))
-    return PoolView(pool.ids, pool.labeled, candidates, pool.labels, columns, head)
+    team = parallel.team(task.trainer.mesh)
+    return PoolView(
+        pool.ids, pool.labeled, candidates, pool.labels, columns, head, team
+    )
 
 
 def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 PyTree = Any
 Key = jax.Array
@@ -160,6 +161,21 @@ class Streamed:
         return found.reshape(*rows.shape, *self.shape[1:])
 
 
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Team:
+    """Devices that share work on all rows of a pool; as a pytree it has no leaves.
+
+    Attributes:
+      mesh: of one axis, `AXIS`; where there are several processes, of all of them.
+      fewest: an array of so many numbers is shared, a smaller one is left to one
+        device: some milliseconds of work do not pay for waiting for each other.
+    """
+
+    mesh: Mesh
+    fewest: int = 2**20
+
+
 Column = np.ndarray | Streamed
 """What a readout gives of each row of a pool: an array, or a reader of one."""
 
@@ -176,6 +192,7 @@ class PoolView(NamedTuple):
         the memory of his readouts (`embed.Embedder`) meets a `Streamed` one.
       head: (kernel [d, c], bias [c]) of the linear classifier on the latents; None
         where the learner has none.
+      team: devices that share work on all rows; None: there is one.
     """
 
     ids: np.ndarray
@@ -184,6 +201,7 @@ class PoolView(NamedTuple):
     labels: np.ndarray
     columns: dict[str, Any]
     head: tuple[np.ndarray, np.ndarray] | None = None
+    team: Team | None = None
 
     def take(self, rows: "slice | np.ndarray") -> "PoolView":
         """Some of the rows, by a slice or int [m]; streamed columns are read there."""
@@ -196,6 +214,7 @@ class PoolView(NamedTuple):
             labels[rows],
             columns,
             self.head,
+            self.team,
         )
 
 

@@ -15,7 +15,7 @@ LEVELS = [
     "types errors",
     "plugins",
     "keys devices config switches",
-    "numerics pool oracle models",
+    "numerics pool oracle models shares",
     "data mixtures",
     "selection parallel phases",
     "learners strategies memory",

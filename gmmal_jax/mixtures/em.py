@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from gmmal_jax import devices
 from gmmal_jax.mixtures import gaussian, layout, steps
 from gmmal_jax.mixtures.moments import (
     FLOOR,
@@ -80,7 +81,7 @@ class EMInfo(NamedTuple):
 
 @partial(
     jax.jit,
-    static_argnames=("num_iters", "floor", "covariance", "block_rows"),
+    static_argnames=("num_iters", "floor", "covariance", "block_rows", "axis"),
 )
 def fit(
     latents: Float[Array, "n d"],
@@ -94,6 +95,7 @@ def fit(
     tolerance: Float[Array, ""] | float | None = None,
     affine: Affine | None = None,
     data: Moments | None = None,
+    axis: str | None = None,
 ) -> tuple[Mixture, EMInfo]:
     """Fit one mixture to all rows by exact EM.
 
@@ -109,6 +111,7 @@ def fit(
       affine: units in which rows are fitted, applied as they are read; None: theirs.
       data: moments of the rows that count, in these units, where they are known: then
         all that the mask admits are finite. None: they are found.
+      axis: devices that hold a share of the rows each, static; None: there is one.
 
     Returns:
       The mixture and how the fit went. A dead component keeps its mean, has the
@@ -128,6 +131,7 @@ def fit(
         tolerance,
         affine,
         data,
+        axis,
     )
 
 
@@ -227,10 +231,11 @@ def _fit(
     tolerance: jax.Array | float | None,
     affine: Affine | None = None,
     data: Moments | None = None,
+    axis: str | None = None,
 ) -> tuple[Mixture, EMInfo]:
     rows = mask
     if data is None:
-        rows, data = survey(within(latents, affine), mask)
+        rows, data = survey(within(latents, affine), mask, axis)
     mixture, limits = steps.prepare(data, start, floor, covariance)
     num_rows, dims = latents.shape
     if block_rows is None:
@@ -239,6 +244,7 @@ def _fit(
     def in_blocks(mixture: Mixture) -> tuple[Mixture, steps.Trace]:
         centre = steps.centre_of(mixture, limits)
         sums = steps.expect_blocks(latents, rows, mixture, centre, block_rows, affine)
+        sums = devices.total(sums, axis)
         return steps.maximise(sums, mixture, centre, limits, covariance)
 
     def about(centre: jax.Array) -> _Step:
@@ -247,6 +253,7 @@ def _fit(
 
         def step(mixture: Mixture) -> tuple[Mixture, steps.Trace]:
             sums = steps.expect(x, squares, rows, mixture, centre)
+            sums = devices.total(sums, axis)
             return steps.maximise(sums, mixture, centre, limits, covariance)
 
         return step
@@ -272,7 +279,7 @@ def _fit(
     return state.mixture, EMInfo(
         jnp.where(after, last.log_likelihood, state.history),
         last.live,
-        mask.sum() - rows.sum(),
+        devices.total(mask.sum() - rows.sum(), axis),
         last.rho,
         last.counts,
         last.floored,

@@ -118,7 +118,7 @@ def centred(
 
 
 def survey(
-    latents: Float[Array, "n d"], mask: Bool[Array, " n"]
+    latents: Float[Array, "n d"], mask: Bool[Array, " n"], axis: str | None = None
 ) -> tuple[Bool[Array, " n"], Moments]:
     """Find the rows that count and their moments, reading memory once.
 
@@ -127,9 +127,10 @@ def survey(
     Args:
       latents: [n, d].
       mask: [n], rows asked for; those that are not finite never count.
+      axis: devices that hold a share of the rows each; None: there is one.
 
     Returns:
-      Rows that count, [n], and their moments.
+      Rows that count, [n], and the moments of all of them.
 
     Source: Chan, Golub and LeVeque, 1979, for the combination.
     """
@@ -150,7 +151,18 @@ def survey(
     total, rows = lax.scan(visit, none, jnp.arange(num_blocks) * block_rows)
     rest = usable_rows(latents[done:], mask[done:])
     total = combine(total, moments(latents[done:], rest))
-    return jnp.concatenate([rows.reshape(-1), rest]), total
+    return jnp.concatenate([rows.reshape(-1), rest]), _of_all(total, axis)
+
+
+def _of_all(own: Moments, axis: str | None) -> Moments:
+    """Moments of the rows of all devices, combined in one order everywhere."""
+    if axis is None:
+        return own
+    parts: Moments = lax.all_gather(own, axis)
+    none = no_moments(own.mean.shape[0], own.mean.dtype)
+    total: Moments
+    total, _ = lax.scan(lambda sum_, part: (combine(sum_, part), None), none, parts)
+    return total
 
 
 def no_moments(dims: int, dtype: DTypeLike = jnp.float32) -> Moments:

@@ -16,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from gmmal_jax import shares
 from gmmal_jax.config import MixtureConfig
 from gmmal_jax.mixtures import classwise, em, layout, sharded, start, stream
 from gmmal_jax.mixtures.frame import gather
 from gmmal_jax.mixtures.moments import Floor
-from gmmal_jax.types import Key, Mixture, Streamed
+from gmmal_jax.types import Key, Mixture, Streamed, Team
 
 _Host = np.ndarray | Array
 _Latents = Float[_Host, "n d"] | Streamed
@@ -69,23 +70,26 @@ def fit_labeled(
     mask: Bool[_Host, " n"],
     num_classes: int,
     config: MixtureConfig,
+    team: Team | None = None,
 ) -> Mixture:
     """Fit the labeled mixture: one component a class.
 
     Args:
-      latents: [n, d]; of streamed ones the labeled rows are read.
+      latents: [n, d]; of streamed ones, and where a team shares them, the labeled rows
+        alone are read: they are few, and one device is enough.
       labels: [n], -1 where no label was bought.
       mask: [n], rows that count.
       num_classes: c.
       config: reads labeled_mode, labeled_weights, covariance, variance_floor and
         shrinkage; average and shard_size if labeled_mode is `sharded`.
+      team: as in `fit_pool`.
 
     Returns:
       [c], [c, d], [c, d]; absent classes have weight exactly 0.
 
     Source: section 3.2.
     """
-    if isinstance(latents, Streamed):
+    if isinstance(latents, Streamed) or shares.worth(team, latents):
         rows = np.flatnonzero(np.asarray(mask) & (np.asarray(labels) >= 0))
         latents, labels, mask = latents[rows], labels[rows], mask[rows]
     latents, labels, mask = (jnp.asarray(x) for x in (latents, labels, mask))
@@ -127,6 +131,7 @@ def fit_pool(
     start_from: Mixture,
     config: MixtureConfig,
     previous: Mixture | None = None,
+    team: Team | None = None,
 ) -> tuple[Mixture, RefitInfo]:
     """Fit the unlabeled mixture by EM, on shards or exactly.
 
@@ -140,6 +145,8 @@ def fit_pool(
         variance_floor.
       previous: the last fit, where `init=previous` starts; the labeled mixture
         stands in where there is none yet.
+      team: devices that share the rows, or the shards, of latents on the host where
+        that is worth it; None: one device.
 
     Returns:
       The mixture, [k], [k, d], [k, d], and how the fit went.
@@ -147,21 +154,27 @@ def fit_pool(
     Source: section 3.2.
     """
     k_start, k_shards = jax.random.split(key)
+    team = shares.worth(team, latents)
+    some: Any
+    counted: Any
     if isinstance(latents, Streamed):
         rows = _some_rows(key, np.asarray(mask))
         some, counted = jnp.asarray(latents[rows]), jnp.ones(len(rows), bool)
     else:
-        some, counted = jnp.asarray(latents), jnp.asarray(mask)
-    unit = _unit(some)
+        some, counted = (shares.placed(team, each) for each in (latents, mask))
+    unit = _unit(some, team)
     some = _divided(some, unit)
     start_from = _in_units(start_from, 1 / unit)
     previous = None if previous is None else _in_units(previous, 1 / unit)
-    first = _start(k_start, some, counted, start_from, config, previous)
+    first = _start(k_start, some, counted, start_from, config, previous, team)
     if isinstance(latents, Streamed):
         scaled = _streamed_in(latents, unit)
         mixture, info = _fit_streamed(k_shards, scaled, np.asarray(mask), first, config)
     else:
-        mixture, info = _fit_held(k_shards, some, counted, first, config)
+        if team and config.mode == "sharded":
+            # Of shards, too, each device is sent its own.
+            some, counted = _divided(latents, unit), mask
+        mixture, info = _fit_held(k_shards, some, counted, first, config, team)
     nats = info.log_likelihood - latents.shape[1] * math.log(unit)
     return _in_units(mixture, unit), info._replace(log_likelihood=nats)
 
@@ -198,25 +211,28 @@ def _fit_streamed(
 
 def _fit_held(
     key: Key,
-    latents: jax.Array,
-    mask: jax.Array,
+    latents: Any,
+    mask: Any,
     first: Mixture,
     config: MixtureConfig,
+    team: Team | None,
 ) -> tuple[Mixture, RefitInfo]:
     if config.mode == "exact":
-        options = _em_options(config)._asdict()
-        mixture, info = em.fit(latents, mask, first, **options)
+        rows = (latents, mask)
+        options = _em_options(config)
+        mixture, info = shares.run(team, _exactly, rows, first, options=options)
         return mixture, _info(sharded.as_one_shard(info))
-    return _fit_shards(key, latents, mask, first, config)
+    return _fit_shards(key, latents, mask, first, config, team=team)
 
 
 def _fit_shards(
     key: Key,
-    latents: jax.Array | Streamed,
-    mask: jax.Array,
+    latents: Any,
+    mask: Any,
     first: Mixture,
     config: MixtureConfig,
     chunk_rows: int | None = None,
+    team: Team | None = None,
 ) -> tuple[Mixture, RefitInfo]:
     size = _shard_size(config, first.weights.shape[0])
     fitted = sharded.fit(
@@ -227,8 +243,21 @@ def _fit_shards(
         _em_options(config),
         sharded.Sharding(size, config.average, chunk_rows),
         ordered=config.init != "kmeans++",  # its components have no meaning
+        team=team,
     )
     return fitted.mixture, _info(fitted.info)
+
+
+def _exactly(
+    rows: tuple[jax.Array, ...],
+    first: Mixture,
+    *,
+    axis: str | None,
+    options: em.Options,
+) -> tuple[Mixture, em.EMInfo]:
+    fitted: tuple[Mixture, em.EMInfo]
+    fitted = em.fit(*rows, first, **options._asdict(), axis=axis)
+    return fitted
 
 
 def _em_options(config: MixtureConfig) -> em.Options:
@@ -243,30 +272,52 @@ def _start(
     labeled: Mixture,
     config: MixtureConfig,
     previous: Mixture | None,
+    team: Team | None,
 ) -> Mixture:
     """Where EM begins, as configured."""
     begin: Mixture
+    rows = (latents, mask)
     if config.init == "kmeans++":
         num_components = labeled.weights.shape[0]
-        begin = start.kmeanspp(
-            key, latents, mask, num_components=num_components, floor=_DEAD
-        )
+        begin = shares.run(team, _drawn, rows, key, num_components=num_components)
     elif config.init == "previous" and previous is not None:
         begin = previous
     else:
-        begin = start.complete(key, labeled, latents, mask, floor=_DEAD)
+        begin = shares.run(team, _completed, rows, (key, labeled))
     return begin
 
 
-def _unit(latents: jax.Array) -> float:
+def _drawn(
+    rows: tuple[jax.Array, ...], key: Key, *, axis: str | None, num_components: int
+) -> Mixture:
+    begin: Mixture = start.kmeanspp(
+        key, *rows, num_components=num_components, floor=_DEAD, axis=axis
+    )
+    return begin
+
+
+def _completed(
+    rows: tuple[jax.Array, ...], alike: tuple[Key, Mixture], *, axis: str | None
+) -> Mixture:
+    begin: Mixture = start.complete(*alike, *rows, floor=_DEAD, axis=axis)
+    return begin
+
+
+def _unit(latents: jax.Array, team: Team | None = None) -> float:
     """What to divide latents by: 1, unless float32 has no room for their squares."""
-    peak = float(_peak(latents))
+    peak = float(shares.run(team, _peak_of, (latents,)))
     if peak == 0 or _SMALL <= peak < 1 / _SMALL:
         return 1.0
     return math.ldexp(1.0, math.frexp(peak)[1])
 
 
-def _divided(latents: jax.Array, unit: float) -> jax.Array:
+def _peak_of(
+    rows: tuple[jax.Array], alike: tuple[()], *, axis: str | None
+) -> jax.Array:
+    return shares.greatest(_peak(*rows), axis)
+
+
+def _divided(latents: Any, unit: float) -> Any:
     return latents if unit == 1 else latents / unit
 
 

@@ -3,6 +3,7 @@
 What the fits for everyone (`api`) and a learner's refit of the pool (`refit`) share.
 """
 
+import functools
 from typing import Any, Literal, NamedTuple
 
 import chex
@@ -10,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmmal_jax import shares
 from gmmal_jax.mixtures import em, merge, steps
 from gmmal_jax.mixtures.frame import take
-from gmmal_jax.types import Key, Mixture
+from gmmal_jax.types import Key, Mixture, Team
 
 
 class Sharding(NamedTuple):
@@ -72,6 +74,7 @@ def fit(
     sharding: Sharding,
     *,
     ordered: bool,
+    team: Team | None = None,
 ) -> ShardedFit:
     """Fit every shard of the rows from one start, realign components, and average.
 
@@ -84,19 +87,60 @@ def fit(
       sharding: see `Sharding`.
       ordered: the order of the start's components means something and is kept;
         otherwise all are matched to shard 0, which always has rows.
+      team: devices that fit some of the shards each, of latents on the host; None, and
+        where there is one shard: one.
 
     Source: section 3.2, batch averaging.
     """
     chex.assert_shape(rows, (len(latents),))
     indices, filled = em.to_shards(key, jnp.asarray(rows), shard_size=sharding.size)
+    if team and len(indices) > 1:
+        shards, info = _fit_by(team, latents, indices, filled, start, options)
+    else:
+        shards, info = _fit_here(latents, indices, filled, start, options, sharding)
+    reference = start if ordered else jax.tree.map(lambda values: values[0], shards)
+    mixture = merge.merge(shards, info.counts, reference, average=sharding.average)
+    return ShardedFit(mixture, shards, jax.tree.map(np.asarray, info))
+
+
+def _fit_here(
+    latents: Any,
+    indices: jax.Array,
+    filled: jax.Array,
+    start: Mixture,
+    options: em.Options,
+    sharding: Sharding,
+) -> tuple[Mixture, em.EMInfo]:
     fits = [
         em.fit_shards(take(latents, some), counted, start, **options._asdict())
         for some, counted in _groups(indices, filled, sharding.chunk_rows)
     ]
-    shards, info = fits[0] if len(fits) == 1 else jax.tree.map(_concatenate, *fits)
-    reference = start if ordered else jax.tree.map(lambda values: values[0], shards)
-    mixture = merge.merge(shards, info.counts, reference, average=sharding.average)
-    return ShardedFit(mixture, shards, jax.tree.map(np.asarray, info))
+    joined: tuple[Mixture, em.EMInfo] = fits[0]
+    return joined if len(fits) == 1 else jax.tree.map(_concatenate, *fits)
+
+
+def _fit_by(
+    team: Team,
+    latents: Any,
+    indices: jax.Array,
+    filled: jax.Array,
+    start: Mixture,
+    options: em.Options,
+) -> tuple[Mixture, em.EMInfo]:
+    """Each device fits some of the shards; empty ones fill up."""
+    dealt = shares.placed(team, latents, np.asarray(indices))
+    counted = shares.placed(team, filled)
+    fits: Any = shares.run(team, _fit_own, (dealt, counted), start, options=options)
+    found: tuple[Mixture, em.EMInfo]
+    found = jax.tree.map(lambda values: values[: len(indices)], fits)
+    return found
+
+
+def _fit_own(
+    shards: tuple[jax.Array, ...], start: Mixture, *, axis: str, options: em.Options
+) -> Any:
+    fits = em.fit_shards(*shards, start, **options._asdict())
+    return jax.tree.map(functools.partial(shares.joined, axis=axis), fits)
 
 
 def as_one_shard(info: em.EMInfo) -> em.EMInfo:

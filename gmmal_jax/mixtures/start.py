@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from gmmal_jax import numerics
+from gmmal_jax import devices, numerics, shares
 from gmmal_jax.mixtures import gaussian
 from gmmal_jax.mixtures.moments import FLOOR, Floor, Moments, floor_of, survey
 from gmmal_jax.types import Key, Mixture
@@ -17,7 +17,7 @@ _UNLIKELY_SHARE = 0.05
 _BLOCK_ROWS = 1000
 
 
-@partial(jax.jit, static_argnames=("num_components", "floor"))
+@partial(jax.jit, static_argnames=("num_components", "floor", "axis"))
 def kmeanspp(
     key: Key,
     latents: Float[Array, "n d"],
@@ -25,6 +25,7 @@ def kmeanspp(
     *,
     num_components: int,
     floor: Floor = FLOOR,
+    axis: str | None = None,
 ) -> Mixture:
     """Start at rows drawn by k-means++, each as wide as the data, equally likely.
 
@@ -34,13 +35,14 @@ def kmeanspp(
       mask: [n], rows that count; non-finite ones never do.
       num_components: k, static.
       floor: of the start's variances, static; a fit applies its own on top.
+      axis: devices that hold a share of the rows each; None: there is one.
 
     Returns:
       [k], [k, d], [k, d]; finite also for fewer rows than components.
 
     Source: Arthur and Vassilvitskii, 2007.
     """
-    rows, data = survey(latents, mask)
+    rows, data = survey(latents, mask, axis)
     variance = _width(data, floor)
     shape = (num_components, latents.shape[1])
     means = _pick(
@@ -49,12 +51,13 @@ def kmeanspp(
         rows,
         wanted=jnp.ones(num_components, bool),
         default=jnp.broadcast_to(data.mean, shape),
+        axis=axis,
     )
     weights = jnp.full(num_components, 1 / num_components, latents.dtype)
     return Mixture(weights, means, jnp.broadcast_to(variance, shape))
 
 
-@partial(jax.jit, static_argnames="floor")
+@partial(jax.jit, static_argnames=("floor", "axis"))
 def complete(
     key: Key,
     labeled: Mixture,
@@ -62,6 +65,7 @@ def complete(
     mask: Bool[Array, " n"],
     *,
     floor: Floor = FLOOR,
+    axis: str | None = None,
 ) -> Mixture:
     """Start from the labeled mixture, with a component for every absent class.
 
@@ -74,6 +78,7 @@ def complete(
       latents: [n, d].
       mask: [n], rows that count; non-finite ones never do.
       floor: of the data's variance, static.
+      axis: devices that hold a share of the rows each; None: there is one.
 
     Returns:
       [k], [k, d], [k, d]: the labeled mixture itself if no class is absent; otherwise
@@ -84,11 +89,13 @@ def complete(
     Source: ours (A5).
     """
     present = labeled.weights > 0
-    rows, data = survey(latents, mask)
+    rows, data = survey(latents, mask, axis)
     none = ~present.any()
 
-    candidates = _unlikely(labeled, latents, rows) | (rows & none)
-    means = _pick(key, latents, candidates, wanted=~present, default=labeled.means)
+    candidates = _unlikely(labeled, latents, rows, axis) | (rows & none)
+    means = _pick(
+        key, latents, candidates, wanted=~present, default=labeled.means, axis=axis
+    )
     pooled = (labeled.weights[:, None] * labeled.variances).sum(axis=0)
     pooled = jnp.where(none, _width(data, floor), pooled)
     variances = jnp.where(present[:, None], labeled.variances, pooled[None])
@@ -101,17 +108,22 @@ def _width(data: Moments, floor: Floor) -> jax.Array:
     return jnp.maximum(data.variance, floor_of(data, "diag", floor).floor)
 
 
-def _unlikely(mixture: Mixture, latents: jax.Array, rows: jax.Array) -> jax.Array:
+def _unlikely(
+    mixture: Mixture, latents: jax.Array, rows: jax.Array, axis: str | None
+) -> jax.Array:
     """Mark the least likely rows, at least as many as there are components."""
     num_rows, dims = latents.shape
     padding = -num_rows % _BLOCK_ROWS
     blocks = jnp.pad(latents, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, dims)
     scores = lax.map(lambda block: gaussian.log_likelihood(block, mixture), blocks)
     scores = jnp.where(rows, scores.reshape(-1)[:num_rows], jnp.inf)
-    order = jnp.argsort(scores)
-    rank = jnp.zeros(num_rows, order.dtype).at[order].set(jnp.arange(num_rows))
-    share = jnp.ceil(_UNLIKELY_SHARE * rows.sum()).astype(rank.dtype)
-    return rows & (rank < jnp.maximum(share, mixture.weights.size))
+    order = jnp.argsort(shares.joined(scores, axis))
+    everyone = order.size
+    rank = jnp.zeros(everyone, order.dtype).at[order].set(jnp.arange(everyone))
+    number = devices.total(rows.sum(), axis)
+    share = jnp.ceil(_UNLIKELY_SHARE * number).astype(rank.dtype)
+    few = rank < jnp.maximum(share, mixture.weights.size)
+    return rows & shares.mine(few, rows, axis)
 
 
 def _pick(
@@ -121,6 +133,7 @@ def _pick(
     *,
     wanted: jax.Array,
     default: jax.Array,
+    axis: str | None,
 ) -> jax.Array:
     """Draw rows far from those drawn before, for the components that want one.
 
@@ -130,18 +143,21 @@ def _pick(
       candidates: [n], rows that may be drawn; all are finite.
       wanted: [k], components that get a row.
       default: [k, d], means of the others, and of all if there is no candidate.
+      axis: devices that hold a share of the rows each; None: there is one.
 
     Returns:
       Means [k, d].
     """
 
     def squares_to(drawn: jax.Array) -> jax.Array:
-        return ((latents - latents[drawn][None]) ** 2).sum(axis=1)
+        row = shares.at(latents, drawn, axis)
+        return shares.joined(((latents - row[None]) ** 2).sum(axis=1), axis)
 
     # Every component has a key of its own; those that want a row draw first.
     order = jnp.argsort(~wanted, stable=True)
     keys = jax.random.split(key, wanted.size)[order]
-    drawn = numerics.kmeans_plusplus(keys, candidates, wanted.sum(), squares_to)
+    everyone = shares.joined(candidates, axis)
+    drawn = numerics.kmeans_plusplus(keys, everyone, wanted.sum(), squares_to)
     drawn = jnp.zeros_like(drawn).at[order].set(drawn)
-    rows = (wanted & candidates[drawn])[:, None]
-    return jnp.where(rows, latents[drawn], default)
+    rows = (wanted & everyone[drawn])[:, None]
+    return jnp.where(rows, shares.at(latents, drawn, axis), default)

@@ -11,6 +11,7 @@ from gmmal_jax.parallel.meshes import (
     own_shares as own_shares,
     place_state as place_state,
     replicated as replicated,
+    team as team,
 )
 from gmmal_jax.parallel.steps import (
     CompiledStep as CompiledStep,

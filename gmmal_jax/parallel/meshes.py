@@ -9,7 +9,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from gmmal_jax import devices
 from gmmal_jax.errors import UserError
 from gmmal_jax.parallel import hosts
-from gmmal_jax.types import AXIS, PyTree
+from gmmal_jax.types import AXIS, PyTree, Team
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
@@ -38,6 +38,14 @@ def _counts() -> list[int]:
 def all_devices(mesh: Mesh) -> list[jax.Device]:
     """The devices that share each batch: this process's, and those of the others."""
     return jax.devices() if hosts.num() > 1 else list(mesh.devices.flat)
+
+
+def team(mesh: Mesh) -> Team | None:
+    """Those devices, for what is done with all rows of a pool; None: there is one."""
+    found = all_devices(mesh)
+    if len(found) == 1:
+        return None
+    return Team(Mesh(np.asarray(found), (AXIS,), axis_types=(AxisType.Auto,)))
 
 
 def num_shares(mesh: Mesh) -> int:

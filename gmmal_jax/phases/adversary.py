@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gmmal_jax import shares
 from gmmal_jax.config import AlignConfig, MixtureConfig, TrainConfig
 from gmmal_jax.mixtures import gaussian, layout, moments, refit, stream
 from gmmal_jax.mixtures.refit import RefitInfo
@@ -24,6 +25,7 @@ from gmmal_jax.types import (
     PoolView,
     PyTree,
     Streamed,
+    Team,
 )
 
 CRITIC = frozenset({"critic"})
@@ -197,6 +199,7 @@ def column_scale(
     labeled: Mixture,
     unlabeled: Mixture,
     input_norm: str,
+    team: Team | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Center and divisor of the mixture columns over labeled and unlabeled rows.
 
@@ -206,6 +209,13 @@ def column_scale(
     if input_norm == "standardize":
         if isinstance(latents, Streamed):
             return _streamed_scale(latents, labeled, unlabeled)
+        sharing = shares.worth(team, latents)
+        if sharing:
+            everything = np.ones(len(latents), bool)
+            data = shares.run(
+                sharing, _moments_of_all, (latents, everything), (labeled, unlabeled)
+            )
+            return _scale_of(data)
         center, scale = _standard_scale(latents, labeled, unlabeled)
         return center, scale
     divisor = float(size) if input_norm == "per_dim" else 1.0
@@ -228,8 +238,19 @@ def _streamed_scale(
     for chunk in stream.chunks(latents, layout.chunk_rows(latents.shape[1])):
         found = _column_moments(chunk, labeled, unlabeled)
         total = moments.combine(total, found)
-    scale = jnp.maximum(jnp.sqrt(total.variance), _LEAST_SCALE)
-    return total.mean, scale
+    return _scale_of(total)
+
+
+def _scale_of(data: moments.Moments) -> tuple[jax.Array, jax.Array]:
+    return data.mean, jnp.maximum(jnp.sqrt(data.variance), _LEAST_SCALE)
+
+
+def _moments_of_all(
+    rows: tuple[jax.Array, ...], mixtures: tuple[Mixture, Mixture], *, axis: str | None
+) -> moments.Moments:
+    """Of the mixture columns of the rows of all devices."""
+    latents, real = rows
+    return moments.survey(mixture_columns(latents, *mixtures), real, axis)[1]
 
 
 @jax.jit
@@ -250,13 +271,16 @@ def refit_mixtures(adversary: Adversary) -> Any:
 
     def refresh(key: Key, state: Any, embed_pool: EmbedPool, step: int) -> Any:
         view = embed_pool(state)
-        latents, critic = on_device(view.columns["latents"]), state.critic
+        latents = on_device(view.columns["latents"], view.team)
+        critic = state.critic
         # Before the first fit the state holds a placeholder, which EM cannot part.
         previous = critic.unlabeled if float(critic.live) else None
         labeled, unlabeled, info = fit_mixtures(
             key, latents, view, network.num_classes, gmm, previous
         )
-        center, scale = column_scale(latents, labeled, unlabeled, da.input_norm)
+        center, scale = column_scale(
+            latents, labeled, unlabeled, da.input_norm, view.team
+        )
         critic = critic._replace(
             labeled=labeled,
             unlabeled=unlabeled,
@@ -270,14 +294,19 @@ def refit_mixtures(adversary: Adversary) -> Any:
     return refresh
 
 
-def on_device(latents: Column) -> jax.Array | Streamed:
-    """Latents [n, d] on the device once, for fits and scales; or as they are read."""
-    return latents if isinstance(latents, Streamed) else jnp.asarray(latents)
+def on_device(latents: Column, team: Team | None) -> jax.Array | Column:
+    """Latents [n, d] on the device once, for fits and scales; or as they are read.
+
+    Where a team shares them each of its devices takes its own from the host.
+    """
+    if isinstance(latents, Streamed) or shares.worth(team, latents):
+        return latents
+    return jnp.asarray(latents)
 
 
 def fit_mixtures(
     key: Key,
-    latents: jax.Array | Streamed,
+    latents: jax.Array | Column,
     view: PoolView,
     num_classes: int,
     gmm: MixtureConfig,
@@ -293,9 +322,11 @@ def fit_mixtures(
       gmm: how they are fitted.
       previous: the pool's mixture at the last refit; None: there was none.
     """
-    labeled = refit.fit_labeled(latents, view.labels, view.labeled, num_classes, gmm)
+    labeled = refit.fit_labeled(
+        latents, view.labels, view.labeled, num_classes, gmm, view.team
+    )
     unlabeled, info = refit.fit_pool(
-        key, latents, ~view.labeled, labeled, gmm, previous
+        key, latents, ~view.labeled, labeled, gmm, previous, view.team
     )
     return labeled, unlabeled, info
 

@@ -79,9 +79,11 @@ def _infused(
         return Infused(mixture, mixture, jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2))
 
     def learn(key: Key, known: PyTree, view: PoolView) -> Infused:
-        latents = adversary.on_device(view.columns[column])
+        latents = adversary.on_device(view.columns[column], view.team)
         labeled, unlabeled, _ = adversary.fit_mixtures(key, latents, view, k, gmm)
-        scale = adversary.column_scale(latents, labeled, unlabeled, "standardize")
+        scale = adversary.column_scale(
+            latents, labeled, unlabeled, "standardize", view.team
+        )
         return Infused(labeled, unlabeled, *scale)
 
     sizes = (decoder, discriminator + 2 * k + 2)
