@@ -21,10 +21,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from gmmal_jax import devices
 from gmmal_jax.types import AXIS, PyTree, Streamed, Team
 
+Array = jax.Array | np.ndarray
 _spec: Any = PartitionSpec  # has no annotations
 
 
-def num(values: jax.Array, axis: str | None) -> int:
+def num(values: Array, axis: str | None) -> int:
     """Rows of all devices, with those that fill up."""
     return values.shape[0] * (1 if axis is None else lax.axis_size(axis))
 
@@ -42,7 +43,7 @@ def own(places: jax.Array, values: jax.Array, axis: str | None) -> jax.Array:
     if axis is None:
         return places
     size = values.shape[0]
-    local = places - lax.axis_index(axis) * size
+    local = places - _first(values, axis)
     return jnp.where((local >= 0) & (local < size), local, size)
 
 
@@ -62,8 +63,7 @@ def mine(values: jax.Array, like: jax.Array, axis: str | None) -> jax.Array:
     """Of values of all rows, [n], those of this device's, as many as `like` has."""
     if axis is None:
         return values
-    first = lax.axis_index(axis) * like.shape[0]
-    return lax.dynamic_slice_in_dim(values, first, like.shape[0])
+    return lax.dynamic_slice_in_dim(values, _first(like, axis), like.shape[0])
 
 
 def top_k(values: jax.Array, k: int, axis: str | None) -> tuple[jax.Array, jax.Array]:
@@ -75,7 +75,7 @@ def top_k(values: jax.Array, k: int, axis: str | None) -> tuple[jax.Array, jax.A
         largest, places = lax.top_k(values, k)
         return largest, places
     mine, local = lax.top_k(values, min(k, values.shape[0]))
-    places = joined(local + lax.axis_index(axis) * values.shape[0], axis)
+    places = joined(local + _first(values, axis), axis)
     # In the order of places, as far as values are equal.
     largest, which = lax.top_k(joined(mine, axis), k)
     return largest, places[which]
@@ -122,9 +122,16 @@ def any_of(values: jax.Array, axis: str | None) -> jax.Array:
     return devices.total(found.astype(jnp.int32), axis) > 0
 
 
-def first_row(values: jax.Array, axis: str | None) -> jax.Array | int:
+def places(values: Array, axis: str | None) -> jax.Array:
+    """The places [n] of this device's rows among all."""
+    local = jnp.arange(values.shape[0])
+    return local if axis is None else local + _first(values, axis)
+
+
+def _first(values: Array, axis: str) -> jax.Array:
     """The place of this device's first row among all."""
-    return 0 if axis is None else lax.axis_index(axis) * values.shape[0]
+    first: jax.Array = lax.axis_index(axis) * values.shape[0]
+    return first
 
 
 def worth(team: Team | None, rows: Any) -> Team | None:

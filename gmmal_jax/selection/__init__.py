@@ -11,10 +11,11 @@ from gmmal_jax.selection.blocks import by_blocks
 from gmmal_jax.selection.constructions import CONSTRUCTIONS, TOP
 from gmmal_jax.selection.cover import greedy_cover
 from gmmal_jax.selection.far_draws import far_draws
-from gmmal_jax.selection.k_center import k_center_greedy
+from gmmal_jax.selection.k_center import k_center_greedy, k_center_of
 from gmmal_jax.selection.k_means import (
     Clustering,
     Pick,
+    clusters_of,
     far_start,
     first_of_cluster,
     kmeans,
@@ -23,7 +24,7 @@ from gmmal_jax.selection.k_means import (
 )
 from gmmal_jax.selection.quota import Quota, quotas
 from gmmal_jax.selection.ranks import Fusion, fuse, random_order, rank, top_k
-from gmmal_jax.selection.representatives import representatives
+from gmmal_jax.selection.representatives import representatives, representatives_of
 from gmmal_jax.selection.typicality import typicality
 
 __all__ = [
@@ -38,12 +39,14 @@ __all__ = [
     "balanced_k_center",
     "balanced_rows",
     "by_blocks",
+    "clusters_of",
     "far_draws",
     "far_start",
     "first_of_cluster",
     "fuse",
     "greedy_cover",
     "k_center_greedy",
+    "k_center_of",
     "kmeans",
     "kmeans_start",
     "lacking",
@@ -52,6 +55,7 @@ __all__ = [
     "random_order",
     "rank",
     "representatives",
+    "representatives_of",
     "top_k",
     "typicality",
 ]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from gmmal_jax import devices, shares
 from gmmal_jax.types import Key
 
 _BLOCK = 64
@@ -29,6 +30,7 @@ def far_draws(
     squares_to: Callable[[jax.Array], Float[jax.Array, "n b"]],
     first: Int[Array, ""],
     k: int,
+    axis: str | None = None,
 ) -> Int[jax.Array, " k"]:
     """Draw k rows, each with odds of its squared distance to those before it.
 
@@ -39,11 +41,13 @@ def far_draws(
 
     Args:
       key: of the draws; `first` comes without one.
-      mask: [n], rows that may be drawn, at least k.
+      mask: [n], rows that may be drawn, at least k; here and below those of one device,
+        where an axis has several.
       squares_to: squared distances [n, b] of all rows to those at some places [b];
         traced. Not finite: the row is drawn when no other is left.
-      first: the first row.
+      first: the first row, a place among all.
       k: static.
+      axis: devices that hold a share of the rows each; None: there is one.
 
     Returns:
       int32 [k], distinct places. Rows that lie on others, or are not finite, follow in
@@ -51,36 +55,40 @@ def far_draws(
 
     Source: k-means++ (Arthur and Vassilvitskii, 2007); the rejection is ours.
     """
-    size = min(_BLOCK, mask.shape[0])
+    total = shares.num(jnp.asarray(mask), axis)
+    size = min(_BLOCK, total)
     to_first = squares_to(jnp.full(size, first))[:, 0]
     sound = mask & jnp.isfinite(to_first)
+    here = shares.own(first, to_first, axis)
     begin = _Drawn(
         jnp.zeros(k, jnp.int32).at[0].set(first),
         jnp.ones((), jnp.int32),
-        jnp.where(sound, to_first, 0.0).at[first].set(0.0),
-        jnp.asarray(mask).at[first].set(False),
+        jnp.where(sound, to_first, 0.0).at[here].set(0.0),
+        jnp.asarray(mask).at[here].set(False),
     )
 
     def draw(state: _Drawn) -> _Drawn:
         k_where, k_take = jax.random.split(jax.random.fold_in(key, state.number))
-        ends = jnp.cumsum(state.nearest)
-        points = jax.random.uniform(k_where, (size,)) * ends[-1]
-        proposed = jnp.minimum(
-            jnp.searchsorted(ends, points, side="right"), ends.size - 1
-        )
-        exhausted = ~(ends[-1] > 0)
+        ends, end = shares.running(state.nearest, axis)
+        points = jax.random.uniform(k_where, (size,)) * end
+        # Among all rows a point lies behind those that it lies behind on each device.
+        behind = devices.total(jnp.searchsorted(ends, points, side="right"), axis)
+        proposed = jnp.minimum(behind, total - 1)
+        exhausted = ~(end > 0)
         # The first rows left, where all that are left lie on rows already drawn.
-        left = jax.lax.top_k(state.free.astype(jnp.float32), size)[1]
+        left = shares.top_k(state.free.astype(jnp.float32), size, axis)[1]
         places = jnp.where(exhausted, left, proposed)
         squares = squares_to(places)
-        odds = state.nearest[places]
+        odds = shares.at(state.nearest, places, axis)
         accepted = _accepted(
-            squares[places], jax.random.uniform(k_take, (size,)) * odds
+            shares.at(squares, places, axis),
+            jax.random.uniform(k_take, (size,)) * odds,
         )
-        taken = jnp.where(exhausted, state.free[places], accepted & (odds > 0))
+        free = shares.at(state.free, places, axis)
+        taken = jnp.where(exhausted, free, accepted & (odds > 0))
         taken &= state.number + jnp.cumsum(taken) <= k
         slots = jnp.where(taken, state.number + jnp.cumsum(taken) - 1, k)
-        away = jnp.where(taken, places, ends.size)
+        away = shares.own(jnp.where(taken, places, total), ends, axis)
         nearest = jnp.where(taken[None, :], squares, jnp.inf).min(axis=1)
         nearest = jnp.minimum(
             state.nearest, jnp.where(jnp.isnan(nearest), 0.0, nearest)

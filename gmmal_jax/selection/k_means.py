@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from gmmal_jax import numerics
+from gmmal_jax import devices, numerics, shares
 from gmmal_jax.selection.blocks import by_blocks
 from gmmal_jax.selection.far_draws import far_draws
-from gmmal_jax.types import Key
+from gmmal_jax.types import Key, Team
 
 Array = jax.Array | np.ndarray
 
@@ -103,9 +103,14 @@ def kmeans_start(
     return jnp.where((places < num_clusters)[:, None], points[drawn], 0.0)
 
 
-@functools.partial(jax.jit, static_argnames="num_clusters")
+@functools.partial(jax.jit, static_argnames=("num_clusters", "axis"))
 def far_start(
-    key: Key, points: Float[Array, "m d"], mask: Bool[Array, " m"], *, num_clusters: int
+    key: Key,
+    points: Float[Array, "m d"],
+    mask: Bool[Array, " m"],
+    *,
+    num_clusters: int,
+    axis: str | None = None,
 ) -> Float[jax.Array, "k d"]:
     """The k-means++ start for very many clusters: see `far_draws`.
 
@@ -114,6 +119,7 @@ def far_start(
       points: [m, d].
       mask: [m], points that may be drawn, at least one.
       num_clusters: k, static.
+      axis: devices that hold a share of the points each, static; None: there is one.
 
     Returns:
       [k, d]; points that differ, as far as there are so many.
@@ -123,23 +129,24 @@ def far_start(
     squares = jnp.where(mask, jnp.sum(points**2, axis=1), 0.0)
 
     def rows_at(places: jax.Array) -> jax.Array:
-        return jnp.where(mask[places][:, None], points[places], 0.0)
+        inside = shares.at(jnp.asarray(mask), places, axis)
+        return jnp.where(inside[:, None], shares.at(points, places, axis), 0.0)
 
     def squares_to(places: jax.Array) -> jax.Array:
         products = numerics.matmul(points, rows_at(places).T)
-        both = squares[:, None] + squares[places][None, :]
+        both = squares[:, None] + shares.at(squares, places, axis)[None, :]
         # Points that may not be drawn stand in where the others are too few.
         return jnp.where(mask[:, None], numerics.squared_gaps(both, products), jnp.inf)
 
     k_first, k_draws = jax.random.split(key)
-    logits = jnp.where(mask, 0.0, -jnp.inf)
+    logits = jnp.where(shares.joined(jnp.asarray(mask), axis), 0.0, -jnp.inf)
     first = jax.random.categorical(k_first, logits)
     every = jnp.ones(points.shape[0], bool)
-    drawn = far_draws(k_draws, every, squares_to, first, num_clusters)
+    drawn = far_draws(k_draws, every, squares_to, first, num_clusters, axis)
     return rows_at(drawn)
 
 
-@functools.partial(jax.jit, static_argnames="num_iters")
+@functools.partial(jax.jit, static_argnames=("num_iters", "axis"))
 def lloyd(
     points: Float[Array, "m d"],
     mask: Bool[Array, " m"],
@@ -147,6 +154,7 @@ def lloyd(
     num_clusters: Int[Array, ""] | int,
     *,
     num_iters: int = _LLOYD_STEPS,
+    axis: str | None = None,
 ) -> Clustering:
     """Move centroids to the means of their points until nothing changes.
 
@@ -156,10 +164,11 @@ def lloyd(
       centroids: [k, d], the start.
       num_clusters: the first so many centroids are used; traced.
       num_iters: most steps, static.
+      axis: devices that hold a share of the points each, static; None: there is one.
 
     Returns:
-      The clustering, its assignments belonging to its centroids. A centroid without
-      points stays where it is.
+      The clustering, of several devices that of the own share; its assignments belong
+      to its centroids. A centroid without points stays where it is.
 
     Source: Lloyd, 1982.
     """
@@ -181,8 +190,11 @@ def lloyd(
         return jnp.where(mask, found, -1).astype(jnp.int32)
 
     def update(centroids: jax.Array, assignments: jax.Array) -> jax.Array:
-        sums, counts = jax.lax.platform_dependent(
-            points, assignments, cpu=by_scatter, default=by_product
+        sums, counts = devices.total(
+            jax.lax.platform_dependent(
+                points, assignments, cpu=by_scatter, default=by_product
+            ),
+            axis,
         )
         return jnp.where(counts > 0, sums / jnp.maximum(counts, 1.0), centroids)
 
@@ -206,7 +218,7 @@ def lloyd(
         step, centroids, before, _ = carry
         centroids = update(centroids, before)
         after = assign(centroids)
-        return step + 1, centroids, after, jnp.any(after != before)
+        return step + 1, centroids, after, shares.any_of(after != before, axis)
 
     begin = (jnp.int32(0), centroids, assign(centroids), jnp.bool_(True))
     _, centroids, assignments, _ = jax.lax.while_loop(moving, move, begin)
@@ -219,8 +231,53 @@ def lloyd(
     return Clustering(centroids, assignments, jnp.where(mask, gaps, jnp.inf))
 
 
+def clusters_of(
+    team: Team,
+    key: Key,
+    points: Float[np.ndarray, "m d"],
+    mask: Bool[np.ndarray, " m"],
+    num_clusters: int,
+    *,
+    max_clusters: int,
+) -> Int[np.ndarray, " m"]:
+    """Clusters by Lloyd's steps from `far_start`, each device of a team with a share.
+
+    Args:
+      team: the devices.
+      key: of the start.
+      points: [m, d].
+      mask: [m], points that count, at least one.
+      num_clusters: <= max_clusters; traced.
+      max_clusters: k, static.
+
+    Returns:
+      int32 [m], -1 outside the mask.
+    """
+    found: np.ndarray = shares.run(
+        team, _of_share, (points, mask), (key, num_clusters), k=max_clusters
+    )
+    return found[: len(points)]
+
+
+def _of_share(
+    rows: tuple[jax.Array, ...],
+    alike: tuple[Key, jax.Array],
+    *,
+    axis: str | None,
+    k: int,
+) -> jax.Array:
+    key, number = alike
+    start = far_start(key, *rows, num_clusters=k, axis=axis)
+    found = lloyd(*rows, start, number, axis=axis)
+    return shares.joined(found.assignments, axis)
+
+
 def first_of_cluster(
-    found: Clustering, mask: Bool[Array, " m"], max_clusters: int, pick: Pick
+    found: Clustering,
+    mask: Bool[Array, " m"],
+    max_clusters: int,
+    pick: Pick,
+    axis: str | None = None,
 ) -> Int[jax.Array, " max_clusters"]:
     """The first eligible point of each cluster.
 
@@ -229,15 +286,18 @@ def first_of_cluster(
       mask: [m], points that may be taken.
       max_clusters: k.
       pick: `centroid`: those nearest to it are eligible; `score`: all are.
+      axis: devices that hold a share of the points each; None: there is one.
 
     Returns:
-      [k], places; a number >= m where there is none.
+      [k], places among all; a number >= m where there is none.
     """
     eligible = mask
     if pick == "centroid":
         distances = jnp.where(mask, found.distances, jnp.inf)
         nearest = jax.ops.segment_min(distances, found.assignments, max_clusters)
+        nearest = shares.least(nearest, axis)
         eligible = mask & (found.distances == nearest[found.assignments])
-    num_rows = mask.shape[0]
-    places = jnp.where(eligible, jnp.arange(num_rows), num_rows)
-    return jax.ops.segment_min(places, found.assignments, max_clusters)
+    num_rows = shares.num(mask, axis)
+    places = jnp.where(eligible, shares.places(mask, axis), num_rows)
+    firsts = jax.ops.segment_min(places, found.assignments, max_clusters)
+    return shares.least(firsts, axis)

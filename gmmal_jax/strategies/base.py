@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax import selection
+from gmmal_jax import selection, shares
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.selection import CONSTRUCTIONS, TOP, Ask, Fusion, Selector
 from gmmal_jax.strategies import checks
-from gmmal_jax.types import Key, PoolView, Query, Streamed, struct
+from gmmal_jax.types import Key, PoolView, Query, Streamed, Team, struct
 
 _CHUNK_ROWS = 16_384
 """Rows that are scored at once, where a column is read by rows."""
@@ -178,8 +178,13 @@ def score_pool(
     Source: eq. 5.
     """
     seen = _seen(strategy, view)
-    if any(isinstance(column, Streamed) for column in seen.columns.values()):
-        found = _score_chunks(strategy, key, seen)
+    streamed = any(isinstance(column, Streamed) for column in seen.columns.values())
+    sharing = None if streamed else _sharing(strategy, seen)
+    if streamed or sharing:
+        if sharing:
+            found = _score_shares(sharing, strategy, key, seen)
+        else:
+            found = _score_chunks(strategy, key, seen)
         ranks, total = jax.device_get(
             _rank_all(strategy.fusion, (*found,), (*found.values(),), seen.candidates)
         )
@@ -277,16 +282,60 @@ def _rank_all(
 _score_rows = functools.partial(jax.jit, static_argnames=("score", "name"))(_raw)
 
 
-def _score_chunks(
-    strategy: Strategy, key: Key, view: PoolView
-) -> dict[str, np.ndarray]:
-    """Raw scores of a pool with columns that are read by rows; [n] each, in order."""
-    num, parts, names = len(view.ids), list[dict[str, np.ndarray]](), list[str]()
+def _names(strategy: Strategy, key: Key, view: PoolView) -> list[str]:
+    """Of the scores, in their order: JAX hands a dict on in that of the alphabet."""
+    names = list[str]()
 
     def ordered(view: PoolView) -> None:
         names.extend(_raw(strategy.score, strategy.name, key, view))
 
     jax.eval_shape(ordered, _seen(strategy, view.take(slice(0, _CHUNK_ROWS))))
+    return names
+
+
+def _sharing(strategy: Strategy, view: PoolView) -> Team | None:
+    """Devices that score a part of the pool each; None: one scores all."""
+    if strategy.score is score_nothing:
+        return None
+    worth = [shares.worth(view.team, each) for each in view.columns.values()]
+    return view.team if any(worth) else None
+
+
+def _score_shares(
+    team: Team, strategy: Strategy, key: Key, view: PoolView
+) -> dict[str, np.ndarray]:
+    """Raw scores of a pool, each device those of some rows; [n] each, in order."""
+    columns = tuple(view.columns)
+    rows = (view.ids, view.labeled, view.candidates, view.labels)
+    found = shares.run(
+        team, _scores_of_share, (*rows, *view.columns.values()), (key, view.head),
+        strategy=strategy, columns=columns,
+    )  # fmt: skip
+    names = _names(strategy, key, view)
+    return {name: found[name][: len(view.ids)] for name in names}
+
+
+def _scores_of_share(
+    rows: tuple[Any, ...],
+    alike: tuple[Key, Any],
+    *,
+    axis: str | None,
+    strategy: Strategy,
+    columns: tuple[str, ...],
+) -> Scores:
+    key, head = alike
+    named = dict(zip(columns, rows[4:], strict=True))
+    view = _seen(strategy, PoolView(*rows[:4], columns=named, head=head))
+    scores = _raw(strategy.score, strategy.name, key, view)
+    return {name: shares.joined(each, axis) for name, each in scores.items()}
+
+
+def _score_chunks(
+    strategy: Strategy, key: Key, view: PoolView
+) -> dict[str, np.ndarray]:
+    """Raw scores of a pool with columns that are read by rows; [n] each, in order."""
+    num, parts = len(view.ids), list[dict[str, np.ndarray]]()
+    names = _names(strategy, key, view)
     for first in range(0, num, _CHUNK_ROWS):
         # Chunks of one shape compile once: the last one begins earlier.
         rows = slice(max(0, min(first, num - _CHUNK_ROWS)), first + _CHUNK_ROWS)

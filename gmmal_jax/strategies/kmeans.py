@@ -8,6 +8,8 @@ from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
 
+Array = jax.Array | np.ndarray
+
 
 def make() -> Strategy:
     """As many clusters of the candidates as labels are asked, and a row of each.
@@ -25,10 +27,10 @@ def make() -> Strategy:
     return Strategy("kmeans", frozenset(), select=select)
 
 
-def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> jax.Array:
+def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> Array:
     del total
     candidates = view.candidates
-    rows: jax.Array = selection.representatives(
-        key, view.columns["latents"], candidates, candidates, ids=view.ids, k=ask.budget
-    )
-    return rows
+    return selection.representatives_of(
+        view.team, key, view.columns["latents"], candidates, candidates,
+        ids=view.ids, k=ask.budget,
+    )  # fmt: skip

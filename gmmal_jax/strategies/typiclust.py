@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmmal_jax import numerics, selection
+from gmmal_jax import numerics, selection, shares
 from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
-from gmmal_jax.types import Key, PoolView
+from gmmal_jax.types import Key, PoolView, Team
 
 _MOST_CLUSTERS = 500
 _SMALLEST_CLUSTER = 5
 """Clusters of so many rows or fewer are passed over, unless all are so small."""
+_BLOCK_ROWS = 65_536
 
 
 def make() -> Strategy:
@@ -39,15 +40,18 @@ def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> np.ndarray
     most = min(_MOST_CLUSTERS, len(latents))
     wanted = min(int(view.labeled.sum()) + ask.budget, most)
     rows = view.labeled | view.candidates
-    order, points, clusters = map(
-        np.asarray, _clusters(key, latents, rows, view.ids, wanted, most=most)
-    )
+    sharing = shares.worth(view.team, latents)
+    if sharing is None:
+        found = _clusters(key, latents, rows, view.ids, wanted, most=most)
+    else:
+        found = _clusters_of(sharing, key, latents, rows, view.ids, wanted, most)
+    order, points, clusters = map(np.asarray, found)
     # In the random order, so that where a row stands in the pool settles nothing.
     labeled, candidates = view.labeled[order], view.candidates[order]
     turns = _turns(clusters, labeled, most)
     places = _in_turn(points, clusters, candidates, turns, ask.budget, most)
-    found: np.ndarray = order[places]
-    return found
+    chosen: np.ndarray = order[places]
+    return chosen
 
 
 @functools.partial(jax.jit, static_argnames="most")
@@ -67,12 +71,43 @@ def _clusters(
     mask = (rows & finite)[order]
 
     def directions(places: jax.Array, inside: jax.Array) -> jax.Array:
-        return numerics.directions(jnp.where(inside[:, None], latents[places], 0.0))
+        return _directions(latents[places], inside)
 
     points = selection.by_blocks(directions, (order, mask), 2 * latents.shape[1])
     start = selection.far_start(k_start, points, mask, num_clusters=most)
     found = selection.lloyd(points, mask, start, wanted)
     return order, points, found.assignments
+
+
+def _clusters_of(
+    team: Team,
+    key: Key,
+    latents: np.ndarray,
+    rows: np.ndarray,
+    ids: np.ndarray,
+    wanted: int,
+    most: int,
+) -> tuple[np.ndarray, ...]:
+    """`_clusters`, each device of a team with a share of the rows."""
+    k_order, k_start = jax.random.split(key)
+    finite = np.isfinite(latents).all(axis=1)
+    order = np.asarray(_random_order(k_order, rows, finite, ids))
+    mask, points = (rows & finite)[order], np.empty(latents.shape, np.float32)
+    for first in range(0, len(order), _BLOCK_ROWS):
+        part = slice(first, first + _BLOCK_ROWS)
+        points[part] = _some_directions(latents[order[part]], mask[part])
+    clusters = selection.clusters_of(
+        team, k_start, points, mask, wanted, max_clusters=most
+    )
+    return order, points, clusters
+
+
+def _directions(latents: jax.Array, inside: jax.Array) -> jax.Array:
+    return numerics.directions(jnp.where(inside[:, None], latents, 0.0))
+
+
+_random_order = jax.jit(selection.random_order)
+_some_directions = jax.jit(_directions)
 
 
 def _turns(clusters: np.ndarray, labeled: np.ndarray, most: int) -> np.ndarray:
