@@ -199,14 +199,14 @@ def run(
       static: hashable.
 
     Returns:
-      The arrays; of several devices on the host.
+      The arrays, on this process's first device.
     """
     if team is None:
         return function(by_row, alike, axis=None, **static)
     rows = tuple(placed(team, each) for each in by_row)
     found = program(team, function, **static)(rows, replicated(team, alike))
     # Collectives of virtual CPU devices hang when dispatches queue up: this waits.
-    return jax.device_get(found)
+    return jax.tree.map(jnp.asarray, jax.device_get(found))
 
 
 def program(

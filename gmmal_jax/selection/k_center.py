@@ -66,7 +66,7 @@ def k_center_of(
     k: int,
     *,
     ids: UInt32[Array, " n"],
-) -> Int[Array, " k"]:
+) -> Int[jax.Array, " k"]:
     """`k_center_greedy` by a team, each of whose devices measures some of the points.
 
     Args:
@@ -86,7 +86,7 @@ def k_center_of(
     # Rows that fill up are like rows that are not finite.
     rows = shares.placed(sharing, points, order, fill=np.nan)
     lists = (np.asarray(centers)[order], np.asarray(mask)[order])
-    picks: np.ndarray
+    picks: jax.Array
     picks = shares.run(sharing, _of_share, (rows, *lists), order, k=k)
     return picks
 

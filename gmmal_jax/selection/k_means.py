@@ -253,10 +253,11 @@ def clusters_of(
     Returns:
       int32 [m], -1 outside the mask.
     """
-    found: np.ndarray = shares.run(
+    found = shares.run(
         team, _of_share, (points, mask), (key, num_clusters), k=max_clusters
     )
-    return found[: len(points)]
+    clusters: np.ndarray = np.asarray(found)[: len(points)]
+    return clusters
 
 
 def _of_share(

@@ -79,7 +79,7 @@ def representatives_of(
     *,
     ids: UInt32[Array, " n"],
     k: int,
-) -> Int[Array, " k"]:
+) -> Int[jax.Array, " k"]:
     """`representatives` by a team, each of whose devices clusters some of the rows.
 
     Args:
@@ -104,7 +104,7 @@ def representatives_of(
     rows = shares.placed(sharing, points, order[:size])
     inside = np.arange(size) < number
     first = shares.run(sharing, _of_share, (rows, inside), (k_start, number), k=k)
-    nearest = np.where(first < size, first, order.size)
+    nearest = np.where(np.asarray(first) < size, first, order.size)
     chosen: jax.Array = _jitted_with_others(order, nearest, k)
     return chosen
 

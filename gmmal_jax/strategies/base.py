@@ -309,10 +309,10 @@ def _score_shares(
     rows = (view.ids, view.labeled, view.candidates, view.labels)
     found = shares.run(
         team, _scores_of_share, (*rows, *view.columns.values()), (key, view.head),
-        strategy=strategy, columns=columns,
+        score=strategy.score, name=strategy.name, columns=columns,
     )  # fmt: skip
     names = _names(strategy, key, view)
-    return {name: found[name][: len(view.ids)] for name in names}
+    return {name: np.asarray(found[name])[: len(view.ids)] for name in names}
 
 
 def _scores_of_share(
@@ -320,13 +320,16 @@ def _scores_of_share(
     alike: tuple[Key, Any],
     *,
     axis: str | None,
-    strategy: Strategy,
+    score: Score,
+    name: str,
     columns: tuple[str, ...],
 ) -> Scores:
     key, head = alike
-    named = dict(zip(columns, rows[4:], strict=True))
-    view = _seen(strategy, PoolView(*rows[:4], columns=named, head=head))
-    scores = _raw(strategy.score, strategy.name, key, view)
+    ids, labeled, candidates, labels, *values = rows
+    seen = dict(zip(columns, values, strict=True))
+    view = PoolView(ids, labeled, candidates, labels, seen, head)
+    view = checks.with_columns(view, frozenset(columns), name, "Strategy.needs")
+    scores = _raw(score, name, key, view)
     return {name: shares.joined(each, axis) for name, each in scores.items()}
 
 

@@ -8,8 +8,6 @@ from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
 
-Array = jax.Array | np.ndarray
-
 
 def make() -> Strategy:
     """Rows far from all that is labeled and from one another: greedy k-center.
@@ -28,9 +26,10 @@ def make() -> Strategy:
     return Strategy("coreset", frozenset(), select=select)
 
 
-def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> Array:
+def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> jax.Array:
     del total
-    return selection.k_center_of(
+    rows: jax.Array = selection.k_center_of(
         view.team, key, view.columns["latents"], view.labeled, view.candidates,
         ask.budget, ids=view.ids,
     )  # fmt: skip
+    return rows

@@ -8,8 +8,6 @@ from gmmal_jax.selection import Ask, Selector
 from gmmal_jax.strategies.base import Strategy
 from gmmal_jax.types import Key, PoolView
 
-Array = jax.Array | np.ndarray
-
 
 def make() -> Strategy:
     """As many clusters of the candidates as labels are asked, and a row of each.
@@ -27,10 +25,11 @@ def make() -> Strategy:
     return Strategy("kmeans", frozenset(), select=select)
 
 
-def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> Array:
+def _select(key: Key, view: PoolView, total: np.ndarray, ask: Ask) -> jax.Array:
     del total
     candidates = view.candidates
-    return selection.representatives_of(
+    rows: jax.Array = selection.representatives_of(
         view.team, key, view.columns["latents"], candidates, candidates,
         ids=view.ids, k=ask.budget,
     )  # fmt: skip
+    return rows
