@@ -141,6 +141,30 @@ def test_gradients_and_parameters_agree(saved, phase):
             assert error <= bound < 1e-3
 
 
+@pytest.fixture(scope="module")
+def saved_by_eight(saved, tmp_path_factory):
+    """A checkpoint of eight devices, five steps later, its form, and a copy."""
+    arm, data = world(8)
+    state = restore(saved, arm.trainer)
+    for step in range(5):
+        state, _ = advance(arm.trainer, data, state, 0, step, 10)
+    folder = tmp_path_factory.mktemp("eight")
+    checkpoint.save(folder, "step-0", state, {})
+    return (folder, saved[1]), jax.tree.map(np.array, state)
+
+
+@pytest.mark.parametrize("num_devices", [1, 2, 4])
+def test_fewer_devices_go_on_from_eight(saved_by_eight, num_devices):
+    eight, before = saved_by_eight
+    arm, _ = world(num_devices)
+    after = jax.tree.map(np.array, restore(eight, arm.trainer))
+    jax.tree.map(np.testing.assert_array_equal, before, after)
+    (_, kept), (_, found) = (steps(eight, number, 0) for number in (8, num_devices))
+    moved = [steps(eight, 8, 0, Rounding(i))[1] for i in range(DRAWS)]
+    bound = SAFETY * max(distance(kept.model.params, m.model.params) for m in moved)
+    assert distance(kept.model.params, found.model.params) <= bound < 1e-3
+
+
 def test_scores_agree(saved):
     def columns(num_devices, rounded=None):
         arm, data = world(num_devices)

@@ -1,6 +1,7 @@
 """Two real processes on loopback against one of two devices; losses; other layouts."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -76,6 +77,23 @@ def test_what_eight_devices_saved_a_pair_takes_up(tmp_path):
     assert results[: len(first)] == first and len(results) == 1 + 4
     accuracy = [float(line.split(b",")[3]) for line in results[1:]]
     assert np.all(np.isfinite(accuracy))
+
+
+def test_what_eight_devices_saved_fewer_take_up(tmp_path):
+    (tmp_path / "eight").mkdir()
+    crew = Crew.runs(tmp_path / "eight", count=1, devices=8)
+    crew.until_recorded(0)
+    os.kill(crew.members[0].pid, signal.SIGTERM)
+    assert crew.codes() == [128 + signal.SIGTERM], crew.said()
+    first = tables(tmp_path / "eight")["results.csv"].splitlines()
+    for devices in (1, 2, 4):
+        folder = tmp_path / str(devices)
+        shutil.copytree(tmp_path / "eight", folder)
+        again = Crew.resumes(folder, count=1, devices=devices)
+        assert again.codes() == [0], again.said()
+        assert f"devices was 8, is {devices}: results agree" in again.said()
+        results = tables(folder)["results.csv"].splitlines()
+        assert results[: len(first)] == first and len(results) == 1 + 4
 
 
 def test_who_cannot_go_on_ends_all(tmp_path):
