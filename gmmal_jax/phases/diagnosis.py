@@ -10,9 +10,9 @@ from scipy.special import expit
 
 from gmmal_jax.mixtures import gaussian, layout, stream
 from gmmal_jax.mixtures.em import HEALTHY
-from gmmal_jax.phases.adversary import Adversary, CriticState, on_device
+from gmmal_jax.phases.adversary import Adversary, CriticState
 from gmmal_jax.phases.mixture_loss import SATURATED
-from gmmal_jax.types import Mixture, PoolView, Streamed
+from gmmal_jax.types import Column, Mixture, PoolView, Streamed
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -68,7 +68,7 @@ def diagnose(
         result["gmm/rho"] = float(critic.health)
         result["gmm/live_components"] = float(critic.live)
         mixtures = {"labeled": critic.labeled, "pool": critic.unlabeled}
-        saturated = _saturated(on_device(view.columns["latents"]), mixtures)
+        saturated = _saturated(view.columns["latents"], mixtures)
         for name, mixture in mixtures.items():
             result[f"gmm/saturated_posteriors_{name}"] = saturated[name]
             present = np.asarray(mixture.weights) > 0
@@ -90,14 +90,12 @@ def doubts(numbers: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _saturated(
-    latents: jax.Array | Streamed, mixtures: Mapping[str, Mixture]
-) -> dict[str, float]:
+def _saturated(latents: Column, mixtures: Mapping[str, Mixture]) -> dict[str, float]:
     """Share of the rows that a mixture is sure of, of each mixture; read once."""
     counts = dict.fromkeys(mixtures, 0)
     rows = layout.chunk_rows(latents.shape[1])
     streamed = isinstance(latents, Streamed)
-    for chunk in stream.chunks(latents, rows) if streamed else (latents,):
+    for chunk in stream.chunks(latents, rows) if streamed else (jnp.asarray(latents),):
         for name, mixture in mixtures.items():
             counts[name] += int(_num_saturated(chunk, mixture))
     return {name: count / latents.shape[0] for name, count in counts.items()}
