@@ -3,9 +3,8 @@
     python benchmarks/all.py [--only NAME ...] [--check]
 
 Each script runs in a process of its own. One that is missing or fails is reported,
-and the rest goes on; its last results stay. Proofs (`PROOFS`) run where `--only` names
-them. Exit code 1 if a script failed or, with
-`--check`, a floor was missed.
+and the rest goes on; its last results stay. Those of `APART` run where `--only` names
+them. Exit code 1 if a script failed or, with `--check`, a floor was missed.
 """
 
 import argparse
@@ -30,10 +29,15 @@ SCRIPTS = (
     "em", "train_step", "scoring", "selection", "selection_kmeans", "features", "cycle",
     "scaling", "startup",
 )  # fmt: skip
-PROOFS = {"kill_and_resume": ("--moments", "50"), "faults": ()}
-"""Scripts that prove and measure nothing, with their options: run where named."""
+APART: dict[str, tuple[str, ...]] = {
+    "kill_and_resume": ("--moments", "50"),
+    "faults": (),
+    "large_pool": (),
+    "parallel_seeds": (),
+}
+"""Scripts that take long, with their options: run where they are named."""
 MARKER = "<!-- results: written by all.py, everything below is replaced -->"
-LONGEST = 1200.0
+LONGEST = 2400.0
 """Seconds after which a script counts as stuck."""
 
 
@@ -45,7 +49,7 @@ def run(name: str, folder: Path) -> tuple[dict[str, Any] | None, str]:
     began = time.monotonic()
     try:
         code = subprocess.run(
-            [sys.executable, str(script), "--json", str(out), *PROOFS.get(name, ())],
+            [sys.executable, str(script), "--json", str(out), *APART.get(name, ())],
             timeout=LONGEST,
         ).returncode
     except subprocess.TimeoutExpired:
@@ -125,7 +129,7 @@ def main() -> int:
     """Run, merge, write, report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--only", nargs="+", choices=(*SCRIPTS, *PROOFS), default=SCRIPTS
+        "--only", nargs="+", choices=(*SCRIPTS, *APART), default=SCRIPTS
     )
     parser.add_argument(
         "--check", action="store_true", help="exit 1 where a floor is missed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import processes
 
-HEARTBEAT = 10
+HEARTBEAT = 15
 """Seconds: a process that is busy compiling on a loaded machine is not lost."""
 _QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 """Compiling is what these runs spend their time on."""
