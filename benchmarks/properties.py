@@ -2,7 +2,7 @@
 
 The tests try the same ones on some dozens:
 
-    python -m benchmarks.properties --examples 10000
+    python -m benchmarks.properties --examples 10000 [TESTS ...]
 """
 
 import argparse
@@ -16,11 +16,13 @@ def main() -> int:
     """Run the tests that are marked as properties; pytest's exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=10_000, help="of each property")
-    examples = parser.parse_args().examples
+    parser.add_argument("tests", nargs="*", help="files or folders; none: all")
+    given = parser.parse_args()
     command = [sys.executable, "-m", "pytest", "-m", "property", "--durations", "0"]
+    command += given.tests
     # Ten thousand examples take a test longer than any in the suite.
     command += ["-o", "faulthandler_timeout=0", "--hypothesis-show-statistics"]
-    environment = os.environ | {"GMMAL_EXAMPLES": str(examples)}
+    environment = os.environ | {"GMMAL_EXAMPLES": str(given.examples)}
     root = Path(__file__).parents[1]
     return subprocess.run(command, cwd=root, env=environment).returncode
 
