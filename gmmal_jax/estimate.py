@@ -77,7 +77,8 @@ def of_run(run: Run) -> float:
                     arm.method.learner, chunk, labeled, pool,
                     refit_rows=arm.config.gmm.refit_rows,
                 )  # fmt: skip
-                total += done._replace(read=done.read + pool + measured).work
+                refits = done.read * (run.room.reads if run.room else 1)
+                total += done._replace(read=refits + pool + measured).work
             labeled += budget
     return total
 

@@ -36,6 +36,8 @@ class Room(NamedTuple):
       together: rows that a strategy may see which reads latents all together.
       bytes: bound of the whole.
       narrow: numbers of a row, as many as classes.
+      reads: how often a refit of shards reads the pool: for the fit, and again for the
+        scale of what it finds, where latents are not held.
     """
 
     column_bytes: int
@@ -43,6 +45,7 @@ class Room(NamedTuple):
     together: int
     bytes: int
     narrow: int
+    reads: int = 1
 
 
 def room(
@@ -72,7 +75,8 @@ def room(
     together = int(free / (_COPIES * latents))
     wanted = fixed + min(free, _COPIES * latents * rows)
     columns = max(int(free / 4), logits)
-    return Room(columns, int(free / 8), together, int(wanted), num_classes)
+    reads = 1 if latents * rows <= columns else 2
+    return Room(columns, int(free / 8), together, int(wanted), num_classes, reads)
 
 
 def held(arrays: Sequence[np.ndarray]) -> int:

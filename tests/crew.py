@@ -59,6 +59,9 @@ sys.exit(main.main())
 class Crew:
     """Processes that work together on a run in `folder / "run"`.
 
+    They share no folder but that of the data: each has a place of its own, and the
+    first one's is that of the run.
+
     Args:
       folder: of the run, the data and the logs.
       words: of the command line behind `gmmal`.
@@ -79,6 +82,8 @@ class Crew:
             more = [] if count == 1 else _place(address, count, number)
             log = folder / f"log-{time.monotonic_ns()}-{number}.txt"
             self.logs.append(log)
+            place = folder / f"host-{number}" if number else folder
+            place.mkdir(exist_ok=True)
             program = ["-m", "gmmal_jax"]
             if dies and dies[0] == number:
                 program = ["-c", DYING, str(dies[1])]
@@ -86,7 +91,7 @@ class Crew:
                 command = [sys.executable, *program, *words, *more]
                 self.members.append(
                     subprocess.Popen(
-                        command, stdout=file, stderr=file, env=environment, cwd=folder
+                        command, stdout=file, stderr=file, env=environment, cwd=place
                     )
                 )
 
@@ -128,7 +133,9 @@ class Crew:
 
 
 def tables(folder):
-    """The bytes of what must repeat."""
+    """The bytes of what must repeat; only the first process writes."""
+    for place in folder.glob("host-*"):
+        assert not [*place.rglob("*.*")], "a process that does not lead has written"
     names = ("results.csv", "queries.csv", "initial.csv", "diagnostics.csv")
     return {name: (folder / "run" / name).read_bytes() for name in names}
 

@@ -3,7 +3,7 @@
 import pytest
 import tiny
 
-from gmmal_jax import bind, estimate
+from gmmal_jax import bind, estimate, memory
 from gmmal_jax.phases.base import Inputs, Learner, Phase
 
 
@@ -39,6 +39,15 @@ def test_a_run_is_the_sum_of_its_cycles(tmp_path):
     arms, seeds, cycles = 2, 2, 2
     each = 4 * 10 + rows / 3  # four steps of ten images, and a look at everything
     assert estimate.of_run(run) == pytest.approx(arms * seeds * cycles * each)
+
+
+def test_a_refit_of_latents_that_are_not_held_reads_the_pool_twice(tmp_path):
+    config = tiny.config(seeds=(0,), cycles=1, reference="none")
+    run = bind.prepare(config, tmp_path / "run", 1)
+    twice = run._replace(room=memory.Room(0, 0, 0, 0, 10, reads=2))
+    refits = 3  # before the first step of stage 2, after two, after four
+    more = refits * len(run.splits[0].pool) / 3
+    assert estimate.of_run(twice) == pytest.approx(estimate.of_run(run) + more)
 
 
 def test_the_first_chunk_of_a_phase_is_no_measure():
