@@ -55,7 +55,7 @@ def tried(version: str, tests: list[str]) -> dict[str, Any]:
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         versions = {each["name"]: each["version"] for each in json.loads(listed.stdout)}
-        command = [own, "-m", "pytest", *_STRICT, *tests]
+        command = [own, "-m", "pytest", *_STRICT, "-rsfE", *tests]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(done.stdout[-2000:] if done.returncode else "", file=sys.stderr, flush=True)
     return {
