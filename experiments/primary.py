@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from gmmal_jax.report import holm as holm
+
 LEARNER = "reg_da"
 QUERY = "gmm"
 OTHERS = ("random", "entropy", "margin", "badge", "coreset", "four_ds")
@@ -25,17 +27,3 @@ def p_value(gaps: Sequence[float]) -> float:
     if not np.any(gaps):
         return 1.0
     return float(stats.ttest_1samp(gaps, 0.0).pvalue)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the same order.
-
-    Source: Holm, 1979: the i-th smallest of m times m - i + 1, made monotone.
-    """
-    m = len(p_values)
-    order = np.argsort(p_values, kind="stable")
-    factors = m - np.arange(m)
-    steps = np.maximum.accumulate(np.asarray(p_values, float)[order] * factors)
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted.tolist()

@@ -9,7 +9,6 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from gmmal_jax.cli import (
     cluster,
@@ -22,6 +21,7 @@ from gmmal_jax.cli import (
     signals,
 )
 from gmmal_jax.cli.parser import Parsed, Verb
+from gmmal_jax.cli.report import REPORT
 from gmmal_jax.cli.run import RESUME, RUN, cache_folder, parse_run as parse_run
 from gmmal_jax.cli.select import SELECT
 from gmmal_jax.errors import TrainingDiverged, UserError
@@ -77,23 +77,6 @@ def _give_up_output() -> None:
         os.close(nowhere)
 
 
-def _report(parsed: Parsed) -> int:
-    from gmmal_jax import report
-    from gmmal_jax.report import figures
-
-    loaded = [report.load_run(Path(folder)) for folder in parsed.words]
-    print(report.table(loaded))
-    if len(loaded) == 1:
-        paths, lost = figures.draw_run(parsed.words[0])
-    else:
-        paths, lost = figures.learning_curve(loaded, Path("learning_curve")), []
-    for path in paths:
-        print(f"figure: {path}")
-    for line in lost:
-        print(line)
-    return 0
-
-
 def _doctor(parsed: Parsed) -> int:
     from gmmal_jax.cli import doctor
 
@@ -112,16 +95,7 @@ _ALL = (
     RUN,
     RESUME,
     SELECT,
-    Verb(
-        "report",
-        "RUN ...",
-        "table and figures of finished or running runs",
-        _report,
-        more=lambda: (
-            "Runs of one method are pooled over their seeds. The figures of one run go "
-            "to its folder, those of several to the folder that you are in."
-        ),
-    ),
+    REPORT,
     listing.METHODS,
     datasets.DATASETS,
     datasets.PREPARE,

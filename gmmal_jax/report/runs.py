@@ -18,6 +18,8 @@ class Run(NamedTuple):
       config: the resolved configuration, as plain values.
       records: its finished cycles, sorted by seed and cycle; never empty.
       reference: the comparison arm from the same starts, if the run has one.
+      versions: of what equal bits depend on, as written down at its start.
+      data: what was written down of its data set: checksum, names of classes, ...
     """
 
     folder: Path
@@ -25,6 +27,8 @@ class Run(NamedTuple):
     config: dict[str, Any]
     records: list[records.Record]
     reference: "Run | None" = None
+    versions: dict[str, Any] = {}
+    data: dict[str, Any] = {}
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -45,7 +49,15 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise UserError("no finished cycle yet", str(folder), remedy)
     started = layout.of(places.reference).records.is_dir()
     arm = load_run(places.reference) if started else None
-    return Run(folder, config["label"], config["config"], loaded, arm)
+    return Run(
+        folder,
+        config["label"],
+        config["config"],
+        loaded,
+        arm,
+        config.get("versions", {}),
+        config.get("data", {}),
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmmal_jax.errors import UserError
+from gmmal_jax.report import arms
+from gmmal_jax.report.arms import Arm, Curves
 from gmmal_jax.report.runs import Run
-from gmmal_jax.storage import records
 
 CONFIDENCE = 0.95
 
@@ -28,6 +28,16 @@ class Estimate(NamedTuple):
     mean: float
     half_width: float | None
     num_seeds: int
+
+    @property
+    def low(self) -> float | None:
+        """The interval's lower end."""
+        return None if self.half_width is None else self.mean - self.half_width
+
+    @property
+    def high(self) -> float | None:
+        """The interval's upper end."""
+        return None if self.half_width is None else self.mean + self.half_width
 
 
 class Row(NamedTuple):
@@ -53,10 +63,6 @@ class Row(NamedTuple):
     reference: str | None = None
     differences: tuple[Estimate | None, ...] = ()
     average_difference: Estimate | None = None
-
-
-Accuracies = dict[int, tuple[float, ...]]
-"""Seed -> accuracy in per cent at each labeled size that it has reached."""
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -90,92 +96,33 @@ def summarise(runs: Sequence[Run]) -> list[Row]:
     Raises:
       UserError: data sets or labeled sizes differ, or a label's seed comes twice.
     """
-    _require_same_task(runs)
-    sizes = _common_sizes(runs)
-    methods = _pool(runs)
-    reference = next((run.reference.label for run in runs if run.reference), None)
-    partners = methods.get(reference, {}) if reference else {}
-    rows = [
-        _row(label, sizes, accuracies, reference, partners)
-        for label, accuracies in methods.items()
+    task = arms.task(runs)
+    methods = {arm.label: accuracies(arm) for arm in task.arms}
+    partners = methods.get(task.reference, {}) if task.reference else {}
+    return [
+        _row(label, task.sizes, values, task.reference, partners)
+        for label, values in methods.items()
     ]
-    return sorted(rows, key=lambda row: row.label == reference)
 
 
-def _arms(runs: Sequence[Run]) -> list[Run]:
-    """The runs, then their references."""
-    return [*runs, *(run.reference for run in runs if run.reference)]
-
-
-def _require_same_task(runs: Sequence[Run]) -> None:
-    for name in ("dataset", "setting", "eval"):
-        values = sorted({str(run.config.get(name)) for run in runs})
-        if len(values) > 1:
-            raise UserError(f"runs differ in {name}", values, "report them one by one")
-
-
-def _by_seed(run: Run) -> dict[int, list[records.Record]]:
-    seeds: dict[int, list[records.Record]] = {}
-    for record in run.records:
-        seeds.setdefault(record.seed, []).append(record)
-    return seeds
-
-
-def _common_sizes(runs: Sequence[Run]) -> tuple[int, ...]:
-    """The labeled sizes of the longest curve; all others must be a start of it."""
-    curves = [
-        (run, tuple(int(record.results["labeled"]) for record in cycles))
-        for run in _arms(runs)
-        for cycles in _by_seed(run).values()
-    ]
-    longest = max((sizes for _, sizes in curves), key=len)
-    for run, sizes in curves:
-        if sizes != longest[: len(sizes)]:
-            raise UserError(
-                f"labeled sizes differ: {list(longest)} and, in {run.folder}",
-                list(sizes),
-                "report runs of equal --initial and --budget",
-            )
-    return longest
-
-
-def _pool(runs: Sequence[Run]) -> dict[str, Accuracies]:
-    """Label -> accuracies of all its seeds."""
-    pooled: dict[str, Accuracies] = {}
-    for run in runs:
-        seeds = pooled.setdefault(run.label, {})
-        for seed, accuracy in _accuracies(run).items():
-            if seed in seeds:
-                remedy = "leave one of the folders out"
-                raise UserError(f"seed {seed} comes twice", run.label, remedy)
-            seeds[seed] = accuracy
-    for run in (run.reference for run in runs if run.reference):
-        pooled[run.label] = _accuracies(run) | pooled.get(run.label, {})
-    return pooled
-
-
-def _accuracies(run: Run) -> Accuracies:
-    return {
-        seed: tuple(100 * float(record.results["accuracy"]) for record in cycles)
-        for seed, cycles in _by_seed(run).items()
-    }
+def accuracies(arm: Arm) -> Curves:
+    """In per cent."""
+    return arms.curves(arm, "accuracy", 100.0)
 
 
 def _row(
     label: str,
     sizes: tuple[int, ...],
-    accuracies: Accuracies,
+    values: Curves,
     reference: str | None,
-    partners: Accuracies,
+    partners: Curves,
 ) -> Row:
-    seeds = tuple(sorted(accuracies))
-    cells, average = _estimates(accuracies, len(sizes))
-    if label == reference or not set(accuracies) <= set(partners):
+    seeds = tuple(sorted(values))
+    cells, average = _estimates(values, len(sizes))
+    if label == reference or not set(values) <= set(partners):
         return Row(label, seeds, sizes, cells, average)
     paired = {
-        seed: tuple(
-            a - b for a, b in zip(accuracies[seed], partners[seed], strict=False)
-        )
+        seed: tuple(a - b for a, b in zip(values[seed], partners[seed], strict=False))
         for seed in seeds
     }
     differences, average_difference = _estimates(paired, len(sizes))
@@ -192,14 +139,12 @@ def _row(
 
 
 def _estimates(
-    values: Accuracies, num_sizes: int
+    values: Curves, num_sizes: int
 ) -> tuple[tuple[Estimate | None, ...], Estimate | None]:
     """The estimate at each size and that of the average over all sizes."""
     cells = tuple(
         estimate([curve[i] for curve in values.values() if i < len(curve)])
         for i in range(num_sizes)
     )
-    whole = [
-        float(np.mean(curve)) for curve in values.values() if len(curve) == num_sizes
-    ]
-    return cells, estimate(whole)
+    averages = [float(np.mean(v)) for v in arms.whole(values, num_sizes).values()]
+    return cells, estimate(averages)

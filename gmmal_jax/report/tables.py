@@ -22,7 +22,7 @@ def table(runs: Sequence[Run], *, markdown: bool = False) -> str:
     head = ["accuracy (%)", "seeds", *(f"{size:,}" for size in rows[0].sizes), "Avg"]
     lines = [head, *(_accuracy_line(row) for row in rows)]
     lines += [_difference_line(row) for row in rows if row.reference]
-    text = markdowns.table(lines) + "\n" if markdown else _aligned(lines)
+    text = markdowns.table(lines) + "\n" if markdown else aligned(lines)
     notes = _notes(rows)
     return text + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
@@ -54,8 +54,13 @@ def _difference_line(row: Row) -> list[str]:
     return [f"{row.label} - {row.reference}", str(len(row.seeds)), *cells]
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width; where a line grows too long, in blocks one by one."""
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width; where a line grows too long, in blocks one by one.
+
+    Args:
+      lines: the head, then the rows; at least three columns, of which the first two
+        stand in each block.
+    """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     fixed = widths[0] + widths[1] + 2
     at_once = max(1, (MAX_LINE - fixed) // (max(widths[2:]) + 2))

@@ -121,7 +121,7 @@ def write_views(folder: str | os.PathLike[str]) -> None:
       UserError: see `load`.
     """
     for name, table in tables(load(folder)).items():
-        files.write_atomic(layout.of(folder).table(name), _csv(table))
+        files.write_atomic(layout.of(folder).table(name), as_csv(table))
 
 
 def write_arrays(
@@ -191,7 +191,8 @@ def _table(first: Sequence[str], rows: list[Row]) -> Table:
     return Table((*first, *others), rows)
 
 
-def _csv(table: Table) -> str:
+def as_csv(table: Table) -> str:
+    """A table as text; a number that is missing, or NaN, is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(table.columns)

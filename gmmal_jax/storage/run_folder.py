@@ -187,7 +187,7 @@ def differences(config: Config, folder: Path) -> list[str]:
     there = saved_config(folder, saved)
     # Of groups that the method does not read nothing was written down.
     read = saved["config"].keys()
-    theirs, ours = (_flat(configs.to_dict(each, read)) for each in (there, config))
+    theirs, ours = (flat(configs.to_dict(each, read)) for each in (there, config))
     free = {"out"}
     if config.clip_budget and there.cycles <= config.cycles:
         free.add("cycles")  # a clipped run wrote down those that it could do
@@ -225,10 +225,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _flat(values: Values, prefix: str = "") -> Values:
+def flat(values: Values, prefix: str = "") -> Values:
     """Dotted name -> value."""
-    flat: Values = {}
+    found: Values = {}
     for name, value in values.items():
         inner = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
-    return flat
+        found |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
+    return found

@@ -1,0 +1,115 @@
+"""Maps of the latents for a page: points in the plane, by group and class."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gmmal_jax.errors import UserError
+from gmmal_jax.report import figures, plane
+from gmmal_jax.report.arms import Arm
+from gmmal_jax.storage import records
+
+MAX_POINTS = 800
+SIDE = 400
+_MARGIN = 10
+_ORDER = ("unlabeled", "labeled", "chosen")
+"""What the reader looks for lies on top."""
+
+
+class Dots(NamedTuple):
+    """Points that look alike.
+
+    Attributes:
+      group: labeled, unlabeled or chosen.
+      label: their class.
+      bought: whether that is a label, not the classifier's guess.
+      path: a line of no length for each: round ends make them dots.
+    """
+
+    group: str
+    label: int
+    bought: bool
+    path: str
+
+
+class Map(NamedTuple):
+    """The latents of one query.
+
+    Attributes:
+      method: the arm.
+      seed: its first one that has asked.
+      labeled: labels trained on.
+      counts: group -> points drawn.
+      dots: what is drawn, the top last.
+      lost: why nothing is; "" otherwise.
+    """
+
+    method: str
+    seed: int
+    labeled: int
+    counts: dict[str, int]
+    dots: list[Dots]
+    lost: str = ""
+
+
+def last_of(arm: Arm) -> Map | None:
+    """The map of an arm's last query, of its first seed; None of no query yet.
+
+    A run keeps the latents of a cycle's end, after stage 2 where there is one.
+    """
+    asked = [r for r in arm.cycles[min(arm.cycles)] if r.queries]
+    if not asked:
+        return None
+    record = asked[-1]
+    empty = Map(arm.label, record.seed, int(record.results["labeled"]), {}, [])
+    folder = arm.runs[record.seed].folder
+    try:
+        return _drawn(empty, records.load_arrays(folder, record.seed, record.cycle))
+    except (UserError, KeyError, IndexError) as error:  # of another program's arrays
+        return empty._replace(lost=str(error))
+
+
+def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> Map:
+    names = np.asarray(figures.GROUP_NAMES)[kept["group"]]
+    rows = figures.thin(names, MAX_POINTS)
+    places = _fitted(_embedded(kept["latents"][rows]))
+    names, labels = names[rows], kept["label"][rows]
+    bought = kept.get("bought", np.ones(len(kept["label"]), bool))[rows]
+    looks = sorted(
+        {*zip(names.tolist(), labels.tolist(), bought.tolist(), strict=True)},
+        key=lambda look: (_ORDER.index(look[0]), look[1:]),
+    )
+    dots = [
+        Dots(*look, _dotted(places[_alike(names, labels, bought, look)]))
+        for look in looks
+    ]
+    counts = {name: int((names == name).sum()) for name in _ORDER}
+    return empty._replace(counts=counts, dots=dots)
+
+
+def _embedded(latents: np.ndarray) -> np.ndarray:
+    """By one thread: more that wait for a busy core take ten times as long here."""
+    import threadpoolctl
+
+    with threadpoolctl.threadpool_limits(1):
+        return plane.embed(latents)
+
+
+def _alike(
+    names: np.ndarray, labels: np.ndarray, bought: np.ndarray, look: tuple[str, ...]
+) -> np.ndarray:
+    same: np.ndarray = (names == look[0]) & (labels == look[1]) & (bought == look[2])
+    return same
+
+
+def _fitted(points: np.ndarray) -> np.ndarray:
+    """In the drawing's units, both directions alike, whole numbers."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    factor = (SIDE - 2 * _MARGIN) / max(float((high - low).max()), 1e-9)
+    centered = (points - (low + high) / 2) * factor + SIDE / 2
+    fitted: np.ndarray = np.rint(centered).astype(int)
+    return fitted
+
+
+def _dotted(points: np.ndarray) -> str:
+    return "".join(f"M{x} {y}h0" for x, y in points.tolist())
