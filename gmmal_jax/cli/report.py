@@ -1,6 +1,6 @@
 """`gmmal report`: tables, figures, files and a page of runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ def _report(parsed: Parsed) -> int:
     from gmmal_jax.report import arms, findings, sections
 
     level, base = _level(parsed), parser.one(parsed.given, "base")
+    places = {name: parser.one(parsed.given, name) for name in ("csv", "json", "html")}
     groups = arms.grouped([report.load_run(Path(each)) for each in parsed.words])
     tasks = [arms.task(group) for group in groups]
     for task, group in zip(tasks, groups, strict=True):
@@ -32,7 +33,7 @@ def _report(parsed: Parsed) -> int:
     found = findings.find(tasks, base, level)
     for section in sections.for_terminal(found):
         print(sections.text(section))
-    for path in _written(parsed, found):
+    for path in _written(places, found):
         print(f"written: {path}")
     paths, lost = _drawn(groups)
     for path in paths:
@@ -56,22 +57,25 @@ def _level(parsed: Parsed) -> float | None:
     return level
 
 
-def _written(parsed: Parsed, found: "Findings") -> Iterator[Path]:
-    """Write what options ask for; a path each."""
+def _written(places: Mapping[str, str | None], found: "Findings") -> Iterator[Path]:
+    """Write what is asked for; a path each.
+
+    Args:
+      places: csv, json and html -> where, None: not at all.
+      found: what is written.
+    """
     from gmmal_jax.report import findings, page
     from gmmal_jax.storage import files
 
-    ways = {"csv": findings.write_csv, "json": findings.write_json}
-    for name, write in ways.items():
-        folder = parser.one(parsed.given, name)
-        if folder is not None:
-            yield from write(Path(folder), found)
-    html = parser.one(parsed.given, "html")
-    if html is not None:
-        # A file's name need not be UTF-8, and may be a class's.
+    if places["csv"] is not None:
+        yield from findings.write_csv(Path(places["csv"]), found)
+    if places["json"] is not None:
+        yield from findings.write_json(Path(places["json"]), found)
+    if places["html"] is not None:
+        # The name of a folder, and so of a class, need not be UTF-8.
         content = page.render(found).encode(errors="backslashreplace")
-        files.write_atomic(html, content)
-        yield Path(html)
+        files.write_atomic(places["html"], content)
+        yield Path(places["html"])
 
 
 def _drawn(groups: Sequence[Sequence["Run"]]) -> "Drawn":

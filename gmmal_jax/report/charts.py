@@ -60,12 +60,12 @@ class Chart(NamedTuple):
 class _Scale(NamedTuple):
     """A line from values to places."""
 
-    low: float
-    high: float
-    start: float
-    end: float
+    low: float | int
+    high: float | int
+    start: int
+    end: int
 
-    def __call__(self, value: float) -> float:
+    def __call__(self, value: float | int) -> float:
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 

@@ -80,7 +80,7 @@ def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> Map:
         key=lambda look: (_ORDER.index(look[0]), look[1:]),
     )
     dots = [
-        Dots(*look, _dotted(places[_alike(names, labels, bought, look)]))
+        Dots(*look, _dotted(places[_is(names, labels, bought, *look)]))
         for look in looks
     ]
     counts = {name: int((names == name).sum()) for name in _ORDER}
@@ -89,16 +89,23 @@ def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> Map:
 
 def _embedded(latents: np.ndarray) -> np.ndarray:
     """By one thread: more that wait for a busy core take ten times as long here."""
+    import sklearn.manifold  # noqa: F401  its threads are known once it is there
     import threadpoolctl
 
     with threadpoolctl.threadpool_limits(1):
         return plane.embed(latents)
 
 
-def _alike(
-    names: np.ndarray, labels: np.ndarray, bought: np.ndarray, look: tuple[str, ...]
+def _is(
+    names: np.ndarray,
+    labels: np.ndarray,
+    bought: np.ndarray,
+    name: str,
+    label: int,
+    known: bool,
 ) -> np.ndarray:
-    same: np.ndarray = (names == look[0]) & (labels == look[1]) & (bought == look[2])
+    """Which points look so, bool [m]."""
+    same: np.ndarray = (names == name) & (labels == label) & (bought == known)
     return same
 
 
