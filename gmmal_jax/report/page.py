@@ -66,7 +66,7 @@ class Setting(NamedTuple):
     Attributes:
       name: dotted.
       values: of each arm, as text.
-      differs: whether they are not all the same.
+      differs: whether they are not all the same, of the arms that read it.
     """
 
     name: str
@@ -132,7 +132,8 @@ def _sheet(found: Found) -> Sheet:
     task = found.task
     labels = [arm.label for arm in task.arms]
     looks = _looks(labels, found.base)
-    hues, classes = _hues(found), _classes(task.arms)
+    classes = _classes(task.arms)
+    hues = _hues(found, classes)
     return Sheet(
         name=task.name,
         labels=labels,
@@ -173,9 +174,9 @@ def _charts(found: Found, looks: dict[str, int]) -> list[Chart]:
     return [chart for chart in made if chart]
 
 
-def _hues(found: Found) -> dict[int, int]:
-    """Class -> hue: neighbors are told apart by their lightness, too."""
-    labels = sorted({share.label for share in found.classes})
+def _hues(found: Found, classes: dict[int, str]) -> dict[int, int]:
+    """Class -> hue, of all that have a name or a label."""
+    labels = sorted({share.label for share in found.classes} | classes.keys())
     return {label: _hue(place, len(labels)) for place, label in enumerate(labels)}
 
 
@@ -247,7 +248,8 @@ def _settings(arms: list[dict[str, Any]]) -> list[Setting]:
     rows = []
     for name in dict.fromkeys(name for arm in arms for name in arm):
         values = [_text(arm[name]) if name in arm else "" for arm in arms]
-        rows.append(Setting(name, values, len(set(values)) > 1))
+        read = {_text(arm[name]) for arm in arms if name in arm}
+        rows.append(Setting(name, values, len(read) > 1))
     return rows
 
 

@@ -33,12 +33,17 @@ def labels_interval(needed: Needed) -> str:
 
 
 def saved(needed: Needed) -> str:
-    """How many less than the base: a bound where only one of the two got there."""
+    """How many less than the base; a bound where only one of the two got there.
+
+    So it is where one of them was there from the start.
+    """
     if math.isnan(needed.saved):
         return ""
     if math.isinf(needed.saved):
         return f"{'>' if needed.saved > 0 else '<'} {_signed(needed.bound)}"
-    return _signed(needed.saved)
+    first = min(needed.labels, needed.labels + needed.saved)
+    bound = ("≥ " if needed.saved > 0 else "≤ ") if needed.saved else ""
+    return f"{bound if first <= needed.smallest else ''}{_signed(needed.saved)}"
 
 
 def saved_interval(needed: Needed) -> str:

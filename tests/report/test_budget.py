@@ -75,6 +75,14 @@ def test_a_base_that_never_gets_there_is_a_bound(tmp_path):
     assert words.labels(quick._replace(labels=10.0)) == "≤ 10"
 
 
+def test_who_was_there_from_the_start_saved_at_least_that():
+    found = budget.Needed("a", 50.0, 3, 10, 40, 10.0, 10.0, 10.0, "base", 12.0)
+    assert words.saved(found) == "≥ +12"
+    assert words.saved(found._replace(labels=11.0)) == "+12"
+    assert words.saved(found._replace(labels=22.0, saved=-12.0)) == "≤ -12"
+    assert words.saved(found._replace(saved=0.0)) == "0"
+
+
 def test_neither_gets_there(tmp_path):
     task = task_of(tmp_path, a={0: [0.1, 0.2, 0.3]}, base={0: [0.1, 0.2, 0.3]})
     found, _ = budget.needed_table(task, 90.0, "base")

@@ -154,6 +154,19 @@ def test_latents_that_make_no_map_cost_the_map_alone(tmp_path):
     assert "no arrays" in maps.last_of(arm).lost
 
 
+def test_a_setting_that_one_method_alone_reads_is_no_difference(tmp_path):
+    runs = [
+        write_run(tmp_path / "a", "a", {0: [0.5]}, seeds=[0], gmm={"init": "x"}),
+        write_run(tmp_path / "b", "b", {0: [0.5]}, seeds=[0, 1]),
+    ]
+    task = arms.task([report.load_run(run) for run in runs])
+    (sheet,) = [page._sheet(each) for each in findings.find([task]).found]
+    assert [row.name for row in sheet.settings if row.differs] == ["method", "seeds"]
+    assert [row.values for row in sheet.settings if row.name == "gmm.init"] == [
+        ["x", ""]
+    ]
+
+
 def test_curves_lie_between_their_ticks():
     cells = [Cell("a", 10, 3, 95.0, 80.0, 110.0), Cell("a", 20, 3, 97.0, 90.0, 104.0)]
     chart = charts.curves("t", "y", cells, {"a": 1}, (0.0, 100.0))
