@@ -13,7 +13,7 @@ from gmmal_jax.report.statistics import accuracies, estimate
 LEVEL = 0.05
 FEWEST = 6
 """Seeds with which an exact two-sided test can reach 0.05: 2 of 2^6 sign flips."""
-EXACT_SEEDS = 14
+EXACT_SEEDS = 16
 """Up to so many all sign flips are tried, beyond them so many random ones."""
 
 
