@@ -192,7 +192,7 @@ def step_pieces(
 
     def plan(inputs: Inputs) -> StepBatch:
         asked = phase._replace(inputs=inputs)
-        return train._plan(world.trainer, asked, address, data, 0, chunk)
+        return train._Plan(world.trainer, asked, address, data, chunk)(0)
 
     def mapped(function: Callable, *axes: int | None) -> Callable:
         return jax.pmap(function, AXIS, in_axes=axes)

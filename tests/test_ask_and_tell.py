@@ -50,7 +50,8 @@ def test_a_picture_knows_bought_labels_and_guesses_the_rest():
     columns = {"logits": np.eye(3)[[1, 1, 0, 0, 0, 0]], "latents": np.ones((6, 2))}
     view = tiny.view()._replace(columns=columns)
     query = Query(np.array([4], np.int32), {}, {}, np.zeros(6))
-    kept = answers.latents(0, pool, 0, cycles.Outcome(None, view, {}, {}, query))
+    outcome = cycles.Outcome(None, view, np.arange(6), {}, {}, query)
+    kept = answers.latents(0, pool, 0, outcome)
     assert kept["label"].tolist() == [1, 0, 0, 0, 2, 0]  # the guess for row 4 was 0
     assert kept["bought"].tolist() == [False, True, False, False, True, False]
     assert kept["group"].tolist() == [1, 0, 1, 1, 2, 1]

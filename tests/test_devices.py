@@ -75,9 +75,8 @@ def saved(tmp_path_factory):
 
 def advance(trainer, data, state, phase, step, num_steps):
     address = train._Address(0, 0, phase)
-    batch = train._plan(
-        trainer, trainer.learner.phases[phase], address, data, step, num_steps
-    )
+    asked = trainer.learner.phases[phase]
+    batch = train._Plan(trainer, asked, address, data, num_steps)(step)
     key = address.key("augmentation")
     return parallel.run_chunk(trainer.steps[phase], key, state, batch)
 

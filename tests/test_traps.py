@@ -138,7 +138,8 @@ def training_is_skipped(monkeypatch):
         }
         seen = tiny.view()._replace(columns=columns)
         query = Query(rows, {}, {}, np.zeros(n, np.float32)) if budget else None
-        return Outcome(None, seen, {"labeled": int(pool.labeled.sum())}, {}, query)
+        counted = {"labeled": int(pool.labeled.sum())}
+        return Outcome(None, seen, np.arange(n), counted, {}, query)
 
     monkeypatch.setattr(loop, "_ask", ask)
     return pools

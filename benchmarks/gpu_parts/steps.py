@@ -50,10 +50,10 @@ def ours(size: Size, phase: int, precision: str) -> Contender:
     trainer, key = world.trainer, jax.random.key(0)
     pool = worlds.pool(world, size.scale.labeled)
     inputs = trainer.learner.phases[phase].inputs
-    planned = train._plan(
+    planned = train._Plan(
         trainer, trainer.learner.phases[phase], train._Address(0, 0, phase),
-        train.Data(world.images, pool), 0, 1000 * size.chunk,
-    )  # fmt: skip
+        train.Data(world.images, pool), 1000 * size.chunk,
+    )(0)  # fmt: skip
     products = "highest" if precision == "float32" else "default"
     state = trainer.init(keys.key(0, "network", 0), None)
 

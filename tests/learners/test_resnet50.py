@@ -34,7 +34,7 @@ def trained(run):
     rows, ids = np.arange(20), np.arange(len(dataset.train_labels))
     labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
     data, address = train.Data(run.images, labeled), train._Address(0, 0, 0)
-    batch = train._plan(trainer, trainer.learner.phases[0], address, data, 0, 4)
+    batch = train._Plan(trainer, trainer.learner.phases[0], address, data, 4)(0)
     before = trainer.init(keys.key(0, "network", 0), None)
     old = jax.tree.map(np.array, before.model)
     key = address.key("augmentation")

@@ -45,7 +45,7 @@ def stages(precision):
     found = {}
     for index, phase in enumerate(trainer.learner.phases):
         address = train._Address(0, 0, index)
-        chunk = train._plan(trainer, phase, address, data, 0, trainer.chunk_steps)
+        chunk = train._Plan(trainer, phase, address, data, trainer.chunk_steps)(0)
         batch = jax.tree.map(lambda leaf: leaf[0, 0], chunk)
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))

@@ -186,9 +186,8 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
         if step:
             jax.monitoring.register_event_duration_secs_listener(listen)
         address = train._Address(0, 0, 0)
-        batch = train._plan(
-            trainer, trainer.learner.phases[0], address, data, step, 2 * chunk
-        )
+        phase = trainer.learner.phases[0]
+        batch = train._Plan(trainer, phase, address, data, 2 * chunk)(step)
         key = address.key("augmentation")
         state, metrics = parallel.run_chunk(trainer.steps[0], key, state, batch)
         assert_float32((state, metrics))

@@ -115,7 +115,7 @@ def descend(every, decay, task, pool, state, rounded, steps):
         if number % CHUNK == 0:
             phase = task.trainer.learner.phases[0]
             data = train.Data(task.images, pool)
-            plan = train._plan(task.trainer, phase, address, data, number, STEPS)
+            plan = train._Plan(task.trainer, phase, address, data, STEPS)(number)
         place = (number % CHUNK, 0)
         batch = jax.tree.map(lambda leaf, place=place: leaf[place], plan)
         key = jax.random.fold_in(address.key("augmentation"), number)
