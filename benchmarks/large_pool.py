@@ -3,9 +3,9 @@
     python benchmarks/large_pool.py [--rows N] [--folder DIR] [--json FILE] [--check]
 
 Made-up pictures (32x32, ten classes) are written to a folder, 3 GB for a million, and
-removed. A run of two cycles with all of gmm's stages is done in a process of its own
-that counts pictures and seconds of each stage, and looks at its memory five times a
-second. Then 100,000 of them are read by a run that holds them, and by one that does
+removed. The first cycle of a run, with all of gmm's stages, is done in a process of its
+own that counts pictures and seconds of each stage, and looks at its memory five times
+a second. Then 100,000 of them are read by a run that holds them, and by one that does
 not, in turn.
 """
 
@@ -96,7 +96,7 @@ def _beside(pool: Path, root: Path) -> list[dict[str, Any]]:
 
 
 _STAGES_NOTE = (
-    "The network `small` of width 8, two cycles of reg_da and gmm's query, "
+    "The network `small` of width 8, a cycle of reg_da and gmm's query, "
     "`--memory-gb 2`, on all cores. Pictures that pass the network, in a stage's steps "
     "or readouts, and per second of it, compiling included; MB: the most of RssAnon "
     "meanwhile, what the process holds beside mapped files."

@@ -1,5 +1,6 @@
 """The run of `large_pool.py`, in a process of its own that watches itself."""
 
+import contextlib
 import json
 import threading
 import time
@@ -17,6 +18,10 @@ OPTIONS = [
 ]  # fmt: skip
 _STEPS = ("steps of stage 1", "steps of stage 2", "tables, pictures, the rest")
 """What follows so many phases that are done."""
+
+
+class Recorded(Exception):
+    """The first cycle is on record: what follows would only repeat it."""
 
 
 class Watch:
@@ -79,11 +84,15 @@ class Watch:
 
 
 def main(pool: str, folder: str, gigabytes: str, placement: str = "auto") -> int:
-    """Run, and print what each stage took as JSON."""
+    """Run a cycle, and print what each stage took as JSON."""
     from gmmal_jax import cycle, loop
     from gmmal_jax.cli import run
 
     watch, tell = Watch(), loop.Watch.on_chunk
+
+    class Report(loop.Silent):
+        def row(self, arm: str, record: Any) -> None:
+            raise Recorded
 
     def on_chunk(self: loop.Watch, standing: Any) -> None:
         tell(self, standing)
@@ -99,7 +108,9 @@ def main(pool: str, folder: str, gigabytes: str, placement: str = "auto") -> int
     cycle.learn = learn
     _watch_stages(watch)
     arguments = ["--dataset", f"npy:{pool}", "--memory-gb", gigabytes, *OPTIONS]
-    loop.run(run.parse_run([*arguments, "--data.placement", placement]), folder)
+    config = run.parse_run([*arguments, "--data.placement", placement])
+    with contextlib.suppress(Recorded):
+        loop.run(config, folder, Report())
     print(json.dumps(watch.rows()))
     return 0
 

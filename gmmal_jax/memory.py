@@ -13,6 +13,8 @@ from gmmal_jax.types import PoolView, Streamed
 GB = 10**9
 _PROCESS = 0.9 * GB
 """Python, JAX, what it has compiled, a network and its training."""
+_CONVOLUTIONS = 0.3 * GB
+"""More of it, where a network has convolutions: their programs, while they compile."""
 _ROW = 160
 """Bytes of a row whatever its features: masks, labels, scores, ranks, sorting."""
 _CLASS = 12
@@ -85,14 +87,14 @@ def held(arrays: Sequence[np.ndarray]) -> int:
 
 
 def of_steps(picture_bytes: int, rows: int, width: int) -> int:
-    """Bytes of feature maps.
+    """Bytes of a network of convolutions: its feature maps, and compiling it.
 
     Args:
       picture_bytes: of one picture.
       rows: pictures in a step.
       width: channels of the network's first stage.
     """
-    return _MAPS * picture_bytes * rows * width // 64
+    return int(_CONVOLUTIONS) + _MAPS * picture_bytes * rows * width // 64
 
 
 def _is_mapped(array: np.ndarray | None) -> bool:
