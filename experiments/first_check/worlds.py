@@ -1,12 +1,9 @@
 """The data sets of the experiment, small enough for hundreds of runs on two cores."""
 
-import hashlib
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from experiments import pictures
 from gmmal_jax import config as configs
 from gmmal_jax.config.presets import preset
 from gmmal_jax.data import sources
@@ -94,27 +91,8 @@ def settings(name: str, folder: Path, data_dir: str | None) -> configs.Config:
     if dataset != "digits":
         path = folder / f"{name}.npz"
         if not path.exists():
-            files.write_atomic(path, _reduced(world, sources.load(dataset, data_dir)))
+            whole = sources.load(dataset, data_dir)
+            files.write_atomic(path, pictures.reduced(whole, world.pool, world.test))
         dataset = f"npz:{path}"
     common = {"dataset": dataset, "reference": "none", "data.placement": "resident"}
     return configs.replace(preset("digits"), **(common | _PAPER | world.changes))
-
-
-def _reduced(world: World, whole: sources.Dataset) -> bytes:
-    """An npz file of halved images, chosen by their own bytes, not by any order."""
-    train = _chosen(whole.train_images, whole.train_labels, world.pool)
-    test = _chosen(whole.test_images, whole.test_labels, world.test)
-    buffer = io.BytesIO()
-    np.savez(buffer, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
-    return buffer.getvalue()
-
-
-def _chosen(
-    images: np.ndarray, labels: np.ndarray, num: int
-) -> tuple[np.ndarray, np.ndarray]:
-    digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
-    rows = sorted(range(len(images)), key=lambda row: digests[row])[:num]
-    kept = images[rows].astype(np.float32)
-    n, h, w, ch = kept.shape
-    halved = kept.reshape(n, h // 2, 2, w // 2, 2, ch).mean(axis=(2, 4))
-    return np.round(halved).astype(np.uint8), labels[rows]

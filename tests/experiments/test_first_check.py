@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import costs, tables
-from experiments.first_check import arms, check, report, tune, worlds
+from experiments import costs, pictures, tables
+from experiments.first_check import arms, check, report, tune
 from gmmal_jax.data import sources
 from gmmal_jax.learners import reg_da
 from gmmal_jax.strategies import random
@@ -21,12 +21,11 @@ def dataset(order):
 
 
 def test_reduced_images_are_halved_and_chosen_whatever_their_order(tmp_path):
-    world = worlds.World("x", 10, 3, {})
     shuffled = np.random.default_rng(1).permutation(40)
     chosen = {}
     for name, order in (("a", np.arange(40)), ("b", shuffled)):
         path = tmp_path / f"{name}.npz"
-        path.write_bytes(worlds._reduced(world, dataset(order)))
+        path.write_bytes(pictures.reduced(dataset(order), 10, 3))
         chosen[name] = np.load(path)
     for field in ("x_train", "y_train"):
         np.testing.assert_array_equal(chosen["a"][field], chosen["b"][field])
