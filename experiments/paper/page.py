@@ -1,0 +1,136 @@
+"""Results as Markdown: ours beside the paper's at full scale, alone otherwise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.paper import values, worlds
+from experiments.paper.experiment import SEEDS, Experiment
+from experiments.paper.plan import of_forms
+from experiments.paper.status import device
+from experiments.paper.store import Store, piece_name
+from experiments.paper.worlds import DATA, Form, Scale, World
+from experiments.tables import Row
+from gmmal_jax.report import Estimate, estimate, markdown, show
+from gmmal_jax.storage import files
+
+WORDS = {
+    "accuracy": "test accuracy (%)",
+    "labeled_class_entropy": "entropy of the labeled set's classes (nats)",
+    "critic_entropy": "entropy of the critic's outputs (nats)",
+}
+FACTOR = {"accuracy": 100.0}
+_BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
+_STANDS_IN = (
+    "Substitutes: other pictures, a smaller network, fewer labels and steps. Nothing "
+    "here is comparable with a number of the paper."
+)
+Curves = dict[str, list[float]]
+"""Seed -> a value a cycle."""
+
+
+def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | None:
+    """Write the page of what is on record; None: nothing is."""
+    store = Store(out, scale)
+    parts = [
+        _part(experiment, world, form, shown, store)
+        for world, form in _forms(experiment, scale, store)
+        for shown in experiment.shown
+    ]
+    if not parts:
+        return None
+    head = f"# {experiment.title}" if scale == "full" else f"# Beside `{name}`"
+    note = _BESIDE if scale == "full" else _STANDS_IN
+    path = store.path(name, ".md")
+    files.write_atomic(path, "\n\n".join([head, note, *parts]) + "\n")
+    return path
+
+
+def _forms(
+    experiment: Experiment, scale: Scale, store: Store
+) -> list[tuple[World, Form]]:
+    """Forms with a row of the experiment, each once."""
+    found: dict[str, tuple[World, Form]] = {}
+    for world in experiment.worlds:
+        for form in worlds.forms(world, scale):
+            if store.done(of_forms(experiment, [form], 1)):
+                found.setdefault(form.key, (world, form))
+    return list(found.values())
+
+
+def _part(
+    experiment: Experiment, world: World, form: Form, shown: str, store: Store
+) -> str:
+    """One table: an arm's line, and at full scale the paper's below it."""
+    rows, config = store.rows(form.key), form.config
+    sizes = [config.initial + i * config.budget for i in range(config.cycles)]
+    curves = {name: _curves(rows, arm, shown) for name, arm in experiment.arms.items()}
+    lines = [["method", "whose", "seeds", *(f"{n:,}" for n in sizes), "mean", "device"]]
+    for name, arm in experiment.arms.items():
+        lines.append([name, "ours", *_ours(curves[name]), _devices(store, form, arm)])
+        if form.full and shown == "accuracy":
+            lines += _paper(experiment, world, name, sizes)
+    lines += _differences(experiment, curves)
+    title = f"**{form.title}**: {WORDS[shown]}, {form.network}"
+    return f"{title}\n\n{markdown.table(_even(lines))}"
+
+
+def _even(lines: list[list[str]]) -> list[list[str]]:
+    """All lines as long as the first: an arm that was not run has empty cells."""
+    width = len(lines[0])
+    return [[*line[:-1], *[""] * (width - len(line)), line[-1]] for line in lines]
+
+
+def _curves(rows: Sequence[Row], arm: str, shown: str) -> Curves:
+    found: Curves = {}
+    for row in rows:
+        if row["arm"] == arm and row[shown] != "":
+            value = FACTOR.get(shown, 1.0) * float(row[shown])
+            found.setdefault(row["seed"], []).append(value)
+    return found
+
+
+def _ours(curves: Curves) -> list[str]:
+    """Seeds, a cell a size, the mean."""
+    if not curves:
+        return ["not run"]
+    seeds = list(curves.values())
+    means = estimate([sum(seed) / len(seed) for seed in seeds])
+    cells = [_cell(estimate(list(size))) for size in zip(*seeds, strict=True)]
+    return [str(len(seeds)), *cells, _cell(means)]
+
+
+def _cell(found: Estimate | None, sign: str = "") -> str:
+    return show(found, sign, digits=2)
+
+
+def _paper(
+    experiment: Experiment, world: World, name: str, sizes: Sequence[int]
+) -> list[list[str]]:
+    data = DATA[world.data].title
+    printed = values.curve(experiment.tables, data, world.setting, name)
+    if not printed:
+        return []
+    cells = [f"{printed[n]:.2f}" if n in printed else "" for n in [*sizes, None]]
+    return [["", "paper", str(SEEDS), *cells, ""]]
+
+
+def _differences(experiment: Experiment, curves: dict[str, Curves]) -> list[list[str]]:
+    """Less the arm that is subtracted, within seeds; nothing where none is."""
+    base = curves.get(experiment.less, {})
+    lines = []
+    for name, own in curves.items():
+        seeds = sorted(own.keys() & base.keys(), key=int)
+        if name == experiment.less or not seeds:
+            continue
+        gaps = [[a - b for a, b in zip(own[s], base[s], strict=True)] for s in seeds]
+        cells = [_cell(estimate(list(size)), "+") for size in zip(*gaps, strict=True)]
+        mean = _cell(estimate([sum(gap) / len(gap) for gap in gaps]), "+")
+        label = f"{name} - {experiment.less}"
+        lines.append([label, "ours", str(len(seeds)), *cells, mean, ""])
+    return lines
+
+
+def _devices(store: Store, form: Form, arm: str) -> str:
+    about = store.about(form.key)["pieces"]
+    own = [about.get(piece_name(arm, seed)) for seed in range(SEEDS)]
+    return ", ".join(dict.fromkeys(device(piece) for piece in own if piece))

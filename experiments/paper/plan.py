@@ -1,0 +1,63 @@
+"""What is to be run: tasks, each once, however many tables ask for it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from experiments.paper import worlds
+from experiments.paper.arms import ARMS
+from experiments.paper.experiment import Experiment, pieces
+from experiments.paper.worlds import Form, Scale
+from gmmal_jax import config as configs
+from gmmal_jax.config import Config
+
+
+class Task(NamedTuple):
+    """One arm and seed of a world in a form: what is recorded at once.
+
+    Attributes:
+      form: of the world.
+      arm: a key of `ARMS`.
+      seed: of the run.
+    """
+
+    form: Form
+    arm: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """World, arm and seed, as rows have them."""
+        return self.form.key, self.arm, str(self.seed)
+
+    @property
+    def config(self) -> Config:
+        """Of the run, without the place of its data."""
+        return configs.replace(self.form.config, **ARMS[self.arm])
+
+
+def tasks(
+    experiments: Iterable[Experiment], scale: Scale, seeds: int, with_pictures: bool
+) -> list[Task]:
+    """All tasks of experiments, in their order, each once.
+
+    Args:
+      experiments: whose rows are wanted.
+      scale: of their worlds.
+      seeds: of each arm.
+      with_pictures: published pictures are at hand.
+    """
+    found = {}
+    for experiment in experiments:
+        if experiment.runs:
+            for world, arm, seed in pieces(experiment, seeds):
+                task = Task(worlds.form(world, scale, with_pictures), arm, seed)
+                found.setdefault(task.key, task)
+    return list(found.values())
+
+
+def of_forms(experiment: Experiment, forms: Iterable[Form], seeds: int) -> list[Task]:
+    """Tasks of an experiment in given forms of its worlds."""
+    arms = dict.fromkeys(experiment.arms.values())
+    return [
+        Task(form, arm, seed) for form in forms for arm in arms for seed in range(seeds)
+    ]

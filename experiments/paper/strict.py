@@ -1,0 +1,89 @@
+"""Does what lies among full results come of the paper's configuration?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments.paper import NAMES, made, worlds
+from experiments.paper.experiment import SEEDS, load
+from experiments.paper.plan import Task
+from experiments.paper.store import Body, Store, digest, piece_name
+from experiments.paper.worlds import DATA, World
+from experiments.tables import Row
+
+
+def complaints(out: Path) -> list[str]:
+    """A line for each result at full scale that is none.
+
+    Raises:
+      UserError: a file of results is damaged.
+    """
+    store, planned = Store(out, "full"), _planned()
+    return [
+        f"{world}: {line}"
+        for world in store.worlds()
+        for line in _of_world(world, store, planned)
+    ]
+
+
+def _planned() -> dict[tuple[str, str, str], tuple[World, Task]]:
+    """All pieces of the paper's tables and figures, by the keys of rows."""
+    found = {}
+    for experiment in map(load, NAMES):
+        for world in experiment.worlds:
+            form = worlds.form(world, "full", True)
+            for arm in experiment.arms.values():
+                for seed in range(SEEDS):
+                    task = Task(form, arm, seed)
+                    found[task.key] = world, task
+    return found
+
+
+def _of_world(
+    key: str, store: Store, planned: dict[tuple[str, str, str], tuple[World, Task]]
+) -> Iterator[str]:
+    about, grouped = store.about(key), dict[tuple[str, str, str], list[Row]]()
+    for row in store.rows(key):
+        grouped.setdefault((row["world"], row["arm"], row["seed"]), []).append(row)
+    for piece, rows in grouped.items():
+        if piece not in planned or piece[0] != key:
+            yield f"{piece_name(*piece[1:])}: no piece of the paper's"
+            continue
+        world, task = planned[piece]
+        own = about["pieces"].get(piece_name(*piece[1:]), {})
+        lines = (
+            *_rows(task, rows, own),
+            *_settings(task, about["settings"].get(own.get("settings")), own),
+            *_data(world, about["data"]),
+        )
+        yield from (f"{piece_name(*piece[1:])}: {line}" for line in lines)
+
+
+def _rows(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
+    if digest(rows) != piece.get("rows"):
+        yield "its rows are not those that were recorded"
+    config = task.config
+    wanted = [config.initial + i * config.budget for i in range(config.cycles)]
+    if [int(row["labeled"]) for row in rows] != wanted:
+        yield f"labels are not {wanted[0]:,} to {wanted[-1]:,}"
+    if any(row["eval"] != "test" for row in rows):
+        yield "not measured on test pictures"
+
+
+def _settings(task: Task, found: Body | None, piece: Body) -> Iterator[str]:
+    if found is None or digest(found) != piece.get("settings"):
+        yield "its settings are not those that were recorded"
+        return
+    wanted = made.settings(task)
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            yield f"{name} is {found.get(name)!r}, the paper's {wanted.get(name)!r}"
+
+
+def _data(world: World, found: Body) -> Iterator[str]:
+    own = DATA[world.data]
+    for name, num in (("train", own.train), ("test", own.test)):
+        shape = [num, *own.image]
+        if found.get(name) != shape:
+            yield f"{name} pictures are {found.get(name)}, the paper's {shape}"
+    if len(found.get("classes", ())) != own.classes:
+        yield f"not of {own.classes} classes"

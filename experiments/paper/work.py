@@ -1,0 +1,141 @@
+"""Tasks run one after another, each put on record when it is done."""
+
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+
+from experiments import jobs, pictures
+from experiments.jobs import Job
+from experiments.paper import cost, made, worlds
+from experiments.paper.arms import ARMS
+from experiments.paper.plan import Task
+from experiments.paper.store import Body, Done, Store
+from experiments.tables import Row
+from gmmal_jax import config as configs
+from gmmal_jax.cli import doctor
+from gmmal_jax.config import Config
+from gmmal_jax.data import sources
+from gmmal_jax.errors import TrainingDiverged
+from gmmal_jax.estimate import in_words
+from gmmal_jax.storage import files, records, run_folder
+from gmmal_jax.storage.records import Record
+
+Say = Callable[[str], None]
+KEPT = ("checksum", "train", "test", "classes")
+"""Of a run's data."""
+
+
+def run(
+    tasks: Sequence[Task],
+    data: Path | None,
+    store: Store,
+    say: Say,
+    later: Sequence[Task] = (),
+) -> int:
+    """Run what has no rows yet.
+
+    Args:
+      tasks: wanted, in their order.
+      data: the folder of pictures.
+      store: of the rows.
+      say: takes lines of progress.
+      later: what other calls will run: the time left is that of all.
+
+    Returns:
+      How many training did not end for; they stay without rows.
+    """
+    everything = list({task.key: task for task in (*tasks, *later)}.values())
+    done, own = store.done(everything), {task.key for task in tasks}
+    left = [task for task in everything if task.key not in done and task.key in own]
+    after = [task for task in everything if task.key not in done | own]
+    past = [task for task in everything if task.key in done]
+    failed = 0
+    if not left:
+        say("nothing is left to run")
+    for number, task in enumerate(left):
+        world, arm, seed = task.key
+        time = _time_left([*left[number:], *after], past, store)
+        say(f"{number + 1} of {len(left)}: {world}, {arm}, seed {seed}{time}")
+        try:
+            store.add(task, _done(task, data, store.root / "work"))
+            past.append(task)
+        except TrainingDiverged as error:
+            failed += 1
+            say(f"no result: {error}")
+        jax.clear_caches()  # or programs of all tasks would pile up
+    return failed
+
+
+def _done(task: Task, data: Path | None, work: Path) -> Done:
+    """Run a task, or go on with it."""
+    job = Job(task.form.key, task.arm, ARMS[task.arm], (task.seed,), "test")
+    own = work / f"seed-{task.seed}"
+    rows = jobs.run(job, _base(task, data, work), own)
+    folder = job.folder(own)
+    saved, recorded = run_folder.read_config(folder), records.load(folder)
+    for row, record in zip(rows, recorded, strict=True):
+        row["critic_entropy"] = row["critic_entropy"] or _entropy(record)
+    found = Done(
+        rows,
+        [line for record in recorded for line in _seconds(task, record)],
+        made.plain(saved["config"]),
+        {name: saved["data"][name] for name in KEPT},
+        _versions(saved["versions"]),
+    )
+    shutil.rmtree(folder)
+    return found
+
+
+def _entropy(record: Record) -> str:
+    """Of a discriminator that goes by its method's name; "" where there is none."""
+    named = record.diagnostics.items()
+    found = [value for name, value in named if name.endswith("/binary_entropy")]
+    return f"{found[0]:.4g}" if found else ""
+
+
+def _seconds(task: Task, record: Record) -> list[Row]:
+    """A row a stage."""
+    own = {"arm": task.arm, "seed": str(task.seed), "cycle": str(record.cycle)}
+    return [
+        own | {"stage": stage, "seconds": f"{value:.3f}"}
+        for stage, value in record.timings.items()
+    ]
+
+
+def _versions(versions: Body) -> Body:
+    """With the processor where a CPU computed: equal bits depend on it."""
+    if versions["device"] != "cpu":
+        return versions
+    model, vectors = doctor.processor()
+    return versions | {"processor": " ".join((model, *vectors))}
+
+
+def _base(task: Task, data: Path | None, work: Path) -> Config:
+    """The world's configuration; pictures are reduced once."""
+    form = task.form
+    config = worlds.placed(form, data)
+    if form.kept is None:
+        return config
+    path = work / "pictures" / f"{form.source}_{'_'.join(map(str, form.kept))}.npz"
+    if not path.exists():
+        whole = sources.load(config.dataset, config.data_dir)
+        files.write_atomic(path, pictures.reduced(whole, *form.kept))
+    return configs.replace(config, dataset=f"npz:{path}", data_dir=None)
+
+
+def _time_left(left: Sequence[Task], done: Sequence[Task], store: Store) -> str:
+    """By the pace of this folder's pieces; nothing before the first of them."""
+    seconds: dict[tuple[str, str, str], float] = {}
+    for world in dict.fromkeys(task.form.key for task in done):
+        for row in store.seconds(world):
+            if row["stage"] == "total":
+                piece = world, row["arm"], row["seed"]
+                seconds[piece] = seconds.get(piece, 0.0) + float(row["seconds"])
+    paces = [seconds[t.key] / cost.work(t) for t in done if t.key in seconds]
+    if not paces:
+        return ""
+    total = statistics.median(paces) * sum(map(cost.work, left))
+    return f"; about {in_words(total)} left"
