@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.paper import values, worlds
+from experiments.paper import curves, values, worlds
+from experiments.paper.curves import Curves
 from experiments.paper.experiment import SEEDS, Experiment
 from experiments.paper.plan import of_forms
 from experiments.paper.status import device
 from experiments.paper.store import Store, piece_name
 from experiments.paper.worlds import DATA, Form, Scale, World
-from experiments.tables import Row
 from gmmal_jax.report import Estimate, estimate, markdown, show
 from gmmal_jax.storage import files
 
@@ -18,14 +18,11 @@ WORDS = {
     "labeled_class_entropy": "entropy of the labeled set's classes (nats)",
     "critic_entropy": "entropy of the critic's outputs (nats)",
 }
-FACTOR = {"accuracy": 100.0}
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
 _STANDS_IN = (
-    "Substitutes: other pictures, a smaller network, fewer labels and steps. Nothing "
-    "here is comparable with a number of the paper."
+    "What `{}` asks, of other pictures, a smaller network, fewer labels and steps: "
+    "nothing here is comparable with a number of the paper."
 )
-Curves = dict[str, list[float]]
-"""Seed -> a value a cycle."""
 
 
 def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | None:
@@ -38,8 +35,8 @@ def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | 
     ]
     if not parts:
         return None
-    head = f"# {experiment.title}" if scale == "full" else f"# Beside `{name}`"
-    note = _BESIDE if scale == "full" else _STANDS_IN
+    head = f"# {experiment.title}" if scale == "full" else "# Substitutes"
+    note = _BESIDE if scale == "full" else _STANDS_IN.format(name)
     path = store.path(name, ".md")
     files.write_atomic(path, "\n\n".join([head, note, *parts]) + "\n")
     return path
@@ -63,15 +60,36 @@ def _part(
     """One table: an arm's line, and at full scale the paper's below it."""
     rows, config = store.rows(form.key), form.config
     sizes = [config.initial + i * config.budget for i in range(config.cycles)]
-    curves = {name: _curves(rows, arm, shown) for name, arm in experiment.arms.items()}
+    found = {name: curves.of(rows, arm, shown) for name, arm in experiment.arms.items()}
     lines = [["method", "whose", "seeds", *(f"{n:,}" for n in sizes), "mean", "device"]]
     for name, arm in experiment.arms.items():
-        lines.append([name, "ours", *_ours(curves[name]), _devices(store, form, arm)])
+        lines.append([name, "ours", *_ours(found[name]), _devices(store, form, arm)])
         if form.full and shown == "accuracy":
             lines += _paper(experiment, world, name, sizes)
-    lines += _differences(experiment, curves)
-    title = f"**{form.title}**: {WORDS[shown]}, {form.network}"
-    return f"{title}\n\n{markdown.table(_even(lines))}"
+    lines += _differences(experiment, found)
+    parts = [f"**{form.title}**: {WORDS[shown]}, {form.network}"]
+    parts += _drawn(experiment, form, shown, found, store)
+    return "\n\n".join([*parts, markdown.table(_even(lines))])
+
+
+def _drawn(
+    experiment: Experiment,
+    form: Form,
+    shown: str,
+    found: dict[str, Curves],
+    store: Store,
+) -> list[str]:
+    """The picture of a figure; tables have none."""
+    if not experiment.title.startswith("Figure"):
+        return []
+    config, word = form.config, WORDS[shown]
+    if experiment.less:
+        found, word = curves.less(found, experiment.less), f"gain in {word}"
+    sizes = [config.initial + i * config.budget for i in range(config.cycles)]
+    number = experiment.title.rpartition(" ")[2]
+    stem = store.path(f"{form.key}_{shown}_{number}", "")
+    picture, _ = curves.draw({k: v for k, v in found.items() if v}, sizes, word, stem)
+    return [f"![{form.title}: {word}]({picture.name})"]
 
 
 def _even(lines: list[list[str]]) -> list[list[str]]:
@@ -80,20 +98,11 @@ def _even(lines: list[list[str]]) -> list[list[str]]:
     return [[*line[:-1], *[""] * (width - len(line)), line[-1]] for line in lines]
 
 
-def _curves(rows: Sequence[Row], arm: str, shown: str) -> Curves:
-    found: Curves = {}
-    for row in rows:
-        if row["arm"] == arm and row[shown] != "":
-            value = FACTOR.get(shown, 1.0) * float(row[shown])
-            found.setdefault(row["seed"], []).append(value)
-    return found
-
-
-def _ours(curves: Curves) -> list[str]:
+def _ours(own: Curves) -> list[str]:
     """Seeds, a cell a size, the mean."""
-    if not curves:
+    if not own:
         return ["not run"]
-    seeds = list(curves.values())
+    seeds = list(own.values())
     means = estimate([sum(seed) / len(seed) for seed in seeds])
     cells = [_cell(estimate(list(size))) for size in zip(*seeds, strict=True)]
     return [str(len(seeds)), *cells, _cell(means)]
@@ -114,19 +123,15 @@ def _paper(
     return [["", "paper", str(SEEDS), *cells, ""]]
 
 
-def _differences(experiment: Experiment, curves: dict[str, Curves]) -> list[list[str]]:
+def _differences(experiment: Experiment, found: dict[str, Curves]) -> list[list[str]]:
     """Less the arm that is subtracted, within seeds; nothing where none is."""
-    base = curves.get(experiment.less, {})
     lines = []
-    for name, own in curves.items():
-        seeds = sorted(own.keys() & base.keys(), key=int)
-        if name == experiment.less or not seeds:
-            continue
-        gaps = [[a - b for a, b in zip(own[s], base[s], strict=True)] for s in seeds]
-        cells = [_cell(estimate(list(size)), "+") for size in zip(*gaps, strict=True)]
-        mean = _cell(estimate([sum(gap) / len(gap) for gap in gaps]), "+")
+    for name, gaps in curves.less(found, experiment.less).items():
+        means = _cell(estimate([sum(gap) / len(gap) for gap in gaps.values()]), "+")
+        sizes = zip(*gaps.values(), strict=True)
+        cells = [_cell(estimate(list(size)), "+") for size in sizes]
         label = f"{name} - {experiment.less}"
-        lines.append([label, "ours", str(len(seeds)), *cells, mean, ""])
+        lines.append([label, "ours", str(len(gaps)), *cells, means, ""])
     return lines
 
 

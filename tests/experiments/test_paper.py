@@ -12,6 +12,7 @@ from experiments.paper import (
     arms,
     cli,
     cost,
+    curves,
     made,
     page,
     plan,
@@ -351,8 +352,20 @@ def test_twice_from_nothing_gives_equal_bytes(small, tmp_path):
     assert line[-1] == "substitute (scikit-learn's digits, 8x8, small of width 2)"
     assert line[5] == "1" and line[6].startswith("cpu")
     text = page.write(small, "figure_15", "cpu", tmp_path / "one").read_text()
-    assert "Figure" not in text.splitlines()[0] and "| paper |" not in text
+    assert text.startswith("# Substitutes\n") and "| paper |" not in text
     assert "**scikit-learn's digits, 8x8, imbalanced**" in text
+    assert "](digits_imbalanced_accuracy_15.png)" in text
+    assert kept.path("digits_imbalanced_accuracy_15", ".svg").exists()
+
+
+def test_gains_are_within_seeds():
+    found = {
+        "a": {"0": [2.0, 4.0], "1": [5.0, 5.0]},
+        "b": {"1": [1.0, 2.0], "2": [0.0, 0.0]},
+        "c": {"2": [7.0, 7.0]},
+    }
+    assert curves.less(found, "a") == {"b": {"1": [-4.0, -3.0]}}
+    assert curves.less(found, "") == {}
 
 
 def test_a_killed_piece_is_gone_on_with(small, tmp_path, monkeypatch):
