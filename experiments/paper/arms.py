@@ -76,6 +76,7 @@ ARMS: dict[str, Changes] = {
         for subset in SUBSETS
         if subset != SCORES
     },
+    "gmm / ce": {"learn": "ce", "query": "gmm"},
     LATENTS_ONLY: {"method": "gmm", "da.inputs": "latents"},
     **{
         f"{method} with gmm": {"method": method, "infuse": "gmm"}

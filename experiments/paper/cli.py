@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments import processes
 from experiments.paper import NAMES, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
-from experiments.paper.plan import tasks
+from experiments.paper.plan import seen, tasks
 from experiments.paper.store import RESULTS, Store
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
@@ -69,13 +69,23 @@ def _run(args: argparse.Namespace) -> int:
 def _require(args: argparse.Namespace, experiments: dict[str, Experiment]) -> None:
     """Refuse what cannot be run; `all` leaves it out instead."""
     for name, experiment in experiments.items():
-        if "latents" in experiment.shown and args.what != "all":
-            remedy = "tables, and figures that show curves, can be run"
+        latents = "latents" in experiment.shown
+        if latents and not experiment.seen and args.what != "all":
+            remedy = "`python -m experiments status` lists what can be run"
             raise UserError("not built yet", name, remedy)
     if args.scale == "cpu" and args.data is None:
         print("no --data: digits stand in for published pictures", flush=True)
-    for task in tasks(experiments.values(), args.scale, 1, args.data is not None):
-        worlds.require(task.form, args.data)
+    for experiment in experiments.values():
+        if experiment.runs or experiment.seen:
+            for form in _forms(experiment, args):
+                worlds.require(form, args.data)
+
+
+def _forms(experiment: Experiment, args: argparse.Namespace) -> list[worlds.Form]:
+    """The forms of its worlds that this call runs, each once."""
+    pictures = args.data is not None
+    every = (worlds.form(w, args.scale, pictures) for w in experiment.worlds)
+    return list({form.key: form for form in every}.values())
 
 
 def _core(wanted: int | None) -> int:
@@ -96,7 +106,7 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
     """Run, while no other process writes to the folder."""
     import jax
 
-    from experiments.paper import page, work
+    from experiments.paper import maps, page, work
 
     compiled = args.out / "work" / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
@@ -110,10 +120,13 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
             tasks(each, args.scale, args.seeds, args.data is not None)
             for each in ([experiment], waiting)
         )
+        _say(f"{name}: {experiment.caption}")
         if own:
-            _say(f"{name}: {experiment.caption}")
             failed += work.run(own, args.data, store, _say, later)
-            written = page.write(experiment, name, args.scale, args.out)
+        for task in seen(experiment, _forms(experiment, args)):
+            maps.take(task, args.data, store)
+        written = page.write(experiment, name, args.scale, args.out)
+        if written:
             _say(f"{name}: written: {written}")
     return 1 if failed else 0
 

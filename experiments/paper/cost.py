@@ -13,7 +13,7 @@ what a method trains beside the network as if it passed the network.
 
 from experiments.paper import made, worlds
 from experiments.paper.experiment import SEEDS, Experiment
-from experiments.paper.plan import Task, of_forms
+from experiments.paper.plan import Task, of_forms, seen
 from gmmal_jax.estimate import in_words
 
 GPU, CPU, SMALL = 10e-6, 35e-3, 45e-6 * 16
@@ -42,6 +42,8 @@ def small(experiment: Experiment, with_pictures: bool) -> float:
 
 def sentence(experiment: Experiment) -> str:
     """What the docstring of an experiment says."""
+    if not experiment.runs:
+        return _of_maps(experiment)
     pictures = full(experiment)
     years = CPU * pictures / _YEAR
     return (
@@ -52,8 +54,33 @@ def sentence(experiment: Experiment) -> str:
     )
 
 
-def work(task: Task) -> float:
-    """Pictures of 32x32 in steps that take as long, of ResNet-18 or the narrow one."""
+def _of_maps(experiment: Experiment) -> str:
+    """Of first cycles, one seed each."""
+    (world,) = experiment.worlds
+    tasks, own, near = (
+        seen(experiment, [worlds.form(world, *how)])
+        for how in (("full", True), ("cpu", False), ("cpu", True))
+    )
+    pictures = sum(work(task, 1) for task in tasks)
+    on_core = [
+        in_words(COMPILE * len(some) + SMALL * sum(work(task, 1) for task in some))
+        for some in (own, near)
+    ]
+    return (
+        f"Cost by arithmetic (`cost`), first cycles of one seed: full, "
+        f"{pictures / 1e6:,.1f} million pictures, {in_words(GPU * pictures)} of a GPU "
+        f"or {in_words(CPU * pictures)} of a CPU core; cpu, {on_core[0]} of a core on "
+        f"digits, {on_core[1]} where pictures are at hand."
+    )
+
+
+def work(task: Task, cycles: int | None = None) -> float:
+    """Pictures of 32x32 in steps that take as long, of ResNet-18 or the narrow one.
+
+    Args:
+      task: what is counted.
+      cycles: of it, the first ones; None: all.
+    """
     height, width, _ = task.form.image
     larger = LARGER.get(task.config.model, 1.0)
-    return made.work(task) * larger * height * width / 32**2
+    return made.work(task, cycles) * larger * height * width / 32**2

@@ -26,6 +26,8 @@ class Experiment(NamedTuple):
       shown: what is read off the rows.
       less: what the paper calls the arm that is subtracted; "": none.
       tables: numbers of the tables that have the paper's values.
+      seen: what the paper calls the arms whose first cycles are drawn as maps.
+      panels: of these, see `maps.draw`.
     """
 
     title: str
@@ -35,10 +37,12 @@ class Experiment(NamedTuple):
     shown: tuple[Shown, ...] = ("accuracy",)
     less: str = ""
     tables: tuple[int, ...] = ()
+    seen: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
-        """Whether its rows are what is shown."""
+        """Whether rows are shown of it."""
         return not {"latents", "timing"} & {*self.shown}
 
 

@@ -49,12 +49,17 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def work(task: Task) -> float:
-    """Pictures that pass the network in steps; one that is only read counts a third."""
+def work(task: Task, cycles: int | None = None) -> float:
+    """Pictures that pass the network in steps; one that is only read counts a third.
+
+    Args:
+      task: what is counted.
+      cycles: of it, the first ones; None: all.
+    """
     config, form = task.config, task.form
     learner = method(config, form.classes, form.image).learner
     chunk, total = config.train.chunk_steps, 0.0
-    for cycle in range(config.cycles):
+    for cycle in range(cycles or config.cycles):
         labeled = config.initial + cycle * config.budget
         done = estimate.of_training(learner, chunk, labeled, form.pool)
         total += done._replace(read=done.read + form.pool).work

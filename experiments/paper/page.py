@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.paper import curves, values, worlds
+from experiments.paper import curves, maps, values, worlds
 from experiments.paper.curves import Curves
 from experiments.paper.experiment import SEEDS, Experiment
-from experiments.paper.plan import of_forms
+from experiments.paper.maps import Panel
+from experiments.paper.plan import of_forms, seen
 from experiments.paper.status import device
 from experiments.paper.store import Store, piece_name
 from experiments.paper.worlds import DATA, Form, Scale, World
@@ -32,7 +33,9 @@ def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | 
         _part(experiment, world, form, shown, store)
         for world, form in _forms(experiment, scale, store)
         for shown in experiment.shown
+        if experiment.runs
     ]
+    parts += _maps(experiment, scale, store)
     if not parts:
         return None
     head = f"# {experiment.title}" if scale == "full" else "# Substitutes"
@@ -51,6 +54,28 @@ def _forms(
         for form in worlds.forms(world, scale):
             if store.done(of_forms(experiment, [form], 1)):
                 found.setdefault(form.key, (world, form))
+    return list(found.values())
+
+
+def _maps(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
+    """Pictures of first cycles, of those forms that have them all on record."""
+    number = experiment.title.rpartition(" ")[2]
+    found: dict[str, str] = {}
+    for world in experiment.worlds:
+        for form in worlds.forms(world, scale):
+            tasks = seen(experiment, [form])
+            if tasks and all(maps.about(task, store) for task in tasks):
+                panels = [
+                    Panel(
+                        name if len(tasks) > 1 else shown, maps.read(task, store), shown
+                    )
+                    for name, task in zip(experiment.seen, tasks, strict=True)
+                    for shown in experiment.panels
+                ]
+                stem = store.path(f"{form.key}_map_{number}", "")
+                picture, _ = maps.draw(panels, stem)
+                title = ", ".join(panel.title for panel in panels)
+                found[form.key] = f"![{form.title}: {title}]({picture.name})"
     return list(found.values())
 
 

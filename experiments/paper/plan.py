@@ -61,3 +61,9 @@ def of_forms(experiment: Experiment, forms: Iterable[Form], seeds: int) -> list[
     return [
         Task(form, arm, seed) for form in forms for arm in arms for seed in range(seeds)
     ]
+
+
+def seen(experiment: Experiment, forms: Iterable[Form]) -> list[Task]:
+    """Tasks whose first cycle an experiment draws."""
+    arms = [experiment.arms[name] for name in experiment.seen]
+    return [Task(form, arm, 0) for form in forms for arm in arms]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.paper import NAMES, timing, worlds
+from experiments.paper import NAMES, maps, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
-from experiments.paper.plan import of_forms
+from experiments.paper.plan import of_forms, seen
 from experiments.paper.store import Body, Store, piece_name
 from experiments.paper.worlds import Form
 from gmmal_jax.config import Config, alignment_steps
@@ -32,7 +32,7 @@ def lines_of(experiment: Experiment, out: Path) -> list[list[str]]:
     if not experiment.runs:
         if "timing" in experiment.shown:
             return [_line(own, 1, *timing.state(out))]
-        return [_line(own, 1, "", "not run: not built yet")]
+        return _seen(experiment, own, out)
     done, device = _done(experiment, own, Store(out, "full"))
     whole = len(of_forms(experiment, own, SEEDS))
     found, seeds = [], _seeds(experiment, done)
@@ -44,6 +44,24 @@ def lines_of(experiment: Experiment, out: Path) -> list[list[str]]:
         needs = " and ".join(dict.fromkeys(form.source for form in own))
         found.append(_line(own, SEEDS, "", f"not run: needs {needs} and a GPU"))
     return found
+
+
+def _seen(experiment: Experiment, own: Sequence[Form], out: Path) -> list[list[str]]:
+    """Of a figure that is maps of latents: one seed."""
+    if not experiment.seen:
+        return [_line(own, 1, "", "not run: not built yet")]
+    found = []
+    for scale in worlds.SCALES:
+        store = Store(out, scale)
+        for world in experiment.worlds:
+            for form in worlds.forms(world, scale):
+                abouts = [maps.about(t, store) for t in seen(experiment, [form])]
+                if all(abouts):
+                    name = form.title.rpartition(", ")[0]
+                    stands_in = f"substitute ({name}, {form.network})"
+                    state = "full" if form.full else stands_in
+                    found.append(_line([form], 1, device(abouts[0]), state))
+    return found or [_line(own, 1, "", f"not run: needs {own[0].source} and a GPU")]
 
 
 def state(experiment: Experiment, out: Path) -> str:

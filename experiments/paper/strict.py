@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.paper import NAMES, made, worlds
+from experiments.paper import NAMES, made, maps, worlds
 from experiments.paper.experiment import SEEDS, load
-from experiments.paper.plan import Task
+from experiments.paper.plan import Task, seen
 from experiments.paper.store import Body, Store, digest, piece_name
 from experiments.paper.worlds import DATA, World
 from experiments.tables import Row
@@ -18,11 +18,25 @@ def complaints(out: Path) -> list[str]:
       UserError: a file of results is damaged.
     """
     store, planned = Store(out, "full"), _planned()
-    return [
+    found = [
         f"{world}: {line}"
         for world in store.worlds()
         for line in _of_world(world, store, planned)
     ]
+    return found + list(_of_maps(store))
+
+
+def _of_maps(store: Store) -> Iterator[str]:
+    for name in NAMES:
+        experiment = load(name)
+        for world in experiment.worlds:
+            for task in seen(experiment, [worlds.form(world, "full", True)]):
+                about = maps.about(task, store)
+                if about:
+                    own = {"settings": digest(about["settings"])}
+                    lines = _settings(task, about["settings"], own)
+                    for line in (*lines, *_data(world, about["data"])):
+                        yield f"{name}: {line}"
 
 
 def _planned() -> dict[tuple[str, str, str], tuple[World, Task]]:

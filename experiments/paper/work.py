@@ -73,20 +73,27 @@ def _done(task: Task, data: Path | None, work: Path) -> Done:
     """Run a task, or go on with it."""
     job = Job(task.form.key, task.arm, ARMS[task.arm], (task.seed,), "test")
     own = work / f"seed-{task.seed}"
-    rows = jobs.run(job, _base(task, data, work), own)
+    rows = jobs.run(job, base(task, data, work), own)
     folder = job.folder(own)
-    saved, recorded = run_folder.read_config(folder), records.load(folder)
+    came_by, recorded = about(run_folder.read_config(folder)), records.load(folder)
     for row, record in zip(rows, recorded, strict=True):
         row["critic_entropy"] = row["critic_entropy"] or _entropy(record)
     found = Done(
         rows,
         [line for record in recorded for line in _seconds(task, record)],
-        made.plain(saved["config"]),
-        {name: saved["data"][name] for name in KEPT},
-        _versions(saved["versions"]),
+        **came_by,
     )
     shutil.rmtree(folder)
     return found
+
+
+def about(saved: Body) -> Body:
+    """Settings, data and versions, of what a run writes down when it begins."""
+    return {
+        "settings": made.plain(saved["config"]),
+        "data": {name: saved["data"][name] for name in KEPT},
+        "versions": _versions(saved["versions"]),
+    }
 
 
 def _entropy(record: Record) -> str:
@@ -113,7 +120,7 @@ def _versions(versions: Body) -> Body:
     return versions | {"processor": " ".join((model, *vectors))}
 
 
-def _base(task: Task, data: Path | None, work: Path) -> Config:
+def base(task: Task, data: Path | None, work: Path) -> Config:
     """The world's configuration; pictures are reduced once."""
     form = task.form
     config = worlds.placed(form, data)

@@ -1,0 +1,172 @@
+"""The pool after a first cycle: a map of its latents, with what a method makes of them.
+
+One training of one seed, kept whole, as rows of accuracy hold no latents. It is done
+at once: a kill costs that training. Figures that show the same cycle share it.
+"""
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.paper import work
+from experiments.paper.arms import ARMS
+from experiments.paper.plan import Task
+from experiments.paper.store import Body, Store
+from gmmal_jax import answers, bind, config as configs, cycle as cycles, switches
+from gmmal_jax.errors import UserError
+from gmmal_jax.oracle import simulated
+from gmmal_jax.report import canvas, figures, plane
+from gmmal_jax.storage import files
+
+SIDE = 3.2
+"""Inches of a panel."""
+GROUPS = ("labeled", "unlabeled", "chosen")
+Arrays = dict[str, np.ndarray]
+
+
+def path(task: Task, store: Store, suffix: str = ".npz") -> Path:
+    """Where a map lies."""
+    arm = re.sub(r"\W+", "_", task.arm)
+    return store.path(f"{task.form.key}_{arm}_map", suffix)
+
+
+def take(task: Task, data: Path | None, store: Store) -> None:
+    """Train a first cycle and keep what is drawn of it; what is there stays.
+
+    Args:
+      task: whose first cycle it is.
+      data: the folder of pictures.
+      store: of the results.
+    """
+    if path(task, store).exists():
+        return
+    folder = store.root / "work"
+    own = ARMS[task.arm] | {"seeds": (task.seed,)}
+    config = configs.replace(work.base(task, data, folder), **own)
+    with switches.pinned():
+        run = bind.prepare(config, folder / "map", 1)
+        arm, split = run.arms[0], run.splits[task.seed]
+        truth = run.dataset.train_labels[split.pool]
+        pool = answers.first(split, simulated(truth))
+        outcome = cycles.run(
+            bind.task(run, arm, task.seed), pool, 0, config.budget, None,
+            lambda standing: None, lambda: None,
+        )  # fmt: skip
+    buffer = io.BytesIO()
+    np.savez(buffer, **_arrays(outcome, truth))
+    text = json.dumps(work.about(bind.described(arm, run.dataset)), indent=1)
+    files.write_atomic(path(task, store, ".json"), text + "\n")
+    files.write_atomic(path(task, store), buffer.getvalue())
+
+
+def _arrays(outcome: cycles.Outcome, truth: np.ndarray) -> Arrays:
+    """Of at most 3,000 rows: points of the map, group, class, columns and scores."""
+    view, query = outcome.view, outcome.query
+    assert query is not None
+    chosen = np.isin(outcome.rows, query.indices)
+    groups = np.where(view.labeled, 0, np.where(chosen, 2, 1)).astype(np.int8)
+    kept = figures.thin(np.asarray(GROUPS)[groups], figures.MAX_LATENTS)
+    rows = outcome.rows[kept]
+    found = {
+        name: np.asarray(column)[kept]
+        for name, column in view.columns.items()
+        if np.ndim(column) == 1
+    }
+    found |= {name: np.asarray(score)[rows] for name, score in query.scores.items()}
+    return found | {
+        "points": plane.embed(view.columns["latents"][kept]),
+        "group": groups[kept],
+        "class": truth[rows],
+        "total": np.asarray(query.total)[rows],
+    }
+
+
+def read(task: Task, store: Store) -> Arrays:
+    """What `take` kept of a task's first cycle."""
+    with np.load(path(task, store)) as file:
+        return {name: file[name] for name in file.files}
+
+
+def about(task: Task, store: Store) -> Body:
+    """Settings, data and versions of a map; empty where there is none.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    where = path(task, store, ".json")
+    if not (where.exists() and path(task, store).exists()):
+        return {}
+    try:
+        found: Body = json.loads(where.read_text())
+        return {name: found[name] for name in ("settings", "data", "versions")}
+    except (ValueError, KeyError, TypeError):
+        remedy = "remove it and run the figure again"
+        raise UserError("not what a map came by", str(where), remedy) from None
+
+
+class Panel(NamedTuple):
+    """A map.
+
+    Attributes:
+      title: above it.
+      arrays: from `read`.
+      shown: "group"; "class"; "chosen", which are squares in their classes' colors; or
+        a number of each row, warm where it is high.
+    """
+
+    title: str
+    arrays: Arrays
+    shown: str
+
+
+def draw(panels: Sequence[Panel], stem: Path) -> list[Path]:
+    """Maps side by side, as PNG and SVG.
+
+    Args:
+      panels: at least one.
+      stem: of the two paths.
+    """
+
+    def figure() -> Any:
+        from matplotlib.figure import Figure
+
+        size = (SIDE * len(panels), SIDE)
+        whole = Figure(figsize=size, layout="constrained")
+        for axes, panel in zip(
+            np.atleast_1d(whole.subplots(1, len(panels))), panels, strict=True
+        ):
+            _draw(axes, panel)
+        return whole
+
+    return canvas.save(figure, stem)
+
+
+def _draw(axes: Any, panel: Panel) -> None:
+    """Labeled rows are triangles, all others dots; a number colors those it has."""
+    arrays, shown = panel.arrays, panel.shown
+    points, group = arrays["points"], arrays["group"]
+    classes = shown in ("class", "chosen")
+    numbers = {"group": group > 0, "class": arrays["class"], "chosen": arrays["class"]}
+    values = np.asarray(numbers[shown] if shown in numbers else arrays[shown], float)
+    known = np.isfinite(values)
+    low, high = np.percentile(values[known], (2, 98)) if known.any() else (0.0, 1.0)
+    if shown in numbers:
+        low, high = 0.0, max(1.0, values.max())
+    colors = "tab20" if classes else "coolwarm" if shown == "group" else "inferno"
+    marks = [(group > 0, "o", 5.0, "none"), (group == 0, "^", 14.0, "none")]
+    if shown == "chosen":
+        marks.append((group == 2, "s", 26.0, "black"))
+    for rows, mark, size, edge in marks:
+        own = rows & known
+        axes.scatter(
+            *points[own].T, c=values[own], marker=mark, s=size, edgecolors=edge,
+            linewidths=0.8, cmap=colors, vmin=low, vmax=high,
+        )  # fmt: skip
+    axes.set_title(panel.title.replace("_", " "), fontsize="small")
+    axes.set_xticks([])
+    axes.set_yticks([])
