@@ -61,6 +61,7 @@ def _run(args: argparse.Namespace) -> int:
         raise UserError("--seeds", args.seeds, f"use 1 to {SEEDS}")
     _require(args, experiments)
     if args.scale == "cpu":  # equal bits on one core alone
+        os.environ["JAX_PLATFORMS"] = "cpu"
         processes.pin(_core(args.core))
     with files.lock(args.out):
         return _held(args, experiments)
@@ -114,8 +115,10 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
     waiting = list(experiments.values())
     for name, experiment in experiments.items():
         waiting.remove(experiment)
-        if "timing" in experiment.shown and not timing.path(args.out).exists():
-            failed += timing.run(args.out)
+        if "timing" in experiment.shown:
+            if not timing.path(args.out, args.scale).exists():
+                failed += timing.run(args.out, args.scale)
+            continue
         own, later = (
             tasks(each, args.scale, args.seeds, args.data is not None)
             for each in ([experiment], waiting)

@@ -46,7 +46,7 @@ def tasks(
       seeds: of each arm.
       with_pictures: published pictures are at hand.
     """
-    found = {}
+    found: dict[tuple[str, str, str], Task] = {}
     for experiment in experiments:
         if experiment.runs:
             for world, arm, seed in pieces(experiment, seeds):

@@ -10,21 +10,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+from experiments.paper.worlds import SCALES, Scale
 from gmmal_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "benchmarks" / "cycle.py"
 
 
-def path(out: Path) -> Path:
-    """Of what was measured; both tables are in it."""
-    return out / "timing.json"
+def path(out: Path, scale: Scale) -> Path:
+    """Of what was measured at a scale; both tables are in it."""
+    return out / scale / "timing.json"
 
 
-def run(out: Path) -> int:
+def run(out: Path, scale: Scale) -> int:
     """Measure; the exit code of the benchmark."""
-    out.mkdir(parents=True, exist_ok=True)
-    where = path(out).absolute()
+    where = path(out, scale).absolute()
+    where.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(SCRIPT), "--json", str(where)]
     return subprocess.run(command, cwd=ROOT).returncode
 
@@ -33,16 +34,21 @@ def state(out: Path) -> tuple[str, str]:
     """(device, state): full where an accelerator was measured.
 
     Raises:
-      UserError: the file is damaged.
+      UserError: a file is damaged.
     """
-    if not path(out).exists():
+    there = [p for p in (path(out, scale) for scale in SCALES) if p.exists()]
+    if not there:
         return "", "not run: needs a GPU"
+    return _state(there[0])
+
+
+def _state(where: Path) -> tuple[str, str]:
     try:
-        found = json.loads(path(out).read_text())["environment"]
+        found = json.loads(where.read_text())["environment"]
         device, platform = str(found["device"]), found["platform"]
     except (ValueError, KeyError, TypeError):
         remedy = "remove it and measure again"
-        raise UserError("not what a benchmark wrote", str(path(out)), remedy) from None
+        raise UserError("not what a benchmark wrote", str(where), remedy) from None
     if platform == "cpu":
         return device, "substitute (random pictures on a CPU, resnet18)"
     return device, "full"

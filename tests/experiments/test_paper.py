@@ -486,7 +486,7 @@ def test_damaged_files_are_one_line(tmp_path, capsys):
     full_result(tmp_path, seeds=1)
     Store(tmp_path, "full").path("cifar10_balanced", ".json").write_text("{")
     assert cli.main(["status", "--out", str(tmp_path)]) == 2
-    timing.path(tmp_path).write_text("[]")
+    timing.path(tmp_path, "full").write_text("[]")
     assert "not a file of settings" in capsys.readouterr().err
     with pytest.raises(UserError, match="not what a benchmark wrote"):
         timing.state(tmp_path)
@@ -495,5 +495,7 @@ def test_damaged_files_are_one_line(tmp_path, capsys):
 def test_seconds_are_a_substitute_unless_a_gpu_was_measured(tmp_path):
     for platform, said in (("cpu", "substitute (random"), ("gpu", "full")):
         body = {"environment": {"platform": platform, "device": "x"}}
-        timing.path(tmp_path).write_text(json.dumps(body))
+        where = timing.path(tmp_path, "full" if platform == "gpu" else "cpu")
+        where.parent.mkdir(exist_ok=True)
+        where.write_text(json.dumps(body))
         assert status.state(ALL["table_02"], tmp_path).startswith(said)
