@@ -126,10 +126,12 @@ def test_learner_and_strategy_see_the_same_candidates():
     outcome, _ = worlds.cycle(task, pool)
     assert len(seen) == 2
     for view in seen:
-        np.testing.assert_array_equal(view.candidates, outcome.view.candidates)
+        read = view.candidates[outcome.rows]
+        np.testing.assert_array_equal(read, outcome.view.candidates)
+        assert view.candidates[outcome.query.indices].all()
         assert (view.labels[~view.labeled] == -1).all()
     assert outcome.view.candidates.sum() == 20
-    assert outcome.view.candidates[outcome.query.indices].all()
+    assert len(outcome.rows) == 20 + pool.labeled.sum()
 
 
 def test_refreshes_fall_on_chunks():
