@@ -125,7 +125,8 @@ def together(
       generator: draws the candidates.
 
     Returns:
-      int [m], ascending; None: all rows fit, or nobody reads them together.
+      int [m], ascending, all where all fit; None: nobody reads them together, or they
+      are held as arrays.
     """
     read = (view.columns[name] for name in selector.needs)
     streamed = any(isinstance(column, Streamed) for column in read)
