@@ -5,10 +5,11 @@ guard it with errors of its own.
 """
 
 import dataclasses
+import typing
 from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
 
-from gmmal_jax.config.checks import check_fields, option, require
+from gmmal_jax.config.checks import check_fields, hints, option, require, unwrap
 from gmmal_jax.config.run import Config
 from gmmal_jax.errors import UserError, unknown
 
@@ -77,7 +78,17 @@ def _build(cls: Any, values: Any, prefix: str) -> Any:
         else:
             kwargs[name] = tuple(value) if isinstance(value, list) else value
     check_fields(cls, kwargs)
-    return cls(**kwargs)
+    return cls(**{n: _as_declared(v, hints(cls)[n]) for n, v in kwargs.items()})
+
+
+def _as_declared(value: Any, hint: Any) -> Any:
+    """A checked value; JSON has whole numbers without a point, floats included."""
+    hint, _ = unwrap(hint)
+    if typing.get_origin(hint) is Annotated:
+        hint = typing.get_args(hint)[0]
+    if isinstance(value, tuple):
+        return tuple(_as_declared(item, typing.get_args(hint)[0]) for item in value)
+    return float(value) if hint is float and value is not None else value
 
 
 def replace(config: Config, **values: object) -> Config:

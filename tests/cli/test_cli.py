@@ -54,6 +54,15 @@ def test_a_saved_file_may_hold_a_removed_option_that_changes_nothing(field, was)
         configs.from_dict(saved)
 
 
+def test_a_saved_whole_number_is_a_float_where_the_option_is_one():
+    values = {"mean": [0, 0.5, 1], "noise": 5, "pad": 1}
+    found = configs.from_dict({"data": values}).data
+    assert found.mean == (0.0, 0.5, 1.0) and found.noise == 5.0 and found.pad == 1
+    assert {type(value) for value in (*found.mean, found.noise)} == {float}
+    with pytest.raises(UserError, match="use 0 or more, but finite"):
+        configs.from_dict({"data": {"noise": 10**400}})
+
+
 # What each preset resolves to. A change here changes results: say why in the preset.
 PINNED = {
     "digits": {
