@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import gmmal_jax
 from experiments import tables
 from experiments.costs import cost
-from gmmal_jax import bind, loop
+from gmmal_jax import loop, opening
 from gmmal_jax.config import Config
 from gmmal_jax.report.load import Loaded, load
 from gmmal_jax.storage.records import Record
@@ -60,7 +60,7 @@ def run(job: Job, base: Config, work: Path) -> list[tables.Row]:
     own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
     config = gmmal_jax.replace(base, **(own | job.changes))
     # As `gmmal_jax.run` does it, but what is bound is wanted afterwards, too.
-    with bind.opened(config, folder, 1) as (bound, _):
+    with opening.opened(config, folder, 1) as (bound, _):
         loop.execute(bound, Lines())
     done = load(folder)
     learner, chunk = bound.arms[0].method.learner, config.train.chunk_steps

@@ -1,7 +1,6 @@
-"""Data, devices and arms of a run, bound once, when it is started or taken up."""
+"""Data, devices and arms of a run, bound once."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from gmmal_jax import (
     memory,
     methods,
     parallel,
-    switches,
     train,
 )
 from gmmal_jax.config import Config
@@ -24,9 +22,8 @@ from gmmal_jax.data import sources, splits, store
 from gmmal_jax.data.sources import features
 from gmmal_jax.errors import UserError
 from gmmal_jax.models import table
-from gmmal_jax.parallel import hosts
 from gmmal_jax.phases import network as networks
-from gmmal_jax.storage import files, layout, run_folder
+from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.layout import Layout
 
 _WIDTH = 64
@@ -76,151 +73,6 @@ class Run(NamedTuple):
     arms: tuple[Arm, ...]
     budgets: tuple[int, ...]
     room: memory.Room | None = None
-
-
-class Opened(NamedTuple):
-    """A run whose folder is held.
-
-    Attributes:
-      run: ready to go on.
-      changed: lines about what changed since it began that may change the last
-        digits; empty where it begins now.
-    """
-
-    run: Run
-    changed: list[str]
-
-
-@contextlib.contextmanager
-def opened(
-    config: Config | None,
-    folder: Path,
-    num_devices: int | None = None,
-    resume: bool = True,
-) -> Iterator[Opened]:
-    """A run, started or taken up, while no other process may work in its folder.
-
-    What is computed meanwhile does not depend on JAX's global switches.
-
-    Args:
-      config: None: that of the run in the folder.
-      folder: new, or of the run that the configuration describes.
-      num_devices: None: all.
-      resume: false refuses a folder that holds a run, even this one.
-
-    Raises:
-      UserError: see `start` and `reopen`; the folder holds another run, or is in use;
-        compilation is switched off.
-    """
-    switches.require_jit()
-    with switches.pinned(), _held(folder):
-        if config is None:
-            yield reopen(folder, num_devices)
-        elif resume and hosts.told(lambda: _is_there(config, folder)):
-            yield reopen(folder, num_devices)
-        else:
-            yield Opened(start(config, folder, num_devices), [])
-
-
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder's lock; of several processes the first one has it."""
-    with contextlib.ExitStack() as stack:
-        hosts.together(
-            lambda: stack.enter_context(files.lock(folder)) if hosts.leads() else None
-        )
-        yield
-
-
-def _is_there(config: Config, folder: Path) -> bool:
-    """Whether the folder holds the run of a configuration.
-
-    Raises:
-      UserError: it holds another one.
-    """
-    if not run_folder.holds_run(folder):
-        return False
-    if run_folder.differences(config, folder):
-        raise run_folder.taken(config, folder)
-    return True
-
-
-def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
-    """Check everything that can be checked, then write the run's configuration.
-
-    Raises:
-      UserError: unusable options or data, or a folder that holds a run already.
-    """
-
-    def prepared() -> Run:
-        if hosts.leads() and run_folder.holds_run(folder):
-            raise run_folder.taken(config, folder)
-        return prepare(config, folder, num_devices)
-
-    def write() -> None:
-        try:
-            for arm in run.arms:
-                _write_config(arm, run.dataset)
-            run_folder.write_skipped(folder, run.dataset.skipped)
-        except UserError:
-            run_folder.withdraw([arm.places.root for arm in run.arms])
-            raise
-
-    run = hosts.together(prepared)
-    hosts.told(write)
-    return run
-
-
-def reopen(folder: Path, num_devices: int | None = None) -> Opened:
-    """Take up a run where its records and checkpoints end.
-
-    Raises:
-      UserError: no run there, or its data is not what it was.
-    """
-    saved = hosts.told(lambda: run_folder.read_config(folder))
-    run = hosts.together(lambda: _prepared_again(folder, saved, num_devices))
-
-    def write() -> None:
-        for arm in run.arms:
-            # A kill between the first arm's configuration and the second's.
-            if not run_folder.holds_run(arm.places.root):
-                _write_config(arm, run.dataset)
-        run_folder.write_skipped(folder, run.dataset.skipped)
-
-    hosts.told(write)
-    return Opened(run, run_folder.changes(saved, _environment(run.arms[-1])))
-
-
-def _prepared_again(
-    folder: Path, saved: dict[str, Any], num_devices: int | None
-) -> Run:
-    run_folder.require_packages(saved)
-    config = _found_again(run_folder.saved_config(folder, saved), saved)
-    try:
-        run = prepare(config, folder, num_devices, saved["data"].get("remember"))
-    except UserError as error:  # nobody has typed the option now
-        message = str(error).replace("--dataset: ", "the run's data: ")
-        raise UserError(message) from None
-    run_folder.require_same_data(saved, run.dataset)
-    return run
-
-
-def _found_again(config: Config, saved: dict[str, Any]) -> Config:
-    """With the data's absolute places, unless they are gone and the given ones not."""
-    places = saved["data"].get("places", {})
-    dataset = places.get("dataset", config.dataset)
-    if sources.is_there(dataset) or not sources.is_there(config.dataset):
-        return configs.replace(config, **places)
-    return config
-
-
-def _places(config: Config) -> dict[str, str]:
-    places = {"dataset": sources.located(config.dataset)}
-    for name in ("data_dir", "labels"):
-        given = getattr(config, name)
-        if given is not None:
-            places[name] = str(Path(given).expanduser().absolute())
-    return places
 
 
 def loaded(
@@ -428,22 +280,27 @@ def network_of(config: Config, dataset: sources.Dataset) -> networks.Network:
     )
 
 
-def _write_config(arm: Arm, dataset: sources.Dataset) -> None:
-    run_folder.write_config(arm.places.root, described(arm, dataset))
-
-
 def described(arm: Arm, dataset: sources.Dataset) -> dict[str, Any]:
     """What makes a folder an arm's: settings, versions, the data."""
     return {
         "label": arm.label,
         "config": configs.to_dict(arm.config, arm.method.groups),
         "streams": keys.STREAMS,
-        "versions": _environment(arm),
+        "versions": environment_of(arm),
         "data": run_folder.describe(dataset) | {"places": _places(arm.config)},
     }
 
 
-def _environment(arm: Arm) -> dict[str, Any]:
+def environment_of(arm: Arm) -> dict[str, Any]:
     """Of this process, and what other packages bring to the arm's method."""
     devices = parallel.all_devices(arm.trainer.mesh)
     return run_folder.environment(devices) | methods.versions(arm.config)
+
+
+def _places(config: Config) -> dict[str, str]:
+    places = {"dataset": sources.located(config.dataset)}
+    for name in ("data_dir", "labels"):
+        given = getattr(config, name)
+        if given is not None:
+            places[name] = str(Path(given).expanduser().absolute())
+    return places

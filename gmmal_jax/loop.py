@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from gmmal_jax import answers, bind, cycle as cycles, train
+from gmmal_jax import answers, bind, cycle as cycles, opening, train
 from gmmal_jax.bind import Arm, Run
 from gmmal_jax.config import Config
 from gmmal_jax.data.splits import Split
@@ -100,7 +100,7 @@ def run(
       TrainingDiverged: a loss is not finite.
     """
     folder, report = Path(folder), report or Silent()
-    with bind.opened(config, folder, num_devices, resume) as (bound, changed):
+    with opening.opened(config, folder, num_devices, resume) as (bound, changed):
         for line in changed:
             report.note(line)
         execute(bound, report, stop)
@@ -114,7 +114,7 @@ def execute(run: Run, report: Reporter, stop: Stop = never) -> None:
     next one trains on.
 
     Args:
-      run: from `bind.opened`, which holds the folder's lock.
+      run: from `opening.opened`, which holds the folder's lock.
       report: told of every chunk, stage and row.
       stop: asked after every chunk; a signal's number ends the run, saved.
 

@@ -26,6 +26,7 @@ LEVELS = [
     "storage",
     "report answers encoders",
     "bind",
+    "opening",
     "loop estimate",
     "project",
     "testing",
@@ -52,7 +53,7 @@ CLOCKS = {
 }
 WHOLE = {
     "config", "cli", "__init__.py", "methods", "assembly.py", "bind.py",
-    "loop.py", "project/choose.py",  # hand it on to bind
+    "opening.py", "loop.py", "project/choose.py",  # hand it on to bind
     "storage/run_folder.py", "report/load.py",  # write and read it
 }  # fmt: skip
 METHOD_FILES = {
@@ -140,7 +141,7 @@ def test_the_engine_needs_no_command_line_or_drawing_library():
     code = (
         "import sys, flax.linen\n"
         "theirs = set(sys.modules)\n"  # flax itself imports rich
-        "import gmmal_jax, gmmal_jax.loop, gmmal_jax.bind\n"
+        "import gmmal_jax, gmmal_jax.loop, gmmal_jax.opening\n"
         "heavy = {'rich', 'tensorflow_datasets', 'tensorflow', 'matplotlib',"
         " 'sklearn', 'PIL'}\n"
         "found = heavy & (set(sys.modules) - theirs)\n"

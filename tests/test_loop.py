@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, config as configs, loop
+from gmmal_jax import bind, config as configs, loop, opening
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
 from gmmal_jax.storage import checkpoint, files, records, run_folder
 
@@ -37,7 +37,9 @@ def arms_are_traced_once():
 
 
 def execute(folder, config=None, report=None, stop=lambda: None):
-    prepared = bind.start(config, folder, 1) if config else bind.reopen(folder, 1).run
+    prepared = (
+        opening.start(config, folder, 1) if config else opening.reopen(folder, 1).run
+    )
     report = report or tiny.Quiet()
     loop.execute(prepared, report, stop)
     return report
@@ -226,9 +228,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 def test_folders_that_are_taken_are_refused(whole, tmp_path):
     with pytest.raises(UserError, match="gmmal resume"):
-        bind.start(tiny.config(), whole[0], 1)
+        opening.start(tiny.config(), whole[0], 1)
     with pytest.raises(UserError, match="no run in folder"):
-        bind.reopen(tmp_path, 1)
+        opening.reopen(tmp_path, 1)
     with (
         files.lock(whole[0]),
         pytest.raises(UserError, match=str(whole[0])),
@@ -246,11 +248,11 @@ def test_a_finished_run_resumes_to_itself(whole):
 
 def test_other_data_at_resume_is_refused(tmp_path, whole):
     folder = tmp_path / "run"
-    bind.start(tiny.config(), folder, 1)
+    opening.start(tiny.config(), folder, 1)
     path = folder / "config.json"
     path.write_text(path.read_text().replace('"checksum": "', '"checksum": "0'))
     with pytest.raises(UserError, match="data set changed"):
-        bind.reopen(folder, 1)
+        opening.reopen(folder, 1)
 
 
 def test_config_round_trip(whole):

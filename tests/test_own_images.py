@@ -9,7 +9,7 @@ import tiny
 from test_cli import TINY
 
 import gmmal_jax
-from gmmal_jax import bind
+from gmmal_jax import opening
 from gmmal_jax.cli import main as cli
 
 
@@ -69,7 +69,7 @@ def test_equal_rows_give_equal_tables_and_changed_data_is_noticed(pictures, caps
     assert "data set changed" in capsys.readouterr().err
     for part in ("train", "test"):
         (pictures / "own" / part / "1b").rename(pictures / "own" / part / "1")
-    bind.reopen(out / "folder", 1)
+    opening.reopen(out / "folder", 1)
 
 
 def test_unreadable_pictures_are_listed_beside_the_results(pictures, capsys):

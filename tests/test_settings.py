@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, config as configs, loop
+from gmmal_jax import config as configs, loop, opening
 from gmmal_jax.data import sources
 from gmmal_jax.storage import records, run_folder
 
@@ -20,7 +20,7 @@ class Alert(loop.Silent):
 
 def execute(folder, **changes):
     config = tiny.config(**({"reference": "none", "cycles": 2} | changes))
-    with bind.opened(config, folder, 1) as (prepared, _):
+    with opening.opened(config, folder, 1) as (prepared, _):
         loop.execute(prepared, Alert())
     return prepared
 
@@ -89,7 +89,7 @@ def test_a_clipped_run_writes_down_what_it_does(tmp_path):
     assert prepared.config.cycles == 2
     assert run_folder.read_config(tmp_path)["config"]["cycles"] == 2
     assert [r.results["labeled"] for r in records.load(tmp_path)] == [20, 270]
-    again = bind.reopen(tmp_path, 1).run
+    again = opening.reopen(tmp_path, 1).run
     groups = prepared.arms[-1].method.groups  # no others are written down
     one, other = (configs.to_dict(run.config, groups) for run in (again, prepared))
     assert one == other
@@ -97,7 +97,7 @@ def test_a_clipped_run_writes_down_what_it_does(tmp_path):
 
 def test_given_moments_reach_the_network_and_the_record(tmp_path):
     config = tiny.config(**{"data.mean": (0.25,), "data.std": (0.5,)})
-    prepared = bind.start(config, tmp_path, 1)
+    prepared = opening.start(config, tmp_path, 1)
     assert run_folder.read_config(tmp_path)["data"]["mean"] == [0.25]
     own = sources.load("digits")
     assert prepared.dataset.mean == (0.25,) != own.mean

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, embed, loop, memory
+from gmmal_jax import bind, embed, loop, memory, opening
 from gmmal_jax.data import store
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import pack
@@ -30,7 +30,7 @@ def config(packed, **changes):
 
 
 def execute(folder, wanted):
-    prepared = bind.start(wanted, folder, 1)
+    prepared = opening.start(wanted, folder, 1)
     loop.execute(prepared, tiny.Quiet())
     return prepared
 

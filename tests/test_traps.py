@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, loop, methods, numerics, plugins
+from gmmal_jax import loop, methods, numerics, opening, plugins
 from gmmal_jax.config import CBALConfig, CoreGCNConfig, SelectConfig
 from gmmal_jax.cycle import Outcome
 from gmmal_jax.errors import Interrupted
@@ -150,8 +150,8 @@ def test_labels_are_kept_at_resume(name, training_is_skipped, tmp_path):
     """Elsewhere they were drawn anew: 40 became 120 (FixMatch)."""
     config = tiny.config(learn=name, query="random", reference="none")
     with pytest.raises(Interrupted):
-        loop.execute(bind.start(config, tmp_path / "run", 1), tiny.Quiet())
-    loop.execute(bind.reopen(tmp_path / "run", 1).run, tiny.Quiet())
+        loop.execute(opening.start(config, tmp_path / "run", 1), tiny.Quiet())
+    loop.execute(opening.reopen(tmp_path / "run", 1).run, tiny.Quiet())
     first, stopped, resumed, last = (pool.labels for pool in training_is_skipped)
     np.testing.assert_array_equal(stopped, resumed)
     assert [np.sum(labels >= 0) for labels in (first, resumed, last)] == [20, 40, 60]

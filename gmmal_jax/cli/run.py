@@ -128,14 +128,14 @@ def _show(folder: Path, wanted: Config | None, parallel: int) -> int:
       Interrupted: a signal came while it trained, which is saved.
       Stopped: one came before or after.
     """
-    from gmmal_jax import bind, estimate, loop
+    from gmmal_jax import estimate, loop, opening
     from gmmal_jax.cli import display
     from gmmal_jax.parallel import hosts
     from gmmal_jax.report import figures
 
     use_cache()
     places = seeds.places(parallel) if parallel else []
-    with bind.opened(wanted, folder, resume=False) as (prepared, changed):
+    with opening.opened(wanted, folder, resume=False) as (prepared, changed):
         config = prepared.config
         if wanted is not None and config.cycles < wanted.cycles:
             few = f"{config.cycles} of {wanted.cycles} cycles"

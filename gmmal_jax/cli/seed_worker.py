@@ -19,7 +19,7 @@ def main(folder: str, seeds: list[int]) -> int:
     if core is not None:
         os.sched_setaffinity(0, {int(core)})  # before JAX counts its threads
     threading.Thread(target=_end_with_the_other, daemon=True).start()
-    from gmmal_jax import bind, loop, switches
+    from gmmal_jax import loop, opening, switches
     from gmmal_jax.cli import signals
     from gmmal_jax.cli.run import use_cache
     from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
@@ -29,7 +29,7 @@ def main(folder: str, seeds: list[int]) -> int:
     use_cache()
     try:
         with switches.pinned(), signals.noted(quiet=True) as stop:
-            run = bind.reopen(Path(folder)).run
+            run = opening.reopen(Path(folder)).run
             own = {seed: run.splits[seed] for seed in seeds}
             loop.execute(run._replace(splits=own), Lines(out, seeds), stop)
     except Interrupted as interrupted:

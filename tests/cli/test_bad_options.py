@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, config as configs
+from gmmal_jax import config as configs, opening
 from gmmal_jax.cli import main as cli
 from gmmal_jax.config import Config, checks
 from gmmal_jax.errors import UserError
@@ -261,5 +261,5 @@ def test_python_callers_get_the_same_line(tmp_path):
     with pytest.raises(UserError, match="--train.batch-size: 0; use 1 or more"):
         tiny.config(**{"train.batch_size": 0})
     with pytest.raises(UserError, match="one number a channel"):
-        bind.start(tiny.config(**{"data.std": (1.0, 1.0)}), tmp_path / "run", 1)
+        opening.start(tiny.config(**{"data.std": (1.0, 1.0)}), tmp_path / "run", 1)
     assert not list(tmp_path.iterdir())
