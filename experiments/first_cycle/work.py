@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments import tables
+from experiments import analysis, tables
 from experiments.costs import cost
 from experiments.first_cycle import distances
 from experiments.first_cycle.pieces import Piece
-from gmmal_jax import answers, bind, cycle as cycles, train
+from gmmal_jax import bind, cycle as cycles, train
 from gmmal_jax.cli import doctor
 from gmmal_jax.errors import Interrupted
-from gmmal_jax.oracle import simulated
 from gmmal_jax.pool import Pool
 from gmmal_jax.storage import checkpoint, run_folder
 from gmmal_jax.storage.saver import Saver
@@ -138,9 +137,8 @@ def run(
 def _bind(piece: Piece, data: Data) -> _Bound:
     config = piece.config(data.dataset, data.data_dir)
     run = bind.prepare(config, folder(piece, data.work), 1)
-    arm, split = run.arms[0], run.splits[piece.seed]
-    truth = run.dataset.train_labels[split.pool]
-    pool = answers.first(split, simulated(truth))
+    arm, truth = run.arms[0], analysis.classes(run, piece.seed)
+    pool = analysis.begun(run, piece.seed)
     return _Bound(arm, bind.task(run, arm, piece.seed), pool, truth)
 
 
