@@ -171,7 +171,7 @@ def device() -> str:
     """What computes: the accelerator, or the processor and whether it has AVX-512."""
     first = jax.devices()[0]
     if first.platform != "cpu":
-        return first.device_kind
+        return str(first.device_kind)
     model, vectors = doctor.processor()
     wide = any(flag.startswith("avx512") for flag in vectors)
     return f"{model}{' avx512' if wide else ''}, {run_folder.cores()} core(s)"

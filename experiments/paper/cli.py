@@ -3,15 +3,15 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments import processes
 from experiments.paper import NAMES, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
-from experiments.paper.plan import seen, tasks
+from experiments.paper.plan import Task, seen, tasks
 from experiments.paper.store import RESULTS, Store
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.storage import files
 
 
@@ -68,12 +68,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _require(args: argparse.Namespace, experiments: dict[str, Experiment]) -> None:
-    """Refuse what cannot be run; `all` leaves it out instead."""
-    for name, experiment in experiments.items():
-        latents = "latents" in experiment.shown
-        if latents and not experiment.seen and args.what != "all":
-            remedy = "`python -m experiments status` lists what can be run"
-            raise UserError("not built yet", name, remedy)
+    """Refuse to begin where data is missing."""
     if args.scale == "cpu" and args.data is None:
         print("no --data: digits stand in for published pictures", flush=True)
     for experiment in experiments.values():
@@ -107,10 +102,11 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
     """Run, while no other process writes to the folder."""
     import jax
 
-    from experiments.paper import maps, page, work
+    from experiments.paper import page, work
 
     compiled = args.out / "work" / "compiled"
-    jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
+    update: Callable[[str, object], None] = jax.config.update
+    update("jax_compilation_cache_dir", str(compiled.absolute()))
     store, failed = Store(args.out, args.scale), 0
     waiting = list(experiments.values())
     for name, experiment in experiments.items():
@@ -127,11 +123,25 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
         if own:
             failed += work.run(own, args.data, store, _say, later)
         for task in seen(experiment, _forms(experiment, args)):
-            maps.take(task, args.data, store)
+            failed += _look(experiment, task, args.data, store)
         written = page.write(experiment, name, args.scale, args.out)
         if written:
             _say(f"{name}: written: {written}")
     return 1 if failed else 0
+
+
+def _look(experiment: Experiment, task: Task, data: Path | None, store: Store) -> bool:
+    """Train what rows do not hold, and keep it; whether training did not end."""
+    from experiments.paper import hardness, looks, maps
+
+    hard = looks.of(experiment) is looks.HARDNESS
+    take = hardness.take if hard else maps.take
+    try:
+        take(task, data, store)
+    except TrainingDiverged as error:
+        _say(f"no result: {error}")
+        return True
+    return False
 
 
 def _say(line: str) -> None:

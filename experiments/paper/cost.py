@@ -11,7 +11,7 @@ A picture that is only read counts a third of one in a step, ResNet-50 2.3 times
 what a method trains beside the network as if it passed the network.
 """
 
-from experiments.paper import made, worlds
+from experiments.paper import looks, made, worlds
 from experiments.paper.experiment import SEEDS, Experiment
 from experiments.paper.plan import Task, of_forms, seen
 from gmmal_jax.estimate import in_words
@@ -43,7 +43,7 @@ def small(experiment: Experiment, with_pictures: bool) -> float:
 def sentence(experiment: Experiment) -> str:
     """What the docstring of an experiment says."""
     if not experiment.runs:
-        return _of_maps(experiment)
+        return _of_looks(experiment)
     pictures = full(experiment)
     years = CPU * pictures / _YEAR
     return (
@@ -54,20 +54,22 @@ def sentence(experiment: Experiment) -> str:
     )
 
 
-def _of_maps(experiment: Experiment) -> str:
-    """Of first cycles, one seed each."""
+def _of_looks(experiment: Experiment) -> str:
+    """Of first cycles, or of all, one seed each."""
     (world,) = experiment.worlds
+    cycles = looks.of(experiment).cycles
+    which = "first cycles" if cycles else "all cycles"
     tasks, own, near = (
         seen(experiment, [worlds.form(world, *how)])
         for how in (("full", True), ("cpu", False), ("cpu", True))
     )
-    pictures = sum(work(task, 1) for task in tasks)
+    pictures = sum(work(task, cycles) for task in tasks)
     on_core = [
-        in_words(COMPILE * len(some) + SMALL * sum(work(task, 1) for task in some))
+        in_words(COMPILE * len(some) + SMALL * sum(work(t, cycles) for t in some))
         for some in (own, near)
     ]
     return (
-        f"Cost by arithmetic (`cost`), first cycles of one seed: full, "
+        f"Cost by arithmetic (`cost`), {which} of one seed: full, "
         f"{pictures / 1e6:,.1f} million pictures, {in_words(GPU * pictures)} of a GPU "
         f"or {in_words(CPU * pictures)} of a CPU core; cpu, {on_core[0]} of a core on "
         f"digits, {on_core[1]} where pictures are at hand."

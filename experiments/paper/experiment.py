@@ -8,9 +8,11 @@ from experiments.paper.worlds import World
 from gmmal_jax.errors import UserError, unknown
 
 Shown = Literal[
-    "accuracy", "labeled_class_entropy", "critic_entropy", "latents", "timing"
-]
-"""A column of the rows; or latents, which rows do not hold; or seconds of stages."""
+    "accuracy", "labeled_class_entropy", "critic_entropy", "latents", "hardness",
+    "timing",
+]  # fmt: skip
+"""A column of the rows; or latents, or losses of what scores put first, which rows do
+not hold; or seconds of stages."""
 SEEDS = 5
 """The paper's."""
 
@@ -26,8 +28,9 @@ class Experiment(NamedTuple):
       shown: what is read off the rows.
       less: what the paper calls the arm that is subtracted; "": none.
       tables: numbers of the tables that have the paper's values.
-      seen: what the paper calls the arms whose first cycles are drawn as maps.
-      panels: of these, see `maps.draw`.
+      seen: what the paper calls the arms of which one seed is trained for what rows do
+        not hold, see `looks`.
+      panels: of maps, see `maps.draw`.
     """
 
     title: str
@@ -43,7 +46,7 @@ class Experiment(NamedTuple):
     @property
     def runs(self) -> bool:
         """Whether rows are shown of it."""
-        return not {"latents", "timing"} & {*self.shown}
+        return not {"latents", "hardness", "timing"} & {*self.shown}
 
 
 class Piece(NamedTuple):

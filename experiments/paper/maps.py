@@ -5,21 +5,18 @@ at once: a kill costs that training. Figures that show the same cycle share it.
 """
 
 import io
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.paper import work
+from experiments import analysis
+from experiments.paper import looks, published, work
 from experiments.paper.arms import ARMS
 from experiments.paper.plan import Task
-from experiments.paper.store import Body, Store
-from gmmal_jax import answers, bind, config as configs, cycle as cycles, switches
-from gmmal_jax.errors import UserError
-from gmmal_jax.oracle import simulated
+from experiments.paper.store import Store
+from gmmal_jax import bind, config as configs, cycle as cycles, switches
 from gmmal_jax.report import canvas, figures, plane
 from gmmal_jax.storage import files
 
@@ -29,12 +26,6 @@ GROUPS = ("labeled", "unlabeled", "chosen")
 Arrays = dict[str, np.ndarray]
 
 
-def path(task: Task, store: Store, suffix: str = ".npz") -> Path:
-    """Where a map lies."""
-    arm = re.sub(r"\W+", "_", task.arm)
-    return store.path(f"{task.form.key}_{arm}_map", suffix)
-
-
 def take(task: Task, data: Path | None, store: Store) -> None:
     """Train a first cycle and keep what is drawn of it; what is there stays.
 
@@ -42,26 +33,29 @@ def take(task: Task, data: Path | None, store: Store) -> None:
       task: whose first cycle it is.
       data: the folder of pictures.
       store: of the results.
+
+    Raises:
+      TrainingDiverged: a loss is not finite.
     """
-    if path(task, store).exists():
+    if looks.MAP.path(task, store).exists():
         return
     folder = store.root / "work"
     own = ARMS[task.arm] | {"seeds": (task.seed,)}
     config = configs.replace(work.base(task, data, folder), **own)
     with switches.pinned():
         run = bind.prepare(config, folder / "map", 1)
-        arm, split = run.arms[0], run.splits[task.seed]
-        truth = run.dataset.train_labels[split.pool]
-        pool = answers.first(split, simulated(truth))
+        arm, pool = run.arms[0], analysis.begun(run, task.seed)
         outcome = cycles.run(
             bind.task(run, arm, task.seed), pool, 0, config.budget, None,
             lambda standing: None, lambda: None,
         )  # fmt: skip
     buffer = io.BytesIO()
-    np.savez(buffer, **_arrays(outcome, truth))
-    text = json.dumps(work.about(bind.described(arm, run.dataset)), indent=1)
-    files.write_atomic(path(task, store, ".json"), text + "\n")
-    files.write_atomic(path(task, store), buffer.getvalue())
+    arrays: dict[str, Any] = {**_arrays(outcome, analysis.classes(run, task.seed))}
+    np.savez(buffer, **arrays)
+    sums = published.summed(run.dataset) if task.form.full else {}
+    about = work.about(bind.described(arm, run.dataset), sums)
+    looks.MAP.keep_about(task, store, about)
+    files.write_atomic(looks.MAP.path(task, store), buffer.getvalue())
 
 
 def _arrays(outcome: cycles.Outcome, truth: np.ndarray) -> Arrays:
@@ -88,25 +82,8 @@ def _arrays(outcome: cycles.Outcome, truth: np.ndarray) -> Arrays:
 
 def read(task: Task, store: Store) -> Arrays:
     """What `take` kept of a task's first cycle."""
-    with np.load(path(task, store)) as file:
+    with np.load(looks.MAP.path(task, store)) as file:
         return {name: file[name] for name in file.files}
-
-
-def about(task: Task, store: Store) -> Body:
-    """Settings, data and versions of a map; empty where there is none.
-
-    Raises:
-      UserError: the file is damaged.
-    """
-    where = path(task, store, ".json")
-    if not (where.exists() and path(task, store).exists()):
-        return {}
-    try:
-        found: Body = json.loads(where.read_text())
-        return {name: found[name] for name in ("settings", "data", "versions")}
-    except (ValueError, KeyError, TypeError):
-        remedy = "remove it and run the figure again"
-        raise UserError("not what a map came by", str(where), remedy) from None
 
 
 class Panel(NamedTuple):

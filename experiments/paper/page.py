@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.paper import curves, maps, values, worlds
+from experiments.paper import curves, hardness, looks, maps, values, worlds
 from experiments.paper.curves import Curves
 from experiments.paper.experiment import SEEDS, Experiment
 from experiments.paper.maps import Panel
-from experiments.paper.plan import of_forms, seen
+from experiments.paper.plan import Task, of_forms, seen
 from experiments.paper.status import device
 from experiments.paper.store import Store, piece_name
 from experiments.paper.worlds import DATA, Form, Scale, World
@@ -35,7 +35,7 @@ def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | 
         for shown in experiment.shown
         if experiment.runs
     ]
-    parts += _maps(experiment, scale, store)
+    parts += _looks(experiment, scale, store)
     if not parts:
         return None
     head = f"# {experiment.title}" if scale == "full" else "# Substitutes"
@@ -57,26 +57,36 @@ def _forms(
     return list(found.values())
 
 
-def _maps(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
-    """Pictures of first cycles, of those forms that have them all on record."""
+def _looks(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
+    """What rows do not hold, of those forms that have it all on record."""
     number = experiment.title.rpartition(" ")[2]
-    found: dict[str, str] = {}
+    look, found = looks.of(experiment), dict[str, str]()
     for world in experiment.worlds:
         for form in worlds.forms(world, scale):
             tasks = seen(experiment, [form])
-            if tasks and all(maps.about(task, store) for task in tasks):
-                panels = [
-                    Panel(
-                        name if len(tasks) > 1 else shown, maps.read(task, store), shown
-                    )
-                    for name, task in zip(experiment.seen, tasks, strict=True)
-                    for shown in experiment.panels
-                ]
+            if not tasks or not all(look.about(task, store) for task in tasks):
+                continue
+            if look is looks.HARDNESS:
+                own = [hardness.part(task, store, number) for task in tasks]
+                found[form.key] = "\n\n".join(own)
+            else:
                 stem = store.path(f"{form.key}_map_{number}", "")
-                picture, _ = maps.draw(panels, stem)
-                title = ", ".join(panel.title for panel in panels)
-                found[form.key] = f"![{form.title}: {title}]({picture.name})"
+                found[form.key] = _map(experiment, tasks, store, stem)
     return list(found.values())
+
+
+def _map(
+    experiment: Experiment, tasks: Sequence[Task], store: Store, stem: Path
+) -> str:
+    """A picture of first cycles."""
+    panels = [
+        Panel(name if len(tasks) > 1 else shown, maps.read(task, store), shown)
+        for name, task in zip(experiment.seen, tasks, strict=True)
+        for shown in experiment.panels
+    ]
+    picture, _ = maps.draw(panels, stem)
+    title = ", ".join(panel.title for panel in panels)
+    return f"![{tasks[0].form.title}: {title}]({picture.name})"
 
 
 def _part(

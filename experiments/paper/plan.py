@@ -64,6 +64,6 @@ def of_forms(experiment: Experiment, forms: Iterable[Form], seeds: int) -> list[
 
 
 def seen(experiment: Experiment, forms: Iterable[Form]) -> list[Task]:
-    """Tasks whose first cycle an experiment draws."""
+    """Tasks of which an experiment shows what rows do not hold: one seed of each."""
     arms = [experiment.arms[name] for name in experiment.seen]
     return [Task(form, arm, 0) for form in forms for arm in arms]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.paper import NAMES, maps, timing, worlds
+from experiments.paper import NAMES, looks, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
 from experiments.paper.plan import of_forms, seen
 from experiments.paper.store import Body, Store, piece_name
@@ -47,15 +47,13 @@ def lines_of(experiment: Experiment, out: Path) -> list[list[str]]:
 
 
 def _seen(experiment: Experiment, own: Sequence[Form], out: Path) -> list[list[str]]:
-    """Of a figure that is maps of latents: one seed."""
-    if not experiment.seen:
-        return [_line(own, 1, "", "not run: not built yet")]
-    found = []
+    """Of a figure that shows what rows do not hold: one seed."""
+    look, found = looks.of(experiment), []
     for scale in worlds.SCALES:
         store = Store(out, scale)
         for world in experiment.worlds:
             for form in worlds.forms(world, scale):
-                abouts = [maps.about(t, store) for t in seen(experiment, [form])]
+                abouts = [look.about(t, store) for t in seen(experiment, [form])]
                 if all(abouts):
                     name = form.title.rpartition(", ")[0]
                     stands_in = f"substitute ({name}, {form.network})"

@@ -1,10 +1,15 @@
-"""Does what lies among full results come of the paper's configuration?"""
+"""Does what lies among full results come of the paper's configuration?
+
+Pictures are known again by a sum of them where the published ones were at hand, and by
+the numbers of each class elsewhere: see `published`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.paper import NAMES, made, maps, worlds
+from experiments.paper import NAMES, hardness, looks, made, published, worlds
 from experiments.paper.experiment import SEEDS, load
+from experiments.paper.looks import Look
 from experiments.paper.plan import Task, seen
 from experiments.paper.store import Body, Store, digest, piece_name
 from experiments.paper.worlds import DATA, World
@@ -23,20 +28,31 @@ def complaints(out: Path) -> list[str]:
         for world in store.worlds()
         for line in _of_world(world, store, planned)
     ]
-    return found + list(_of_maps(store))
+    return found + list(_of_looks(store))
 
 
-def _of_maps(store: Store) -> Iterator[str]:
+def _of_looks(store: Store) -> Iterator[str]:
     for name in NAMES:
         experiment = load(name)
         for world in experiment.worlds:
             for task in seen(experiment, [worlds.form(world, "full", True)]):
-                about = maps.about(task, store)
-                if about:
-                    own = {"settings": digest(about["settings"])}
-                    lines = _settings(task, about["settings"], own)
-                    for line in (*lines, *_data(world, about["data"])):
-                        yield f"{name}: {line}"
+                lines = _of_look(looks.of(experiment), world, task, store)
+                yield from (f"{name}: {line}" for line in lines)
+
+
+def _of_look(look: Look, world: World, task: Task, store: Store) -> Iterator[str]:
+    about = look.about(task, store)
+    if not about:
+        return
+    yield from _settings(
+        task, about["settings"], {"settings": digest(about["settings"])}
+    )
+    yield from _data(world, about["data"])
+    if look is looks.HARDNESS:
+        rows = hardness.rows(task, store)
+        yield from _recorded(task, rows, about)
+        if any(row["first"] != str(hardness.FIRST) for row in rows):
+            yield f"not of the first {hardness.FIRST:,} rows"
 
 
 def _planned() -> dict[tuple[str, str, str], tuple[World, Task]]:
@@ -72,13 +88,17 @@ def _of_world(
         yield from (f"{piece_name(*piece[1:])}: {line}" for line in lines)
 
 
-def _rows(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
+def _recorded(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
     if digest(rows) != piece.get("rows"):
         yield "its rows are not those that were recorded"
     config = task.config
     wanted = [config.initial + i * config.budget for i in range(config.cycles)]
     if [int(row["labeled"]) for row in rows] != wanted:
         yield f"labels are not {wanted[0]:,} to {wanted[-1]:,}"
+
+
+def _rows(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
+    yield from _recorded(task, rows, piece)
     if any(row["eval"] != "test" for row in rows):
         yield "not measured on test pictures"
 
@@ -101,3 +121,4 @@ def _data(world: World, found: Body) -> Iterator[str]:
             yield f"{name} pictures are {found.get(name)}, the paper's {shape}"
     if len(found.get("classes", ())) != own.classes:
         yield f"not of {own.classes} classes"
+    yield from published.complaints(world.data, found)

@@ -1,5 +1,6 @@
 """Tasks run one after another, each put on record when it is done."""
 
+import functools
 import shutil
 import statistics
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ import jax
 
 from experiments import jobs, pictures
 from experiments.jobs import Job
-from experiments.paper import cost, made, worlds
+from experiments.paper import cost, made, published, worlds
 from experiments.paper.arms import ARMS
 from experiments.paper.plan import Task
 from experiments.paper.store import Body, Done, Store
@@ -18,7 +19,7 @@ from gmmal_jax import config as configs
 from gmmal_jax.cli import doctor
 from gmmal_jax.config import Config
 from gmmal_jax.data import sources
-from gmmal_jax.errors import TrainingDiverged
+from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.estimate import in_words
 from gmmal_jax.storage import files, records, run_folder
 from gmmal_jax.storage.records import Record
@@ -65,7 +66,7 @@ def run(
         except TrainingDiverged as error:
             failed += 1
             say(f"no result: {error}")
-        jax.clear_caches()  # or programs of all tasks would pile up
+        forget_programs()
     return failed
 
 
@@ -73,25 +74,53 @@ def _done(task: Task, data: Path | None, work: Path) -> Done:
     """Run a task, or go on with it."""
     job = Job(task.form.key, task.arm, ARMS[task.arm], (task.seed,), "test")
     own = work / f"seed-{task.seed}"
-    rows = jobs.run(job, base(task, data, work), own)
+    config = base(task, data, work)
+    rows = jobs.run(job, config, own)
     folder = job.folder(own)
-    came_by, recorded = about(run_folder.read_config(folder)), records.load(folder)
+    saved, recorded = run_folder.read_config(folder), records.load(folder)
+    place = config.dataset, config.data_dir, saved["data"]["checksum"]
+    sums = _sums(*place) if task.form.full else {}
     for row, record in zip(rows, recorded, strict=True):
         row["critic_entropy"] = row["critic_entropy"] or _entropy(record)
     found = Done(
         rows,
         [line for record in recorded for line in _seconds(task, record)],
-        **came_by,
+        **about(saved, sums),
     )
     shutil.rmtree(folder)
     return found
 
 
-def about(saved: Body) -> Body:
-    """Settings, data and versions, of what a run writes down when it begins."""
+def forget_programs() -> None:
+    """Give compiled programs back, or those of all tasks would pile up."""
+    clear: Callable[[], None] = jax.clear_caches
+    clear()
+
+
+@functools.cache
+def _sums(dataset: str, data_dir: str | None, checksum: str) -> Body:
+    """What tells the published pictures, of the data that a run began with.
+
+    Raises:
+      UserError: the data has changed.
+    """
+    whole = sources.load(dataset, data_dir)
+    if whole.checksum != checksum:
+        remedy = "restore the data that the run began with"
+        raise UserError("data set changed since the run began", dataset, remedy)
+    return published.summed(whole)
+
+
+def about(saved: Body, sums: Body) -> Body:
+    """Settings, data and versions of a result.
+
+    Args:
+      saved: what a run writes down when it begins.
+      sums: of its pictures, see `published`; nothing of a substitute.
+    """
     return {
         "settings": made.plain(saved["config"]),
-        "data": {name: saved["data"][name] for name in KEPT},
+        "data": {name: saved["data"][name] for name in KEPT} | sums,
         "versions": _versions(saved["versions"]),
     }
 

@@ -5,6 +5,7 @@ Published pictures are halved, digits come with scikit-learn. A substitute has t
 of its own, and no row of it is ever shown beside the paper's values.
 """
 
+import functools
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -206,6 +207,7 @@ def forms(world: World, scale: Scale) -> list[Form]:
     return [_substitute(world, name) for name in DATA[world.data].substitutes]
 
 
+@functools.cache
 def _full(world: World) -> Form:
     data = DATA[world.data]
     base = preset(world.data)
@@ -226,10 +228,16 @@ def _full(world: World) -> Form:
     )
 
 
+@functools.cache
+def _digits() -> Config:
+    """The preset that substitutes start from."""
+    return preset("digits")
+
+
 def _substitute(world: World, name: str) -> Form:
     own = SUBSTITUTES[name]
     changes = own.changes | {"setting": world.setting} | _ON_CPU[world.recipe]
-    config = configs.replace(preset("digits"), **changes)
+    config = configs.replace(_digits(), **changes)
     # One schedule on a CPU, whichever network the paper has it with.
     recipe = "onecycle" if world.recipe == "resnet50" else world.recipe
     kept = None if own.source == "digits" else own.kept
