@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from paper_results import ALL, small, tiny_digits
+from paper_results import ALL, tiny_digits
 from scipy.special import log_softmax
 
 from experiments import analysis, jobs, tables
@@ -21,11 +21,11 @@ from experiments.paper import (
 from experiments.paper.store import Store, digest
 from gmmal_jax.errors import TrainingDiverged
 
-MAPS = small()._replace(
-    title="Figure 11", shown=("latents",), seen=("CoreSet",),
-    panels=("class", "group", "chosen"),
-)  # fmt: skip
 HARD = ALL["figure_07"]
+MAPS = HARD._replace(
+    title="Figure 11", shown=("latents",), panels=("class", "group", "chosen", "total")
+)
+"""Of the same arm: its programs are compiled once."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,7 +53,7 @@ def test_a_first_cycle_is_drawn_as_maps(tmp_path):
     maps.take(task, None, kept)
     assert look.path(task, kept).read_bytes() == first
     text = page.write(MAPS, "figure_11", "cpu", tmp_path).read_text()
-    assert "](digits_imbalanced_map_11.png)" in text
+    assert "](digits_balanced_map_11.png)" in text
     assert status.state(MAPS, tmp_path).startswith("substitute (scikit-learn's")
     assert made.settings(task) == look.about(task, kept)["settings"]
 
