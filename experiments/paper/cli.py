@@ -1,4 +1,4 @@
-"""The command of the paper's tables and figures."""
+"""The command of the paper's tables and figures, and of what is beyond them."""
 
 import argparse
 import os
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments import processes
-from experiments.paper import NAMES, timing, worlds
-from experiments.paper.experiment import SEEDS, Experiment, load
-from experiments.paper.plan import Task, seen, tasks
+from experiments import beyond, processes
+from experiments.paper import timing, worlds
+from experiments.paper.experiment import EVERY, SEEDS, Experiment, load
+from experiments.paper.plan import Task, looked_at, tasks
 from experiments.paper.store import RESULTS, Store
 from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.storage import files
@@ -25,13 +25,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+_WHAT = f"table_01 to figure_20, {', '.join(beyond.NAMES)}, all, or status"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m experiments",
-        description="A table or figure of the paper, from nothing: runs the pieces (a "
-        "seed of an arm in a world) that have no rows yet. Killed, it goes on.",
+        description="A table or figure of the paper, or a question beyond it, from "
+        "nothing: runs the pieces (a seed of an arm in a world) that have no rows yet. "
+        "Killed, it goes on.",
     )
-    parser.add_argument("what", help="table_01 to figure_20, all, or status")
+    parser.add_argument("what", help=_WHAT)
     parser.add_argument("--scale", choices=worlds.SCALES, default="cpu")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of each arm")
     parser.add_argument("--out", type=Path, default=RESULTS, help="rows and pages")
@@ -48,6 +52,7 @@ def _status(args: argparse.Namespace) -> int:
     from experiments.paper import status, strict
 
     print(status.table(args.out))
+    print(f"\nBeyond the paper:\n\n{status.table(args.out, beyond.NAMES)}")
     wrong = strict.complaints(args.out) if args.strict else []
     for line in wrong:
         print(line, file=sys.stderr)
@@ -55,7 +60,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    names = list(NAMES) if args.what == "all" else [args.what]
+    names = list(EVERY) if args.what == "all" else [args.what]
     experiments = {name: load(name) for name in names}
     if not 1 <= args.seeds <= SEEDS:
         raise UserError("--seeds", args.seeds, f"use 1 to {SEEDS}")
@@ -72,7 +77,8 @@ def _require(args: argparse.Namespace, experiments: dict[str, Experiment]) -> No
     if args.scale == "cpu" and args.data is None:
         print("no --data: digits stand in for published pictures", flush=True)
     for experiment in experiments.values():
-        if experiment.runs or experiment.seen:
+        likely = "likelihood" in experiment.shown
+        if experiment.runs or experiment.seen or likely:
             for form in _forms(experiment, args):
                 worlds.require(form, args.data)
 
@@ -122,7 +128,7 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
         _say(f"{name}: {experiment.caption}")
         if own:
             failed += work.run(own, args.data, store, _say, later)
-        for task in seen(experiment, _forms(experiment, args)):
+        for task in looked_at(experiment, _forms(experiment, args), args.seeds):
             failed += _look(experiment, task, args.data, store)
         written = page.write(experiment, name, args.scale, args.out)
         if written:
@@ -132,12 +138,12 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
 
 def _look(experiment: Experiment, task: Task, data: Path | None, store: Store) -> bool:
     """Train what rows do not hold, and keep it; whether training did not end."""
-    from experiments.paper import hardness, looks, maps
+    from experiments.beyond import likelihood
+    from experiments.paper import hardness, maps
 
-    hard = looks.of(experiment) is looks.HARDNESS
-    take = hardness.take if hard else maps.take
+    takes = {"hardness": hardness.take, "likelihood": likelihood.take}
     try:
-        take(task, data, store)
+        takes.get(experiment.shown[0], maps.take)(task, data, store)
     except TrainingDiverged as error:
         _say(f"no result: {error}")
         return True

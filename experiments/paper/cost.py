@@ -13,7 +13,8 @@ what a method trains beside the network as if it passed the network.
 
 from experiments.paper import looks, made, worlds
 from experiments.paper.experiment import SEEDS, Experiment
-from experiments.paper.plan import Task, of_forms, seen
+from experiments.paper.plan import Task, looked_at, of_forms
+from experiments.paper.worlds import Scale
 from gmmal_jax.estimate import in_words
 
 GPU, CPU, SMALL = 10e-6, 35e-3, 45e-6 * 16
@@ -55,25 +56,35 @@ def sentence(experiment: Experiment) -> str:
 
 
 def _of_looks(experiment: Experiment) -> str:
-    """Of first cycles, or of all, one seed each."""
-    (world,) = experiment.worlds
-    cycles = looks.of(experiment).cycles
+    """Of what rows do not hold; fits of likelihoods are small and left out."""
+    likely = "likelihood" in experiment.shown
+    seeds, cycles = (SEEDS, 1) if likely else (1, looks.of(experiment).cycles)
     which = "first cycles" if cycles else "all cycles"
     tasks, own, near = (
-        seen(experiment, [worlds.form(world, *how)])
-        for how in (("full", True), ("cpu", False), ("cpu", True))
+        _looked_at(experiment, "full", True),
+        _looked_at(experiment, "cpu", False),
+        _looked_at(experiment, "cpu", True),
     )
     pictures = sum(work(task, cycles) for task in tasks)
     on_core = [
-        in_words(COMPILE * len(some) + SMALL * sum(work(t, cycles) for t in some))
+        in_words(
+            COMPILE * len(some) / seeds + SMALL * sum(work(t, cycles) for t in some)
+        )
         for some in (own, near)
     ]
+    num = "one seed" if seeds == 1 else "five seeds"
     return (
-        f"Cost by arithmetic (`cost`), {which} of one seed: full, "
+        f"Cost by arithmetic (`cost`), {which} of {num}: full, "
         f"{pictures / 1e6:,.1f} million pictures, {in_words(GPU * pictures)} of a GPU "
         f"or {in_words(CPU * pictures)} of a CPU core; cpu, {on_core[0]} of a core on "
         f"digits, {on_core[1]} where pictures are at hand."
     )
+
+
+def _looked_at(experiment: Experiment, scale: Scale, with_pictures: bool) -> list[Task]:
+    """Tasks that are trained for what rows do not hold."""
+    every = (worlds.form(world, scale, with_pictures) for world in experiment.worlds)
+    return looked_at(experiment, dict.fromkeys(every), SEEDS)
 
 
 def work(task: Task, cycles: int | None = None) -> float:

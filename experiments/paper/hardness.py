@@ -18,7 +18,7 @@ from experiments.paper.plan import Task
 from experiments.paper.status import device
 from experiments.paper.store import Store, digest
 from experiments.tables import Row
-from gmmal_jax import bind, config as configs, loop
+from gmmal_jax import bind, config as configs, loop, opening
 from gmmal_jax.report import markdown
 from gmmal_jax.storage import records, run_folder
 from gmmal_jax.storage.records import Record
@@ -53,7 +53,7 @@ def take(task: Task, data: Path | None, store: Store) -> None:
     where = folder / looks.HARDNESS.path(task, store).stem
     own = ARMS[task.arm] | {"seeds": (task.seed,)}
     config = configs.replace(work.base(task, data, folder), **own)
-    with bind.opened(config, where, 1) as (run, _):
+    with opening.opened(config, where, 1) as (run, _):
         first = _first(run, task.seed)
         arm = _watched(run, task.seed, first)
         loop.execute(run._replace(arms=(arm,)), jobs.Lines())

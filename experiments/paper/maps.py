@@ -15,7 +15,7 @@ from experiments import analysis
 from experiments.paper import looks, published, work
 from experiments.paper.arms import ARMS
 from experiments.paper.plan import Task
-from experiments.paper.store import Store
+from experiments.paper.store import Body, Store
 from gmmal_jax import bind, config as configs, cycle as cycles, switches
 from gmmal_jax.report import canvas, figures, plane
 from gmmal_jax.storage import files
@@ -24,6 +24,20 @@ SIDE = 3.2
 """Inches of a panel."""
 GROUPS = ("labeled", "unlabeled", "chosen")
 Arrays = dict[str, np.ndarray]
+
+
+class First(NamedTuple):
+    """A first cycle, trained.
+
+    Attributes:
+      run: that it began.
+      outcome: of the cycle.
+      came_by: settings, data and versions.
+    """
+
+    run: bind.Run
+    outcome: cycles.Outcome
+    came_by: Body
 
 
 def take(task: Task, data: Path | None, store: Store) -> None:
@@ -39,6 +53,25 @@ def take(task: Task, data: Path | None, store: Store) -> None:
     """
     if looks.MAP.path(task, store).exists():
         return
+    first = first_cycle(task, data, store)
+    classes, buffer = analysis.classes(first.run, task.seed), io.BytesIO()
+    arrays: dict[str, Any] = {**_arrays(first.outcome, classes)}
+    np.savez(buffer, **arrays)
+    looks.MAP.keep_about(task, store, first.came_by)
+    files.write_atomic(looks.MAP.path(task, store), buffer.getvalue())
+
+
+def first_cycle(task: Task, data: Path | None, store: Store) -> First:
+    """Train a first cycle, and ask at its end.
+
+    Args:
+      task: whose first cycle it is.
+      data: the folder of pictures.
+      store: whose folder has room for halved pictures.
+
+    Raises:
+      TrainingDiverged: a loss is not finite.
+    """
     folder = store.root / "work"
     own = ARMS[task.arm] | {"seeds": (task.seed,)}
     config = configs.replace(work.base(task, data, folder), **own)
@@ -49,13 +82,9 @@ def take(task: Task, data: Path | None, store: Store) -> None:
             bind.task(run, arm, task.seed), pool, 0, config.budget, None,
             lambda standing: None, lambda: None,
         )  # fmt: skip
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {**_arrays(outcome, analysis.classes(run, task.seed))}
-    np.savez(buffer, **arrays)
     sums = published.summed(run.dataset) if task.form.full else {}
-    about = work.about(bind.described(arm, run.dataset), sums)
-    looks.MAP.keep_about(task, store, about)
-    files.write_atomic(looks.MAP.path(task, store), buffer.getvalue())
+    came_by = work.about(bind.described(arm, run.dataset), sums)
+    return First(run, outcome, came_by)
 
 
 def _arrays(outcome: cycles.Outcome, truth: np.ndarray) -> Arrays:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments import beyond
+from experiments.beyond import classes, likelihood
+from experiments.beyond.arms import CONTROLS
 from experiments.paper import curves, hardness, looks, maps, values, worlds
 from experiments.paper.curves import Curves
-from experiments.paper.experiment import SEEDS, Experiment
+from experiments.paper.experiment import COUNTED, SEEDS, Experiment
 from experiments.paper.maps import Panel
 from experiments.paper.plan import Task, of_forms, seen
 from experiments.paper.status import device
@@ -18,8 +21,23 @@ WORDS = {
     "accuracy": "test accuracy (%)",
     "labeled_class_entropy": "entropy of the labeled set's classes (nats)",
     "critic_entropy": "entropy of the critic's outputs (nats)",
+    classes.UNSEEN: "share of a query that is of classes without a label before it "
+    "(%), by the labels after it",
+    classes.MINOR: "share of a query that is of minor classes (%), by the labels after "
+    "it",
 }
+BESIDE = {
+    "accuracy": ("steps", "images"),
+    classes.UNSEEN: ("queries until all classes have labels",),
+}
+"""More columns of a table."""
+_LEGEND = (
+    "±: half of a 95 % t-interval over seeds; differences are within seeds. Steps: of "
+    "the network's optimizer. Images: those that training reads; a subset of Reg "
+    "counts in every step, also where several steps share it. Both are of all cycles."
+)
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
+_ALONE = "The paper has no numbers of this."
 _STANDS_IN = (
     "What `{}` asks, of other pictures, a smaller network, fewer labels and steps: "
     "nothing here is comparable with a number of the paper."
@@ -35,11 +53,15 @@ def write(experiment: Experiment, name: str, scale: Scale, out: Path) -> Path | 
         for shown in experiment.shown
         if experiment.runs
     ]
+    if parts and "accuracy" in experiment.shown:
+        parts.append(_LEGEND)
+    parts += _likelihoods(experiment, scale, store)
     parts += _looks(experiment, scale, store)
     if not parts:
         return None
     head = f"# {experiment.title}" if scale == "full" else "# Substitutes"
-    note = _BESIDE if scale == "full" else _STANDS_IN.format(name)
+    note = _ALONE if name in beyond.NAMES else _BESIDE
+    note = note if scale == "full" else _STANDS_IN.format(name)
     path = store.path(name, ".md")
     files.write_atomic(path, "\n\n".join([head, note, *parts]) + "\n")
     return path
@@ -55,6 +77,16 @@ def _forms(
             if store.done(of_forms(experiment, [form], 1)):
                 found.setdefault(form.key, (world, form))
     return list(found.values())
+
+
+def _likelihoods(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
+    """Tables of held-out likelihoods; none where no first cycle is on record."""
+    if "likelihood" not in experiment.shown:
+        return []
+    found = dict.fromkeys(
+        form for world in experiment.worlds for form in worlds.forms(world, scale)
+    )
+    return [text for form in found if (text := likelihood.part(form, store))]
 
 
 def _looks(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
@@ -93,18 +125,66 @@ def _part(
     experiment: Experiment, world: World, form: Form, shown: str, store: Store
 ) -> str:
     """One table: an arm's line, and at full scale the paper's below it."""
-    rows, config = store.rows(form.key), form.config
-    sizes = [config.initial + i * config.budget for i in range(config.cycles)]
-    found = {name: curves.of(rows, arm, shown) for name, arm in experiment.arms.items()}
-    lines = [["method", "whose", "seeds", *(f"{n:,}" for n in sizes), "mean", "device"]]
-    for name, arm in experiment.arms.items():
-        lines.append([name, "ours", *_ours(found[name]), _devices(store, form, arm)])
+    arms = _arms(experiment, form, shown, store)
+    sizes, found = _sizes(form, shown), _found(arms, form, shown, store)
+    beside = BESIDE.get(shown, ())
+    heads = ["method", "whose", "seeds", *(f"{n:,}" for n in sizes), "mean", *beside]
+    lines = [[*heads, "device"]]
+    for name, arm in arms.items():
+        cells = [*_ours(found[name]), *_beside(store, form, arm, shown)]
+        lines.append([name, "ours", *cells, _devices(store, form, arm)])
         if form.full and shown == "accuracy":
             lines += _paper(experiment, world, name, sizes)
     lines += _differences(experiment, found)
     parts = [f"**{form.title}**: {WORDS[shown]}, {form.network}"]
     parts += _drawn(experiment, form, shown, found, store)
     return "\n\n".join([*parts, markdown.table(_even(lines))])
+
+
+def _arms(
+    experiment: Experiment, form: Form, shown: str, store: Store
+) -> dict[str, str]:
+    """Arms of a table; of accuracy DA's controls are among them, once they were run."""
+    found = dict(experiment.arms)
+    if shown != "accuracy":
+        return found
+    there = {row["arm"] for row in store.rows(form.key)} - {*found.values()}
+    for name, arm in experiment.arms.items():
+        if CONTROLS.get(arm) in there:
+            found[f"{name}, DA at weight 0"] = CONTROLS[arm]
+    return found
+
+
+def _sizes(form: Form, shown: str) -> list[int]:
+    """Labels in each cycle; where queries are shown, after each of them."""
+    config, first = form.config, 1 if shown in COUNTED else 0
+    return [config.initial + i * config.budget for i in range(first, config.cycles)]
+
+
+def _found(
+    arms: dict[str, str], form: Form, shown: str, store: Store
+) -> dict[str, Curves]:
+    """What an experiment calls its arms -> what is shown of them."""
+    if shown not in COUNTED:
+        rows = store.rows(form.key)
+        return {name: curves.of(rows, arm, shown) for name, arm in arms.items()}
+    rows, config = store.classes(form.key), form.config
+    return {n: classes.curves(rows, arm, shown, config) for n, arm in arms.items()}
+
+
+def _beside(store: Store, form: Form, arm: str, shown: str) -> list[str]:
+    """Cells of the columns of `BESIDE`; none for an arm without rows."""
+    if shown == classes.UNSEEN:
+        return [classes.waited(store.classes(form.key), arm)]
+    if shown not in BESIDE:
+        return []
+    rows = [row for row in store.rows(form.key) if row["arm"] == arm]
+    seeds = len({row["seed"] for row in rows})
+    return [
+        f"{sum(int(row[name]) for row in rows) / seeds:,.0f}"
+        for name in ("network_steps", "images_forwarded")
+        if rows and name in rows[0]
+    ]
 
 
 def _drawn(
@@ -117,10 +197,9 @@ def _drawn(
     """The picture of a figure; tables have none."""
     if not experiment.title.startswith("Figure"):
         return []
-    config, word = form.config, WORDS[shown]
+    word, sizes = WORDS[shown], _sizes(form, shown)
     if experiment.less:
         found, word = curves.less(found, experiment.less), f"gain in {word}"
-    sizes = [config.initial + i * config.budget for i in range(config.cycles)]
     number = experiment.title.rpartition(" ")[2]
     stem = store.path(f"{form.key}_{shown}_{number}", "")
     picture, _ = curves.draw({k: v for k, v in found.items() if v}, sizes, word, stem)
@@ -159,13 +238,18 @@ def _paper(
 
 
 def _differences(experiment: Experiment, found: dict[str, Curves]) -> list[list[str]]:
-    """Less the arm that is subtracted, within seeds; nothing where none is."""
-    lines = []
-    for name, gaps in curves.less(found, experiment.less).items():
+    """Less the arms that are subtracted, within seeds; nothing where none is."""
+    lines, base = [], experiment.less
+    less = curves.less(found, base)
+    every = {f"{name} - {base}": gaps for name, gaps in less.items()}
+    for one, other in experiment.pairs:
+        both = {name: found[name] for name in (one, other)}
+        less = curves.less(both, other)
+        every |= {f"{name} - {other}": gaps for name, gaps in less.items()}
+    for label, gaps in every.items():
         means = _cell(estimate([sum(gap) / len(gap) for gap in gaps.values()]), "+")
         sizes = zip(*gaps.values(), strict=True)
         cells = [_cell(estimate(list(size)), "+") for size in sizes]
-        label = f"{name} - {experiment.less}"
         lines.append([label, "ours", str(len(gaps)), *cells, means, ""])
     return lines
 

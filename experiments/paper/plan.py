@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from experiments.beyond.arms import ARMS
 from experiments.paper import worlds
-from experiments.paper.arms import ARMS
 from experiments.paper.experiment import Experiment, pieces
 from experiments.paper.worlds import Form, Scale
 from gmmal_jax import config as configs
@@ -18,11 +18,13 @@ class Task(NamedTuple):
       form: of the world.
       arm: a key of `ARMS`.
       seed: of the run.
+      counted: the classes of its labels are wanted beside its rows.
     """
 
     form: Form
     arm: str
     seed: int
+    counted: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -50,7 +52,8 @@ def tasks(
     for experiment in experiments:
         if experiment.runs:
             for world, arm, seed in pieces(experiment, seeds):
-                task = Task(worlds.form(world, scale, with_pictures), arm, seed)
+                form = worlds.form(world, scale, with_pictures)
+                task = Task(form, arm, seed, experiment.counted)
                 found.setdefault(task.key, task)
     return list(found.values())
 
@@ -59,7 +62,10 @@ def of_forms(experiment: Experiment, forms: Iterable[Form], seeds: int) -> list[
     """Tasks of an experiment in given forms of its worlds."""
     arms = dict.fromkeys(experiment.arms.values())
     return [
-        Task(form, arm, seed) for form in forms for arm in arms for seed in range(seeds)
+        Task(form, arm, seed, experiment.counted)
+        for form in forms
+        for arm in arms
+        for seed in range(seeds)
     ]
 
 
@@ -67,3 +73,10 @@ def seen(experiment: Experiment, forms: Iterable[Form]) -> list[Task]:
     """Tasks of which an experiment shows what rows do not hold: one seed of each."""
     arms = [experiment.arms[name] for name in experiment.seen]
     return [Task(form, arm, 0) for form in forms for arm in arms]
+
+
+def looked_at(experiment: Experiment, forms: Iterable[Form], seeds: int) -> list[Task]:
+    """Tasks that are trained for what rows do not hold; seeds are of likelihoods."""
+    if "likelihood" in experiment.shown:
+        return of_forms(experiment, forms, seeds)
+    return seen(experiment, forms)

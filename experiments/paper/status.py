@@ -3,25 +3,30 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.beyond import likelihood
 from experiments.paper import NAMES, looks, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
 from experiments.paper.plan import of_forms, seen
 from experiments.paper.store import Body, Store, piece_name
-from experiments.paper.worlds import Form
+from experiments.paper.worlds import Form, World
 from gmmal_jax.config import Config, alignment_steps
 from gmmal_jax.report import markdown
 
 HEADS = ("", "data", "K", "network", "labels", "steps", "seeds", "device", "state")
 
 
-def table(out: Path) -> str:
+def table(out: Path, names: Sequence[str] = NAMES) -> str:
     """Markdown: a line for what each experiment has, or for what it lacks.
+
+    Args:
+      out: the results.
+      names: of the experiments.
 
     Raises:
       UserError: a file of results is damaged.
     """
     lines = [list(HEADS)]
-    for name in NAMES:
+    for name in names:
         lines += [[name, *cells] for cells in lines_of(load(name), out)]
     return markdown.table(lines)
 
@@ -32,6 +37,8 @@ def lines_of(experiment: Experiment, out: Path) -> list[list[str]]:
     if not experiment.runs:
         if "timing" in experiment.shown:
             return [_line(own, 1, *timing.state(out))]
+        if "likelihood" in experiment.shown:
+            return [line for w in experiment.worlds for line in _likely(w, out)]
         return _seen(experiment, own, out)
     done, device = _done(experiment, own, Store(out, "full"))
     whole = len(of_forms(experiment, own, SEEDS))
@@ -60,6 +67,28 @@ def _seen(experiment: Experiment, own: Sequence[Form], out: Path) -> list[list[s
                     state = "full" if form.full else stands_in
                     found.append(_line([form], 1, device(abouts[0]), state))
     return found or [_line(own, 1, "", f"not run: needs {own[0].source} and a GPU")]
+
+
+def _likely(world: World, out: Path) -> list[list[str]]:
+    """Of a world's likelihoods: of its full scale, of each substitute on record."""
+    found = []
+    for scale in worlds.SCALES:
+        for form in worlds.forms(world, scale):
+            pieces = likelihood.pieces(form, Store(out, scale))
+            if pieces:
+                state, num = f"substitute ({_name(form)}, {form.network})", len(pieces)
+                if form.full:
+                    whole = num == SEEDS
+                    state = "full" if whole else f"partial ({num} of {SEEDS})"
+                found.append(_line([form], num, device(pieces[0]), state))
+    own = worlds.form(world, "full", True)
+    needed = f"not run: needs {own.source} and a GPU"
+    return found or [_line([own], SEEDS, "", needed)]
+
+
+def _name(form: Form) -> str:
+    """Of the pictures, without the setting."""
+    return form.title.rpartition(", ")[0]
 
 
 def state(experiment: Experiment, out: Path) -> str:

@@ -3,6 +3,7 @@
     OUT/full/cifar10_balanced.csv           rows: no clock in them
     OUT/full/cifar10_balanced.json          settings, data and versions they came by
     OUT/full/cifar10_balanced_seconds.csv   how long it took
+    OUT/full/cifar10_balanced_classes.csv   labels of each class, cycle by cycle
 
 Everything is sorted: the same pieces give the same bytes in whichever order they ran.
 """
@@ -34,6 +35,7 @@ class Done(NamedTuple):
       settings: dotted field -> value, of the arm.
       data: checksum, shapes, classes.
       versions: of software and device.
+      classes: a row a cycle, see `beyond.classes`.
     """
 
     rows: list[Row]
@@ -41,6 +43,7 @@ class Done(NamedTuple):
     settings: Body
     data: Body
     versions: Body
+    classes: list[Row] = []
 
 
 class Store(NamedTuple):
@@ -71,6 +74,10 @@ class Store(NamedTuple):
         """Of each stage of a world's pieces."""
         return tables.load(self.path(world, "_seconds.csv"))
 
+    def classes(self, world: str) -> list[Row]:
+        """Labels of each class; rows of older programs have none."""
+        return tables.load(self.path(world, "_classes.csv"))
+
     def about(self, world: str) -> Body:
         """What a world's rows came by.
 
@@ -88,10 +95,16 @@ class Store(NamedTuple):
             raise UserError("not a file of settings", str(path), remedy) from None
 
     def done(self, tasks: Sequence[Task]) -> set[tuple[str, str, str]]:
-        """Keys of tasks that have rows."""
-        wanted = dict.fromkeys(task.form.key for task in tasks)
-        rows = (row for world in wanted for row in self.rows(world))
-        return {(row["world"], row["arm"], row["seed"]) for row in rows}
+        """Keys of those tasks that have rows, and counts where they are wanted."""
+        run, counted = set[tuple[str, str, str]](), set[tuple[str, str, str]]()
+        for world in dict.fromkeys(task.form.key for task in tasks):
+            run |= {(world, r["arm"], r["seed"]) for r in self.rows(world)}
+            counted |= {(world, r["arm"], r["seed"]) for r in self.classes(world)}
+        return {
+            task.key
+            for task in tasks
+            if task.key in run and (not task.counted or task.key in counted)
+        }
 
     def add(self, task: Task, found: Done) -> None:
         """Put a task on record; its rows last, as they say that it is done.
@@ -116,6 +129,8 @@ class Store(NamedTuple):
         text = json.dumps(about, indent=1, sort_keys=True) + "\n"
         files.write_atomic(self.path(world, ".json"), text)
         _put(self.path(world, "_seconds.csv"), found.seconds)
+        if found.classes:
+            _put(self.path(world, "_classes.csv"), found.classes)
         _put(self.path(world), found.rows)
 
 

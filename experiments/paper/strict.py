@@ -7,10 +7,11 @@ the numbers of each class elsewhere: see `published`.
 from collections.abc import Iterator
 from pathlib import Path
 
+from experiments.beyond import likelihood
 from experiments.paper import NAMES, hardness, looks, made, published, worlds
-from experiments.paper.experiment import SEEDS, load
+from experiments.paper.experiment import EVERY, SEEDS, load
 from experiments.paper.looks import Look
-from experiments.paper.plan import Task, seen
+from experiments.paper.plan import Task, of_forms, seen
 from experiments.paper.store import Body, Store, digest, piece_name
 from experiments.paper.worlds import DATA, World
 from experiments.tables import Row
@@ -28,7 +29,7 @@ def complaints(out: Path) -> list[str]:
         for world in store.worlds()
         for line in _of_world(world, store, planned)
     ]
-    return found + list(_of_looks(store))
+    return found + list(_of_looks(store)) + list(_of_likelihoods(store))
 
 
 def _of_looks(store: Store) -> Iterator[str]:
@@ -55,10 +56,24 @@ def _of_look(look: Look, world: World, task: Task, store: Store) -> Iterator[str
             yield f"not of the first {hardness.FIRST:,} rows"
 
 
+def _of_likelihoods(store: Store) -> Iterator[str]:
+    for name in EVERY:
+        experiment = load(name)
+        for world in experiment.worlds if "likelihood" in experiment.shown else ():
+            form = worlds.form(world, "full", True)
+            for task in of_forms(experiment, [form], SEEDS):
+                about = likelihood.about(task, store)
+                if about:
+                    own = {"settings": digest(about["settings"])}
+                    lines = _settings(task, about["settings"], own)
+                    for line in (*lines, *_data(world, about["data"])):
+                        yield f"{name}: {form.key}, seed {task.seed}: {line}"
+
+
 def _planned() -> dict[tuple[str, str, str], tuple[World, Task]]:
-    """All pieces of the paper's tables and figures, by the keys of rows."""
+    """All pieces of the experiments, by the keys of rows."""
     found = {}
-    for experiment in map(load, NAMES):
+    for experiment in map(load, EVERY):
         for world in experiment.worlds:
             form = worlds.form(world, "full", True)
             for arm in experiment.arms.values():

@@ -9,9 +9,10 @@ from pathlib import Path
 import jax
 
 from experiments import jobs, pictures
+from experiments.beyond import classes
+from experiments.beyond.arms import ARMS
 from experiments.jobs import Job
 from experiments.paper import cost, made, published, worlds
-from experiments.paper.arms import ARMS
 from experiments.paper.plan import Task
 from experiments.paper.store import Body, Done, Store
 from experiments.tables import Row
@@ -48,10 +49,11 @@ def run(
     Returns:
       How many training did not end for; they stay without rows.
     """
-    everything = list({task.key: task for task in (*tasks, *later)}.values())
-    done, own = store.done(everything), {task.key for task in tasks}
+    own = {task.key: task for task in tasks}
+    everything = [*({task.key: task for task in (*tasks, *later)} | own).values()]
+    done = store.done(everything)
     left = [task for task in everything if task.key not in done and task.key in own]
-    after = [task for task in everything if task.key not in done | own]
+    after = [task for task in everything if task.key not in done | own.keys()]
     past = [task for task in everything if task.key in done]
     failed = 0
     if not left:
@@ -86,6 +88,7 @@ def _done(task: Task, data: Path | None, work: Path) -> Done:
         rows,
         [line for record in recorded for line in _seconds(task, record)],
         **about(saved, sums),
+        classes=classes.counted(task.arm, task.seed, recorded, task.form.classes),
     )
     shutil.rmtree(folder)
     return found

@@ -28,7 +28,7 @@ class World(NamedTuple):
     Attributes:
       data: a key of `DATA`.
       setting: of class sizes.
-      recipe: of training; a key of `RECIPES`.
+      recipe: of training, or of the numbers of labels; a key of `RECIPES`.
     """
 
     data: str
@@ -77,15 +77,40 @@ DATA = {
         "TinyImageNet", 200, 100_000, 10_000, (64, 64, 3), ("halved100", "digits")
     ),
 }
+
+
+class Schedule(NamedTuple):
+    """Numbers of labels beside a world's own.
+
+    Queries of another size are as many as buy as much together.
+
+    Attributes:
+      words: of titles.
+      first: labels at first, as a multiple.
+      query: labels of a query, as a multiple.
+    """
+
+    words: str
+    first: float = 1
+    query: float = 1
+
+
+SCHEDULES = {
+    "half_start": Schedule("half the first labels", first=0.5),
+    "half_query": Schedule("queries of half the size", query=0.5),
+    "triple_query": Schedule("queries of three times the size", query=3),
+}
+"""Ours: the paper has one start and one size."""
 _ONECYCLE = named(["onecycle"])
 RECIPES: dict[str, Changes] = {
     "step": {},
     "resnet50": _ONECYCLE,
     "onecycle": _ONECYCLE | {"model": "resnet18"},
     "twenty": {"initial": 2000, "budget": 20},
+    **{name: {} for name in SCHEDULES},
 }
 """The paper's own; A.7's with the larger network, and with the usual one; A.10's few
-choices after 2,000 labels."""
+choices after 2,000 labels; and schedules, which change no training."""
 
 
 class Substitute(NamedTuple):
@@ -149,6 +174,7 @@ _ON_CPU: dict[str, Changes] = {
     "resnet50": {"train.schedule": "onecycle"},
     "onecycle": {"train.schedule": "onecycle"},
     "twenty": {"budget": 20},
+    **{name: {} for name in SCHEDULES},
 }
 """What is left of a recipe: bf16 has no gain on a CPU, nor fifty layers on 16x16."""
 
@@ -222,7 +248,8 @@ def _full(world: World) -> Form:
         "cycles": min(base.cycles, 1 + (pool - base.initial) // base.budget),
     }
     config = configs.replace(base, **(changes | RECIPES[world.recipe]))
-    title = f"{data.title}, {world.setting}"
+    config = _scheduled(config, world.recipe)
+    title = f"{data.title}, {_setting(world)}"
     return Form(
         world.key, title, world.data, data.classes, data.image, pool, None, config, True
     )
@@ -238,12 +265,13 @@ def _substitute(world: World, name: str) -> Form:
     own = SUBSTITUTES[name]
     changes = own.changes | {"setting": world.setting} | _ON_CPU[world.recipe]
     config = configs.replace(_digits(), **changes)
+    config = _scheduled(config, world.recipe)
     # One schedule on a CPU, whichever network the paper has it with.
     recipe = "onecycle" if world.recipe == "resnet50" else world.recipe
     kept = None if own.source == "digits" else own.kept
     return Form(
         world._replace(data=name, recipe=recipe).key,
-        f"{own.title}, {world.setting}",
+        f"{own.title}, {_setting(world)}",
         own.source,
         own.classes,
         own.image,
@@ -252,6 +280,25 @@ def _substitute(world: World, name: str) -> Form:
         config,
         False,
     )
+
+
+def _scheduled(config: Config, recipe: str) -> Config:
+    """With another start or size of query, and as many cycles as it takes then."""
+    if recipe not in SCHEDULES:
+        return config
+    _, first, query = SCHEDULES[recipe]
+    return configs.replace(
+        config,
+        initial=int(first * config.initial),
+        budget=int(query * config.budget),
+        cycles=1 + int((config.cycles - 1) / query),
+    )
+
+
+def _setting(world: World) -> str:
+    """Of class sizes, and what is scheduled otherwise; no comma in it."""
+    own = SCHEDULES.get(world.recipe)
+    return f"{world.setting} ({own.words})" if own else world.setting
 
 
 def _pool(train: int, classes: int, setting: str) -> int:
