@@ -1,5 +1,6 @@
 """Between a query and the next training: its record, its answers, the pool after it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from gmmal_jax import keys, pool as pools
 from gmmal_jax.cycle import Outcome
 from gmmal_jax.data.splits import Split
+from gmmal_jax.errors import UserError
 from gmmal_jax.oracle import Oracle
 from gmmal_jax.pool import Pool
 from gmmal_jax.storage.records import Record, Row
@@ -19,6 +21,28 @@ def first(split: Split, oracle: Oracle) -> Pool:
     """The pool with its first labels."""
     rows = split.initial
     return pools.label(pools.make(split.pool), rows, oracle(rows), 0)
+
+
+def after(split: Split, oracle: Oracle, asked: Sequence[Sequence[int]]) -> Pool:
+    """The pool with its first labels and those of some queries.
+
+    Args:
+      split: of the seed.
+      oracle: whoever knows.
+      asked: of each cycle from the first one on, the pool's rows that it asked for.
+
+    Raises:
+      UserError: rows that a cycle cannot have asked for.
+    """
+    pool = first(split, oracle)
+    for cycle, each in enumerate(asked):
+        rows = np.asarray(each, np.int64)
+        there = (rows >= 0) & (rows < len(pool.ids))
+        if not there.all() or pool.labeled[rows].any() or len({*each}) != len(each):
+            remedy = f"name distinct unlabeled rows of the pool's {len(pool.ids)}"
+            raise UserError(f"rows that cycle {cycle} asked for", None, remedy)
+        pool = pools.label(pool, rows, oracle(rows), cycle + 1)
+    return pool
 
 
 def initial_rows(seed: int, split: Split, pool: Pool) -> list[Row]:

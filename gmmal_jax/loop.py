@@ -5,7 +5,7 @@ command line or a figure needs.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from gmmal_jax import answers, bind, cycle as cycles, opening, train
 from gmmal_jax.bind import Arm, Run
 from gmmal_jax.config import Config
 from gmmal_jax.data.splits import Split
-from gmmal_jax.errors import Interrupted
+from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.oracle import Oracle, simulated
 from gmmal_jax.parallel import hosts
 from gmmal_jax.phases import diagnosis
@@ -21,7 +21,7 @@ from gmmal_jax.pool import Pool
 from gmmal_jax.report.load import Loaded, load
 from gmmal_jax.storage import records
 from gmmal_jax.storage.records import Record
-from gmmal_jax.storage.saver import Saver
+from gmmal_jax.storage.saver import Saver, shape_of_carried
 
 Stop = Callable[[], int | None]
 """Asked after every chunk; a signal's number ends the run, saved."""
@@ -137,6 +137,70 @@ def execute(run: Run, report: Reporter, stop: Stop = never) -> None:
                 labeled[i] = answers.tell(labeled[i], record)
 
 
+def one_cycle(
+    run: Run,
+    seed: int,
+    asked: Sequence[Sequence[int]],
+    report: Reporter | None = None,
+    stop: Stop = never,
+) -> Record:
+    """The cycle that follows some queries, as the whole run would have recorded it.
+
+    Random numbers go by seed and cycle, and a cycle begins with new networks: all that
+    it has of those before it are their labels. So a run can be made in pieces, on
+    machines that are taken away, if of each cycle is kept what it asked for:
+
+        with bind.opened(config, folder) as (run, _):
+            record = loop.one_cycle(run, seed, asked)
+        asked.append([row["index"] for row in record.queries])
+
+    Nothing is recorded in the folder. Checkpoints lie there until the cycle is done:
+    the same call goes on after a stop, where the folder is still there.
+
+    Args:
+      run: from `bind.opened`; of its arms the method's is run.
+      seed: one of the run's.
+      asked: of each cycle before, the rows of the pool that it asked for, in any order;
+        none: the first cycle.
+      report: told of every chunk, stage and row; None: nobody is.
+      stop: asked after every chunk; a signal's number ends the cycle, saved.
+
+    Returns:
+      The record, with the answers to its query.
+
+    Raises:
+      UserError: the run has no such seed or cycle; rows that its cycles cannot have
+        asked for; a method that hands more than labels on to the next cycle.
+      Interrupted: `stop` asked for it.
+      TrainingDiverged: a loss is not finite.
+    """
+    own, cycle = _method(run, seed), len(asked)
+    sizes = [len(rows) for rows in asked]
+    if cycle >= len(run.budgets) or sizes != [*run.budgets[:cycle]]:
+        remedy = f"give 0 to {len(run.budgets) - 1} queries of {run.config.budget} rows"
+        raise UserError("queries of the cycles before, rows each", sizes, remedy)
+    pool = answers.after(own.split, own.oracle, asked)
+    budget, report = run.budgets[cycle], report or Silent()
+    return _cycle(own, pool, cycle, budget, report, stop, recorded=False)
+
+
+def _method(run: Run, seed: int) -> "_Seed":
+    """The method of a run, for a seed, where a cycle needs nothing but labels.
+
+    Raises:
+      UserError: it needs more, or the seed is none of the run's.
+    """
+    arm = run.arms[-1]
+    if seed not in run.splits:
+        raise UserError("no seed of the run", seed, f"use one of {[*run.splits]}")
+    if shape_of_carried(arm.method.learner) is not None:
+        remedy = "run all of its cycles in one folder, or use --train.init fresh"
+        raise UserError("cycles need the state of those before them", arm.label, remedy)
+    split = run.splits[seed]
+    oracle = simulated(run.dataset.train_labels[split.pool])
+    return _Seed(arm, bind.task(run, arm, seed), split, oracle)
+
+
 class _Seed(NamedTuple):
     """One arm of a run, for one seed."""
 
@@ -147,7 +211,13 @@ class _Seed(NamedTuple):
 
 
 def _cycle(
-    own: _Seed, pool: Pool, cycle: int, budget: int, report: Reporter, stop: Stop
+    own: _Seed,
+    pool: Pool,
+    cycle: int,
+    budget: int,
+    report: Reporter,
+    stop: Stop,
+    recorded: bool = True,
 ) -> Record:
     """Ask, from the cycle's start or its last good checkpoint; answer; record both."""
     arm, seed = own.arm, own.task.seed
@@ -164,7 +234,7 @@ def _cycle(
         timings=saver.timings(),
     )
     record = answers.answered(record, own.oracle)
-    if hosts.leads():
+    if recorded and hosts.leads():
         if budget:
             after = answers.tell(pool, record)
             latents = answers.latents(seed, after, cycle, outcome)

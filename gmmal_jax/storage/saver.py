@@ -34,8 +34,15 @@ class Resumed(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def _shape_of_carried(learner: Learner) -> Any:
-    """What a learner keeps from cycle to cycle; found by a trace, so only once."""
+def shape_of_carried(learner: Learner) -> Any:
+    """What a learner keeps from cycle to cycle; found by a trace, so only once.
+
+    Args:
+      learner: the recipe.
+
+    Returns:
+      Shapes and types; None: it keeps nothing.
+    """
     return jax.eval_shape(
         lambda key: learner.carry(learner.init(key, None)), jax.random.key(0)
     )
@@ -93,7 +100,7 @@ class Saver:
         """
         if self.cycle == 0:
             return None
-        abstract = _shape_of_carried(self.trainer.learner)
+        abstract = shape_of_carried(self.trainer.learner)
         if abstract is None:
             return None
         found = _restored(self.before, abstract)
