@@ -1,6 +1,7 @@
 """A piece of a comparison: one arm's run on one world, and the rows of a table."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from experiments import tables
 from experiments.costs import cost
 from gmmal_jax import loop, opening
 from gmmal_jax.config import Config
-from gmmal_jax.report.load import Loaded, load
+from gmmal_jax.storage import records
 from gmmal_jax.storage.records import Record
 
 NUMBERS = {
@@ -57,18 +58,37 @@ def run(job: Job, base: Config, work: Path) -> list[tables.Row]:
       Its rows, a seed's cycles after another's.
     """
     folder = job.folder(work)
-    own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
-    config = gmmal_jax.replace(base, **(own | job.changes))
     # As `gmmal_jax.run` does it, but what is bound is wanted afterwards, too.
-    with opening.opened(config, folder, 1) as (bound, _):
+    with opening.opened(config(job, base), folder, 1) as (bound, _):
         loop.execute(bound, Lines())
-    done = load(folder)
-    learner, chunk = bound.arms[0].method.learner, config.train.chunk_steps
+        return rows(job, bound, records.load(folder))
+
+
+def config(job: Job, base: Config) -> Config:
+    """Of a job's run.
+
+    Args:
+      job: what is run.
+      base: the configuration that all arms of its world start from.
+    """
+    own: dict[str, Any] = {"seeds": tuple(job.seeds), "eval": job.eval}
+    return gmmal_jax.replace(base, **(own | job.changes))
+
+
+def rows(job: Job, bound: bind.Run, recorded: Sequence[Record]) -> list[tables.Row]:
+    """A row of each of a job's records.
+
+    Args:
+      job: what is run.
+      bound: its run.
+      recorded: finished cycles.
+    """
+    learner, chunk = bound.arms[0].method.learner, bound.config.train.chunk_steps
     found = []
-    for i, seed in enumerate(done.results["seed"]):
-        pool = len(bound.splits[int(seed)].pool)
-        spent = cost(learner, chunk, int(done.results["labeled"][i]), pool)
-        found.append(_row(job, done, i, spent))
+    for record in recorded:
+        pool = len(bound.splits[record.seed].pool)
+        spent = cost(learner, chunk, record.results["labeled"], pool)
+        found.append(_row(job, record, spent))
     return found
 
 
@@ -84,20 +104,20 @@ class Lines(loop.Silent):
         print(arm, record.seed, record.cycle, record.results, flush=True)
 
 
-def _row(job: Job, done: Loaded, i: int, spent: dict[str, int]) -> tables.Row:
-    results, numbers = done.results, done.diagnostics
+def _row(job: Job, record: Record, spent: dict[str, int]) -> tables.Row:
+    results, numbers = record.results, record.diagnostics
     row = {
         "world": job.world,
         "arm": job.arm,
         "eval": job.eval,
-        "seed": str(results["seed"][i]),
-        "cycle": str(results["cycle"][i]),
-        "labeled": str(results["labeled"][i]),
-        "accuracy": f"{results['accuracy'][i]:.6f}",
-        "balanced_accuracy": f"{results['balanced_accuracy'][i]:.6f}",
-        "labeled_class_entropy": f"{results['labeled_class_entropy'][i]:.4f}",
+        "seed": str(record.seed),
+        "cycle": str(record.cycle),
+        "labeled": str(results["labeled"]),
+        "accuracy": f"{results['accuracy']:.6f}",
+        "balanced_accuracy": f"{results['balanced_accuracy']:.6f}",
+        "labeled_class_entropy": f"{results['labeled_class_entropy']:.4f}",
     }
     row |= {name: str(value) for name, value in spent.items()}
     for column, name in NUMBERS.items():
-        row[column] = f"{numbers[name][i]:.4g}" if name in numbers else ""
+        row[column] = f"{numbers[name]:.4g}" if name in numbers else ""
     return row

@@ -74,22 +74,15 @@ def run(
 
 def _done(task: Task, data: Path | None, work: Path) -> Done:
     """Run a task, or go on with it."""
-    job = Job(task.form.key, task.arm, ARMS[task.arm], (task.seed,), "test")
-    own = work / f"seed-{task.seed}"
+    own, job = work / f"seed-{task.seed}", job_of(task, (task.seed,))
     config = base(task, data, work)
     rows = jobs.run(job, config, own)
     folder = job.folder(own)
     saved, recorded = run_folder.read_config(folder), records.load(folder)
     place = config.dataset, config.data_dir, saved["data"]["checksum"]
     sums = _sums(*place) if task.form.full else {}
-    for row, record in zip(rows, recorded, strict=True):
-        row["critic_entropy"] = row["critic_entropy"] or _entropy(record)
-    found = Done(
-        rows,
-        [line for record in recorded for line in _seconds(task, record)],
-        **about(saved, sums),
-        classes=classes.counted(task.arm, task.seed, recorded, task.form.classes),
-    )
+    counts = classes.counted(task.arm, task.seed, recorded, task.form.classes)
+    found = outcome(task, rows, recorded, about(saved, sums))._replace(classes=counts)
     shutil.rmtree(folder)
     return found
 
@@ -112,6 +105,28 @@ def _sums(dataset: str, data_dir: str | None, checksum: str) -> Body:
         remedy = "restore the data that the run began with"
         raise UserError("data set changed since the run began", dataset, remedy)
     return published.summed(whole)
+
+
+def job_of(task: Task, seeds: tuple[int, ...]) -> Job:
+    """The run of a task's arm, for some seeds."""
+    return Job(task.form.key, task.arm, ARMS[task.arm], seeds, "test")
+
+
+def outcome(
+    task: Task, rows: list[Row], recorded: Sequence[Record], came_by: Body
+) -> Done:
+    """What the store keeps of finished cycles, but for the classes of their labels.
+
+    Args:
+      task: whose they are.
+      rows: of `experiments.jobs`, one a cycle.
+      recorded: the cycles.
+      came_by: see `about`.
+    """
+    for row, record in zip(rows, recorded, strict=True):
+        row["critic_entropy"] = row["critic_entropy"] or _entropy(record)
+    seconds = [line for record in recorded for line in _seconds(task, record)]
+    return Done(rows, seconds, **came_by)
 
 
 def about(saved: Body, sums: Body) -> Body:
