@@ -32,8 +32,10 @@ PARTS = {
     "cycle": Part("stages_of_cycle", 4),
     "compile": Part("compiling", 3),
     "training": Part("training", 60),
+    "cycles": Part("cycles", 130),
 }
-"""In order of value. Real training comes last because it takes whatever is left."""
+"""In order of value. Real training comes last because it takes whatever is left: first
+its short pieces, then whole cycles."""
 
 
 def read(out: Path, name: str) -> dict[str, Any] | None:

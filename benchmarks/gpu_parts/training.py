@@ -1,14 +1,11 @@
 """Real training: the pieces of `experiments.first_cycle`, as many as the time takes."""
 
 import shutil
-from pathlib import Path
 
-import numpy as np
-
-from benchmarks import pack_cifar
 from experiments import tables
-from experiments.first_cycle import check, report, run, work
+from experiments.first_cycle import report, run, work
 from gmmal_jax.errors import Interrupted
+from gpu_parts import pictures
 from gpu_parts.base import Context, Found
 
 TABLE = "first_cycle.csv"
@@ -20,9 +17,7 @@ def measure(context: Context) -> Found:
     if not results.exists() and run.RESULTS.exists() and scale != "toy":
         shutil.copyfile(run.RESULTS, results)
     before = len(tables.load(results))
-    dataset = _dataset(context)
-    if dataset is None:
-        raise FileNotFoundError("no images: name CIFAR-10's file with --data")
+    dataset = f"npz:{pictures.file(context)}"
     data = work.Data(dataset, None, context.work / "first_cycle")
     finished = True
     try:
@@ -41,14 +36,3 @@ def measure(context: Context) -> Found:
         finished = finished and not left
     found = {"rows": done, "left": left}
     return Found(headline, found, finished=finished)
-
-
-def _dataset(context: Context) -> str | None:
-    if context.size.experiment == "toy":
-        return check.images(context.work / "toy.npz")
-    if context.data is None:
-        return None
-    whole = context.work / "cifar10.npz"
-    if not whole.exists():
-        np.savez(whole, **pack_cifar.read(Path(context.data)))
-    return f"npz:{whole}"

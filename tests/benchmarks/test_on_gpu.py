@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPT = FOLDER / "on_gpu.py"
 PARTS = (
     "environment", "numerics", "resume", "supervised", "alternating", "profile", "em",
-    "cycle", "compile", "training",
+    "cycle", "compile", "training", "cycles",
 )  # fmt: skip
 
 
@@ -84,6 +84,10 @@ def test_every_part_is_rehearsed_and_what_is_on_record_survives_a_kill(tmp_path)
     for name in PARTS:  # the table at the end
         assert f"\n{name:<12}" in done.stdout
     assert found["training"]["results"]["rows"][0]["scale"] == "toy"
+    whole = found["cycles"]["results"]
+    assert [row["arm"] for row in whole["rows"]] == ["random", "gmm"] * 2
+    assert [row["labeled"] for row in whole["rows"]] == ["20"] * 2 + ["40"] * 2
+    assert whole["left"] == 0 and (tmp_path / "records-dry" / "cycles.npz").exists()
 
 
 def python(script, log):
