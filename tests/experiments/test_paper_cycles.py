@@ -8,6 +8,7 @@ from experiments.paper.cycles import ARMS, Piece
 from experiments.paper.kept import Kept
 from experiments.paper.store import Done, Store
 from experiments.paper.worlds import World
+from gmmal_jax import bind, config as configs
 from gmmal_jax.errors import TrainingDiverged, UserError
 
 TINY = {
@@ -29,6 +30,20 @@ def tasks(monkeypatch):
     return found
 
 
+@pytest.fixture
+def traced_once(monkeypatch):
+    """Runs of one configuration share their compiled programs, and nothing else."""
+    original, known = bind.arm_of, {}
+
+    def shared(config, places, *rest):
+        key = repr(configs.to_dict(config))
+        if key not in known:
+            known[key] = original(config, places, *rest)
+        return known[key]._replace(places=places)
+
+    monkeypatch.setattr(bind, "arm_of", shared)
+
+
 def ran(tasks, folder, seconds_left=lambda: 1e9):
     """A call on a machine of its own: what it said, and how it ended."""
     said, machines = [], len(list(folder.glob("machine-*")))
@@ -39,7 +54,7 @@ def ran(tasks, folder, seconds_left=lambda: 1e9):
     return said, ended
 
 
-def test_pieces_come_out_as_whole_runs_do(tasks, tmp_path):
+def test_pieces_come_out_as_whole_runs_do(tasks, traced_once, tmp_path):
     """On two machines, the first one lost within a piece: the store's bytes."""
     own, path = tasks[:2], tmp_path / "cycles.npz"
     times = iter([1e9] * 3)  # asked before a piece and after each of its chunks
