@@ -150,7 +150,7 @@ def one_cycle(
     it has of those before it are their labels. So a run can be made in pieces, on
     machines that are taken away, if of each cycle is kept what it asked for:
 
-        with bind.opened(config, folder) as (run, _):
+        with opening.opened(config, folder) as (run, _):
             record = loop.one_cycle(run, seed, asked)
         asked.append([row["index"] for row in record.queries])
 
@@ -158,7 +158,7 @@ def one_cycle(
     the same call goes on after a stop, where the folder is still there.
 
     Args:
-      run: from `bind.opened`; of its arms the method's is run.
+      run: from `opening.opened`; of its arms the method's is run.
       seed: one of the run's.
       asked: of each cycle before, the rows of the pool that it asked for, in any order;
         none: the first cycle.

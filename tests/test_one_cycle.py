@@ -3,13 +3,13 @@
 import pytest
 import tiny
 
-from gmmal_jax import bind, loop
+from gmmal_jax import loop, opening
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.storage import files, records
 
 
 def opened(folder, **changes):
-    return bind.opened(tiny.config(reference="none", **changes), folder, 1)
+    return opening.opened(tiny.config(reference="none", **changes), folder, 1)
 
 
 def text(record):

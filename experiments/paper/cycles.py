@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments import jobs
-from experiments.paper import made, work, worlds
+from experiments.paper import made, published, work, worlds
 from experiments.paper.experiment import SEEDS
 from experiments.paper.kept import Kept, Key, joined, load, save
 from experiments.paper.plan import Task
 from experiments.paper.store import RESULTS, Body, Done, Store, piece_name
-from experiments.paper.worlds import World
+from experiments.paper.worlds import Form, World
 from experiments.tables import Row
-from gmmal_jax import bind, loop
+from gmmal_jax import bind, loop, opening
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
 from gmmal_jax.storage import files
 from gmmal_jax.storage.records import Record
@@ -130,8 +130,8 @@ def missing(
         runs = _Runs(tasks, data, folder, opened)
         while pieces := [p for p in left(tasks, kept) if p.task.key not in failed]:
             piece, key = pieces[0], pieces[0].task.key
-            run = runs.of(piece.task)
-            wanted = _expected(piece, kept, _came_by(run)["versions"]["device"])
+            run, came_by = runs.of(piece.task)
+            wanted = _expected(piece, kept, came_by["versions"]["device"])
             if seconds_left() < wanted:
                 say(f"no time for {piece.name}: about {wanted:.0f} s")
                 break
@@ -144,7 +144,7 @@ def missing(
             except TrainingDiverged as error:
                 failed[key] = f"{piece.name}: {error}"
                 continue
-            done = _done(piece, run, record)
+            done = _done(piece, run, record, came_by)
             kept[key] = joined(kept.get(key), done, record)
             save(path, kept)
             rows += done.rows
@@ -170,16 +170,17 @@ class _Runs:
     ) -> None:
         self.seeds = tuple(sorted({task.seed for task in tasks}))
         self.data, self.folder, self.opened = data, folder, opened
-        self.found: dict[tuple[str, str], bind.Run] = {}
+        self.found: dict[tuple[str, str], tuple[bind.Run, Body]] = {}
 
-    def of(self, task: Task) -> bind.Run:
-        """The run of a task's arm."""
+    def of(self, task: Task) -> tuple[bind.Run, Body]:
+        """The run of a task's arm, and what its cycles come by."""
         key = task.form.key, task.arm
         if key not in self.found:
             job = work.job_of(task, self.seeds)
             config = jobs.config(job, work.base(task, self.data, self.folder))
-            where = bind.opened(config, job.folder(self.folder), 1)
-            self.found[key] = self.opened.enter_context(where).run
+            where = opening.opened(config, job.folder(self.folder), 1)
+            run = self.opened.enter_context(where).run
+            self.found[key] = run, _came_by(run, task.form)
         return self.found[key]
 
 
@@ -191,13 +192,14 @@ def _run(piece: Piece, run: bind.Run, own: Kept | None, seconds_left: Left) -> R
     return loop.one_cycle(run, piece.task.seed, asked, stop=stop)
 
 
-def _done(piece: Piece, run: bind.Run, record: Record) -> Done:
+def _done(piece: Piece, run: bind.Run, record: Record, came_by: Body) -> Done:
     rows = jobs.rows(work.job_of(piece.task, (piece.task.seed,)), run, [record])
-    return work.outcome(piece.task, rows, [record], _came_by(run))
+    return work.outcome(piece.task, rows, [record], came_by)
 
 
-def _came_by(run: bind.Run) -> Body:
-    return work.about(bind.described(run.arms[0], run.dataset))
+def _came_by(run: bind.Run, form: Form) -> Body:
+    sums = published.summed(run.dataset) if form.full else {}
+    return work.about(bind.described(run.arms[0], run.dataset), sums)
 
 
 def _expected(piece: Piece, kept: dict[Key, Kept], device: str) -> float:
