@@ -92,6 +92,14 @@ def _pseudo_labels(outcome: Outcome, rows: np.ndarray) -> Any:
     return np.argmax(outcome.view.columns["logits"][places], axis=1)
 
 
+def recall_rows(outcome: Outcome) -> list[Row]:
+    """Recall by class as it is recorded."""
+    return [
+        {"class": each.label, "recall": each.recall, "support": each.support}
+        for each in outcome.recalls
+    ]
+
+
 def answered(record: Record, oracle: Oracle) -> Record:
     """A record whose queries carry their labels.
 

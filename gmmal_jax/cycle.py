@@ -1,13 +1,12 @@
 """One active-learning cycle: train, look at the pool, measure, ask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy.special import log_softmax
 
-from gmmal_jax import keys, memory, parallel, pool as pools, train
+from gmmal_jax import evaluation, keys, memory, parallel, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
@@ -59,6 +58,7 @@ class Outcome(NamedTuple):
       results: labels, accuracy and the like on the evaluation part.
       diagnostics: of training and the state.
       query: what to label next, of the whole pool; None where no budget was given.
+      recalls: of every class, on the evaluation part.
     """
 
     state: PyTree
@@ -67,6 +67,7 @@ class Outcome(NamedTuple):
     results: dict[str, float | int]
     diagnostics: dict[str, float]
     query: Query | None
+    recalls: Sequence[evaluation.Recall] = ()
 
 
 def begin(
@@ -126,17 +127,21 @@ def run(
     on_scoring()
     rows = np.flatnonzero(pool.labeled | candidates)
     view = _look_at(task, pool, candidates, rows)(trained.state)
-    results = _evaluate(task, pool, trained.state)
-    results |= {
+    measured = _evaluate(task, trained.state)
+    results = {
+        **_labeled(task, pool, measured.results),
         "candidates": int(np.count_nonzero(candidates)),
         "continued": int(task.continued),
     }
     diagnostics = _diagnose(task, view, trained)
+    diagnostics["calibration_error"] = measured.calibration_error
     query = None
     if budget:
         asked = ask(task, view, cycle, budget).query
         query = base.in_pool(asked, rows, len(pool.ids))
-    return Outcome(trained.state, view, rows, results, diagnostics, query)
+    return Outcome(
+        trained.state, view, rows, results, diagnostics, query, measured.recalls
+    )
 
 
 def candidates_of(task: Task, pool: Pool, cycle: int) -> np.ndarray:
@@ -261,40 +266,24 @@ def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolV
     )
 
 
-def _evaluate(task: Task, pool: Pool, state: PyTree) -> dict[str, float | int]:
+def _evaluate(task: Task, state: PyTree) -> evaluation.Measured:
     # A program of these columns alone: methods that trained alike get equal bits,
     # whatever else their readouts compute.
     learner = task.method.learner
     columns = _held_out(task, state, None if learner.gives == PLAIN else PLAIN)
+    return evaluation.measure(columns["logits"][:], task.evaluation_labels)
+
+
+def _labeled(
+    task: Task, pool: Pool, results: dict[str, float]
+) -> dict[str, float | int]:
+    """Results between what is known of the labeled set, in the records' order."""
     shares = np.bincount(pool.labels[pool.labeled], minlength=task.trainer.num_classes)
     return {
         "labeled": int(pool.labeled.sum()),
-        **measure(columns["logits"][:], task.evaluation_labels),
-        "labeled_class_entropy": class_entropy(shares),
+        **results,
+        "labeled_class_entropy": evaluation.class_entropy(shares),
     }
-
-
-def measure(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy, mean recall over the classes that occur, mean cross-entropy in nats.
-
-    Args:
-      logits: [m, c].
-      labels: int [m].
-    """
-    correct = (logits.argmax(axis=1) == labels).astype(np.float64)
-    recalls = [correct[labels == label].mean() for label in np.unique(labels)]
-    log_p = log_softmax(logits.astype(np.float64), axis=1)
-    return {
-        "accuracy": float(correct.mean()),
-        "balanced_accuracy": float(np.mean(recalls)),
-        "test_loss": float(-log_p[np.arange(len(labels)), labels].mean()),
-    }
-
-
-def class_entropy(counts: np.ndarray) -> float:
-    """Entropy in nats of class shares (Figure 11b)."""
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
 
 
 def _diagnose(task: Task, view: PoolView, trained: train.Standing) -> dict[str, float]:

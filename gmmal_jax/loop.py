@@ -232,6 +232,7 @@ def _cycle(
         queries=answers.query_rows(pool, outcome),
         diagnostics=outcome.diagnostics,
         timings=saver.timings(),
+        recalls=answers.recall_rows(outcome),
     )
     record = answers.answered(record, own.oracle)
     if recorded and hosts.leads():

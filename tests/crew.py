@@ -136,8 +136,8 @@ def tables(folder):
     """The bytes of what must repeat; only the first process writes."""
     for place in folder.glob("host-*"):
         assert not [*place.rglob("*.*")], "a process that does not lead has written"
-    names = ("results.csv", "queries.csv", "initial.csv", "diagnostics.csv")
-    return {name: (folder / "run" / name).read_bytes() for name in names}
+    names = ("results", "recall", "queries", "initial", "diagnostics")
+    return {name: (folder / f"run/{name}.csv").read_bytes() for name in names}
 
 
 def _place(address, count, number):

@@ -13,7 +13,7 @@ from gmmal_jax import loop
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.phases import diagnosis
 
-TABLES = ("results", "queries", "diagnostics", "initial")
+TABLES = ("results", "recall", "queries", "diagnostics", "initial")
 
 
 def config(**changes):

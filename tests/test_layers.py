@@ -15,7 +15,7 @@ LEVELS = [
     "types errors",
     "plugins",
     "keys devices config switches",
-    "numerics pool oracle models shares",
+    "numerics pool oracle models shares evaluation",
     "data mixtures",
     "selection parallel phases",
     "learners strategies memory",

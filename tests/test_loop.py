@@ -12,7 +12,9 @@ from gmmal_jax import bind, config as configs, loop, opening
 from gmmal_jax.errors import Interrupted, TrainingDiverged, UserError
 from gmmal_jax.storage import checkpoint, files, records, run_folder
 
-VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
+VIEWS = (
+    "initial.csv", "results.csv", "recall.csv", "queries.csv", "diagnostics.csv",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,6 +134,21 @@ def test_files_of_a_run(whole):
     ):  # fmt: skip
         assert np.isfinite(float(diagnostics[name]))
     assert not list((folder / "checkpoints").rglob("*step*"))
+
+
+def test_recalls_agree_with_the_accuracies(whole):
+    for place in (whole[0], whole[0] / "reference"):
+        recalls, errors = rows(place, "recall"), rows(place, "diagnostics")
+        for result in rows(place, "results"):
+            own = [r for r in recalls if r["cycle"] == result["cycle"]]
+            shares = np.array([float(r["recall"]) for r in own])
+            support = np.array([int(r["support"]) for r in own])
+            assert [int(r["class"]) for r in own] == list(range(10))
+            assert np.average(shares, weights=support) == pytest.approx(
+                float(result["accuracy"])
+            )
+            assert shares.mean() == pytest.approx(float(result["balanced_accuracy"]))
+        assert all(0 < float(r["calibration_error"]) < 1 for r in errors)
 
 
 class Killed(BaseException):

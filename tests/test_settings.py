@@ -10,7 +10,9 @@ from gmmal_jax import config as configs, loop, opening
 from gmmal_jax.data import sources
 from gmmal_jax.storage import records, run_folder
 
-VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
+VIEWS = (
+    "initial.csv", "results.csv", "recall.csv", "queries.csv", "diagnostics.csv",
+)  # fmt: skip
 
 
 class Alert(loop.Silent):

@@ -11,7 +11,9 @@ from gmmal_jax.data import store
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import pack
 
-VIEWS = ("initial.csv", "results.csv", "queries.csv", "diagnostics.csv")
+VIEWS = (
+    "initial.csv", "results.csv", "recall.csv", "queries.csv", "diagnostics.csv",
+)  # fmt: skip
 TIGHT = memory.Room(20_000, resident_bytes=0, together=60, bytes=10**9, narrow=10)
 """Logits of 400 rows take 16,000 bytes, latents 51,200."""
 ROOMY = TIGHT._replace(column_bytes=10**8, resident_bytes=10**8)

@@ -26,6 +26,8 @@ class Loaded(NamedTuple):
         rank, total: a row for each label bought.
       diagnostics: seed, cycle and what training and the strategy's parts did.
       initial: seed, index, id, label: a row for each label at first.
+      recall: seed, cycle, class, recall, support: a row for each class and finished
+        cycle; none of cycles that an older version ran.
       reference: the arm for comparison; None where there is none or it has finished
         no cycle.
     """
@@ -37,6 +39,7 @@ class Loaded(NamedTuple):
     queries: Columns
     diagnostics: Columns
     initial: Columns
+    recall: Columns
     reference: "Loaded | None" = None
 
 
@@ -73,6 +76,7 @@ def _arm(places: layout.Layout) -> Loaded | None:
         queries=_columns(tables["queries"]),
         diagnostics=_columns(tables["diagnostics"]),
         initial=_columns(tables["initial"]),
+        recall=_columns(tables["recall"]),
     )
 
 

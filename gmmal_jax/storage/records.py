@@ -27,6 +27,7 @@ _RESULTS = (
     "test_loss",
     "labeled_class_entropy",
 )
+_RECALL = (*_KEY, "class", "recall", "support")
 _QUERIES = (*_KEY, "rank", "index", "id", "label", "pseudo_label")
 
 Row = dict[str, Any]
@@ -47,6 +48,8 @@ class Record(NamedTuple):
         and total; empty in the last cycle.
       diagnostics: name -> number, deterministic like the results.
       timings: name -> seconds.
+      recalls: of each class on the evaluation part: class, recall (None where it has
+        no row there) and support, its rows; empty in records of older versions.
     """
 
     seed: int
@@ -56,6 +59,7 @@ class Record(NamedTuple):
     queries: list[Row]
     diagnostics: dict[str, Any]
     timings: dict[str, Any]
+    recalls: list[Row] = []
 
 
 def write(folder: str | os.PathLike[str], record: Record) -> None:
@@ -96,16 +100,18 @@ class Table(NamedTuple):
 
 
 def tables(records: Sequence[Record]) -> dict[str, Table]:
-    """The tables initial, results, queries, diagnostics and timings.
+    """The tables initial, results, recall, queries, diagnostics and timings.
 
     Args:
       records: sorted by seed and cycle, as `load` gives them.
     """
     initial = [{"seed": r.seed} | row for r in records for row in r.initial]
     queries = [_key(r) | row for r in records for row in r.queries]
+    recalls = [_key(r) | row for r in records for row in r.recalls]
     return {
         "initial": _table(_INITIAL, initial),
         "results": _table(_RESULTS, [_key(r) | r.results for r in records]),
+        "recall": _table(_RECALL, recalls),
         "queries": _table(_QUERIES, queries),
         "diagnostics": _table(_KEY, [_key(r) | r.diagnostics for r in records]),
         "timings": _table(_KEY, [_key(r) | r.timings for r in records]),
@@ -113,7 +119,7 @@ def tables(records: Sequence[Record]) -> dict[str, Table]:
 
 
 def write_views(folder: str | os.PathLike[str]) -> None:
-    """Rebuild initial, results, queries, diagnostics and timings.csv from the records.
+    """Rebuild every table's CSV from the records.
 
     Equal records give equal bytes.
 

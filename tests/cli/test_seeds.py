@@ -34,9 +34,9 @@ def words(folder, *more):
 
 
 def tables(folder):
-    names = ("results.csv", "queries.csv", "initial.csv", "diagnostics.csv")
+    tables = ("results", "recall", "queries", "initial", "diagnostics")
     places = (folder / "run", folder / "run/reference")
-    return [(place / name).read_bytes() for place in places for name in names]
+    return [(place / f"{name}.csv").read_bytes() for place in places for name in tables]
 
 
 @two_cores

@@ -63,8 +63,32 @@ def test_a_folder_without_records_is_empty(tmp_path):
     assert records.load(tmp_path / "nowhere") == []
     assert set(views(tmp_path)) == {
         f"{name}.csv"
-        for name in ("initial", "results", "queries", "diagnostics", "timings")
-    }
+        for name in (
+            "initial", "results", "recall", "queries", "diagnostics", "timings",
+        )
+    }  # fmt: skip
+
+
+def test_a_record_of_an_older_version_has_no_recalls(tmp_path):
+    fields = make(0, 0)._asdict()
+    del fields["recalls"]
+    path = records.layout.of(tmp_path).record(0, 0)
+    records.files.write_atomic(path, records.files.seal(fields))
+    (record,) = records.load(tmp_path)
+    assert record.recalls == [] and record.initial == make(0, 0).initial
+    assert views(tmp_path)["recall.csv"] == b"seed,cycle,class,recall,support\n"
+
+
+def test_recall_view(tmp_path):
+    recalls = [
+        {"class": 0, "recall": 1 / 3, "support": 3},
+        {"class": 1, "recall": None, "support": 0},
+    ]
+    records.write(tmp_path, make(2, 0, recalls=recalls))
+    assert records.load(tmp_path)[0].recalls == recalls
+    assert views(tmp_path)["recall.csv"].decode().split("\n")[1:] == [
+        "2,0,0,0.3333333333333333,3", "2,0,1,,0", "",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "binary"])
