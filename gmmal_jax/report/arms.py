@@ -75,12 +75,12 @@ def grouped(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def curves(arm: Arm, name: str, factor: float = 1.0) -> Curves:
-    """A result over the labeled sizes, times a factor.
+    """A result or diagnostic over the labeled sizes, times a factor.
 
     Seeds that lack it in a cycle are left out: older runs did not write all of them.
     """
     found = {
-        seed: [record.results.get(name) for record in cycles]
+        seed: [(record.diagnostics | record.results).get(name) for record in cycles]
         for seed, cycles in arm.cycles.items()
     }
     return {
@@ -88,6 +88,16 @@ def curves(arm: Arm, name: str, factor: float = 1.0) -> Curves:
         for seed, values in found.items()
         if None not in values
     }
+
+
+def class_names(arms: Iterable[Arm]) -> dict[int, str]:
+    """Class -> its name, as the first run wrote it down that did."""
+    for arm in arms:
+        for run in arm.runs.values():
+            names = run.data.get("classes")
+            if names:
+                return {place: str(name) for place, name in enumerate(names)}
+    return {}
 
 
 def whole(values: Curves, num_sizes: int) -> Curves:

@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmmal_jax.errors import UserError
-from gmmal_jax.report import budget, measures, penalty, queries, significance, words
+from gmmal_jax.report import (
+    budget,
+    measures,
+    penalty,
+    queries,
+    recall,
+    significance,
+    words,
+)
 from gmmal_jax.report.arms import Task
 from gmmal_jax.report.budget import Area, Needed
 from gmmal_jax.report.measures import Cell, Stage
 from gmmal_jax.report.penalty import Penalty
 from gmmal_jax.report.queries import Overlap, Share
+from gmmal_jax.report.recall import ClassRecall
 from gmmal_jax.report.significance import Pair
 from gmmal_jax.storage import files, records
 
@@ -27,6 +36,7 @@ class Found(NamedTuple):
       base: label of the arm that gains and savings are counted from; None: there is
         none.
       results: name of a measure -> its cells; empty where records lack it.
+      recalls: by class, at the last labeled size that all arms have come to.
       gains: accuracy less that of `base`.
       areas: under the budget curves.
       needed: labels at an accuracy.
@@ -39,6 +49,7 @@ class Found(NamedTuple):
     task: Task
     base: str | None
     results: dict[str, list[Cell]]
+    recalls: list[ClassRecall]
     gains: list[Cell]
     areas: list[Area]
     needed: list[Needed]
@@ -89,6 +100,7 @@ def _find(task: Task, base: str | None, level: float | None) -> Found:
         results={
             each.name: measures.by_cycle(task, each) for each in measures.MEASURES
         },
+        recalls=recall.by_class(task),
         gains=measures.gains(task, base) if base else [],
         areas=budget.area_table(task),
         needed=[] if at is None else budget.needed_table(task, at, base),
@@ -157,6 +169,7 @@ def _write(path: Path, text: str) -> Path:
 
 def _parts(found: Found) -> dict[str, Sequence[Any]]:
     return found.results | {
+        "recall": found.recalls,
         "gains": found.gains,
         "area": found.areas,
         "labels_needed": found.needed,

@@ -10,25 +10,34 @@ from gmmal_jax.report.statistics import Estimate, accuracies, estimate
 
 
 class Measure(NamedTuple):
-    """A result that records hold for every cycle.
+    """A number that records hold for every cycle.
 
     Attributes:
-      name: in the records.
+      name: in the records' results or diagnostics.
       title: of its table.
       factor: from the records' unit to the table's.
       best: 1: the larger the better, -1: the smaller, 0: neither.
+      note: what its title does not say.
     """
 
     name: str
     title: str
     factor: float
     best: int
+    note: str = ""
 
 
 MEASURES = (
     Measure("accuracy", "Accuracy (%)", 100.0, 1),
     Measure("balanced_accuracy", "Balanced accuracy (%)", 100.0, 1),
     Measure("test_loss", "Test loss (nats)", 1.0, -1),
+    Measure(
+        "calibration_error",
+        "Expected calibration error (%)",
+        100.0,
+        -1,
+        "How far confidence and accuracy lie apart, in 15 bins of equal width.",
+    ),
     Measure("labeled_class_entropy", "Entropy of the labeled classes (nats)", 1.0, 0),
 )
 

@@ -3,16 +3,16 @@
 What stands in templates is escaped: names of methods, classes and settings are input.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gmmal_jax.report import charts, maps, sections, thumbnails
-from gmmal_jax.report.arms import Arm
+from gmmal_jax.report import charts, class_table, maps, sections, thumbnails
+from gmmal_jax.report.arms import Arm, class_names
 from gmmal_jax.report.charts import Chart
+from gmmal_jax.report.entries import Section
 from gmmal_jax.report.findings import Findings, Found
 from gmmal_jax.report.maps import Map
 from gmmal_jax.report.measures import MEASURES
-from gmmal_jax.report.sections import Section
 from gmmal_jax.report.thumbnails import Strip
 from gmmal_jax.storage import run_folder
 
@@ -83,6 +83,7 @@ class Sheet(NamedTuple):
       looks: label -> number of its color.
       charts: curves, and what is gained.
       tables: all of them.
+      unrecorded: titles of tables that the version that ran kept no numbers for.
       maps: of the latents, where any is kept.
       strips: of the pictures that were asked for.
       hues: class -> hue of its color.
@@ -98,6 +99,7 @@ class Sheet(NamedTuple):
     looks: dict[str, int]
     charts: list[Chart]
     tables: list[Section]
+    unrecorded: list[str]
     maps: list[Map]
     strips: list[Strip]
     hues: dict[int, int]
@@ -132,7 +134,7 @@ def _sheet(found: Found) -> Sheet:
     task = found.task
     labels = [arm.label for arm in task.arms]
     looks = _looks(labels, found.base)
-    classes = _classes(task.arms)
+    classes = class_names(task.arms)
     hues = _hues(found, classes)
     return Sheet(
         name=task.name,
@@ -140,6 +142,7 @@ def _sheet(found: Found) -> Sheet:
         looks=looks,
         charts=_charts(found, looks),
         tables=sections.of_task(found),
+        unrecorded=_unrecorded(found),
         maps=[each for arm in task.arms if (each := maps.last_of(arm))],
         strips=thumbnails.strips(task.arms),
         hues=hues,
@@ -149,6 +152,11 @@ def _sheet(found: Found) -> Sheet:
         settings=_settings([_flat(arm, "config") for arm in task.arms]),
         versions=_settings([_flat(arm, "versions") for arm in task.arms]),
     )
+
+
+def _unrecorded(found: Found) -> list[str]:
+    titles = [each.title for each in MEASURES if not found.results[each.name]]
+    return titles if found.recalls else [*titles, class_table.TITLE]
 
 
 def _looks(labels: Sequence[str], base: str | None) -> dict[str, int]:
@@ -182,16 +190,6 @@ def _hues(found: Found, classes: dict[int, str]) -> dict[int, int]:
 
 def _hue(place: int, count: int) -> int:
     return round(360 * place / max(1, count))
-
-
-def _classes(arms: Iterable[Arm]) -> dict[int, str]:
-    """Class -> its name, as the first run wrote it down that did."""
-    for arm in arms:
-        for run in arm.runs.values():
-            names = run.data.get("classes")
-            if names:
-                return {place: str(name) for place, name in enumerate(names)}
-    return {}
 
 
 def _balance(found: Found, hues: dict[int, int], classes: dict[int, str]) -> list[Bars]:

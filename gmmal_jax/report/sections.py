@@ -1,54 +1,26 @@
 """A report's tables as a person reads them, on a terminal or a page."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
-from gmmal_jax.report import significance, words
-from gmmal_jax.report.budget import Area
+from gmmal_jax.report import class_table, significance, words
+from gmmal_jax.report.entries import (
+    Entry,
+    Section,
+    best_of,
+    mean_of,
+    not_recorded,
+    shown,
+)
 from gmmal_jax.report.findings import Findings, Found
-from gmmal_jax.report.measures import MEASURES, Cell
-from gmmal_jax.report.significance import Pair
-from gmmal_jax.report.statistics import Estimate
-from gmmal_jax.report.tables import aligned, show
-
-_DIGITS = 10
-"""Behind the point; means that agree in them are equal."""
-
-
-class Entry(NamedTuple):
-    """A cell.
-
-    Attributes:
-      text: what stands there.
-      best: of its column, or a finding; ties are best, too.
-      heat: how deep its ground is, in [0, 1]; None: not at all.
-    """
-
-    text: str
-    best: bool = False
-    heat: float | None = None
-
-
-class Section(NamedTuple):
-    """A table.
-
-    Attributes:
-      title: of it.
-      head: names of at least three columns; the first names the rows.
-      lines: a row each.
-      notes: below it.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    lines: list[list[Entry]]
-    notes: tuple[str, ...] = ()
+from gmmal_jax.report.measures import MEASURES, Cell, Measure
+from gmmal_jax.report.tables import aligned
 
 
 def of_task(found: Found) -> list[Section]:
     """All tables of a task that have a row."""
     made = [
-        *(_measure(found, each.name, each.title, each.best) for each in MEASURES),
+        *(_measure(found, each) for each in MEASURES),
+        class_table.section(found),
         _gains(found),
         bought(found),
         tested(found),
@@ -80,7 +52,7 @@ def for_terminal(findings: Findings) -> list[Section]:
 def bought(found: Found) -> Section:
     """Areas under the budget curves, and labels at an accuracy."""
     areas = {area.method: area for area in found.areas}
-    best = _best([area.mean for area in found.areas], 1)
+    best = best_of([area.mean for area in found.areas], 1)
     lines, level = [], found.needed[0].level if found.needed else 0.0
     for each in found.needed:
         area = areas[each.method]
@@ -88,7 +60,7 @@ def bought(found: Found) -> Section:
             [
                 Entry(each.method),
                 Entry(str(each.n)),
-                Entry(_shown(area), best(area.mean)),
+                Entry(shown(area), best(area.mean)),
                 Entry(words.labels(each)),
                 Entry(words.labels_interval(each)),
                 Entry(words.saved(each)),
@@ -113,7 +85,7 @@ def tested(found: Found) -> Section:
         [
             Entry(f"{pair.method} - {pair.base}"),
             Entry(str(pair.n)),
-            Entry(_shown(pair, "+")),
+            Entry(shown(pair, "+")),
             Entry(words.p_value(pair.p_t)),
             Entry(words.p_value(pair.p_t_holm), words.is_small(pair.p_t_holm)),
             Entry(words.p_value(pair.p_flips)),
@@ -165,8 +137,8 @@ def penalties(findings: Findings) -> Section:
     labels = list(dict.fromkeys(name for pair in known for name in pair))
     lines = _matrix(labels, lambda one, other: known.get((one, other)))
     if lines:
-        means = [_mean(known.get((one, other)) for one in labels) for other in labels]
-        best = _best([mean for mean in means if mean is not None], -1)
+        means = [mean_of(known.get((one, other)) for one in labels) for other in labels]
+        best = best_of([mean for mean in means if mean is not None], -1)
         lines.append([Entry("beaten on average"), *(_share(m, best) for m in means)])
     count = sum(len(found.task.sizes) - 1 for found in findings.found)
     notes = (
@@ -177,9 +149,15 @@ def penalties(findings: Findings) -> Section:
     return Section("Who beats whom", ("share", *labels), lines, notes)
 
 
-def _measure(found: Found, name: str, title: str, sense: int) -> Section:
-    notes = ("±: half width of the 95 % t-interval over seeds.",)
-    return _over_sizes(found, found.results[name], title, sense, "", notes)
+def _measure(found: Found, measure: Measure) -> Section:
+    cells = found.results[measure.name]
+    there = {cell.method for cell in cells}
+    notes = [
+        *([measure.note] if measure.note else []),
+        "±: half width of the 95 % t-interval over seeds.",
+        *not_recorded([a.label for a in found.task.arms if a.label not in there]),
+    ]
+    return _over_sizes(found, cells, measure.title, measure.best, "", tuple(notes))
 
 
 def _gains(found: Found) -> Section:
@@ -200,7 +178,7 @@ def _over_sizes(
     known = {(cell.method, cell.labeled): cell for cell in cells}
     arms = {cell.method: 0 for cell in cells}
     bests = {
-        size: _best([cell.mean for cell in cells if cell.labeled == size], sense)
+        size: best_of([cell.mean for cell in cells if cell.labeled == size], sense)
         for size in found.task.sizes
     }
 
@@ -208,7 +186,7 @@ def _over_sizes(
         cell = known.get((label, size))
         if cell is None:
             return Entry("")
-        return Entry(_shown(cell, sign), len(arms) > 1 and bests[size](cell.mean))
+        return Entry(shown(cell, sign), len(arms) > 1 and bests[size](cell.mean))
 
     lines = [
         [
@@ -250,21 +228,3 @@ def _share(
     if value is None:
         return Entry("")
     return Entry(f"{value:.2f}", best(value), value)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _best(values: Sequence[float], sense: int) -> Callable[[float], bool]:
-    """Is a number the best of its column? `sense` as in `measures.Measure`."""
-    if not sense or not values:
-        return lambda value: False
-    best = round(max(sense * value for value in values), _DIGITS)
-    return lambda value: round(sense * value, _DIGITS) == best
-
-
-def _shown(row: Area | Cell | Pair, sign: str = "") -> str:
-    half = None if row.high is None else row.high - row.mean
-    return show(Estimate(row.mean, half, row.n), sign)

@@ -62,6 +62,11 @@ def write_asking_run(folder, label, curves, *, names=None, rows=(4, 3), seed=0):
                 results=record.results | more,
                 initial=[] if record.cycle else first,
                 queries=[] if last else asked,
+                diagnostics={"calibration_error": 0.125},
+                recalls=[
+                    {"class": k, "recall": 0.5 + k / 20, "support": 36}
+                    for k in range(10)
+                ],
                 timings={"scoring": 1.0, "supervised": 2.0, "total": 3.0},
             ),
         )

@@ -12,8 +12,9 @@ from gmmal_jax.report import arms, findings, sections
 
 CURVES = {seed: [0.3 + seed / 50, 0.5, 0.6 - seed / 70] for seed in range(3)}
 TABLES = {
-    "accuracy", "balanced_accuracy", "test_loss", "labeled_class_entropy", "gains",
-    "area", "labels_needed", "pairs", "overlap", "classes", "seconds", "penalties",
+    "accuracy", "balanced_accuracy", "test_loss", "calibration_error", "recall",
+    "labeled_class_entropy", "gains", "area", "labels_needed", "pairs", "overlap",
+    "classes", "seconds", "penalties",
 }  # fmt: skip
 
 
@@ -85,6 +86,27 @@ def test_the_best_is_marked_and_so_are_ties(tmp_path):
     assert [[entry.best for entry in line[2:]] for line in lines] == [
         [True, True], [True, False], [False, False],
     ]  # fmt: skip
+
+
+def test_the_calibration_error_is_in_per_cent_and_small_where_good(found):
+    cells = found.found[0].results["calibration_error"]
+    assert {(cell.method, cell.mean) for cell in cells} == {
+        ("gmm", 12.5), ("random", 12.5),
+    }  # fmt: skip
+    titles = [section.title for section in sections.of_task(found.found[0])]
+    assert titles[3] == "Expected calibration error (%)"
+    assert "Recall by class (%)" in titles
+
+
+def test_what_only_some_recorded_says_who_did_not(tmp_path, found):
+    old = report.load_run(write_run(tmp_path / "old", "old", FIVE, (4, 8)))
+    new = found.found[0].task.arms[0].runs[0]
+    (mixed,) = findings.find([arms.task([new, old])]).found
+    by_title = {each.title: each for each in sections.of_task(mixed)}
+    section = by_title["Expected calibration error (%)"]
+    assert [line[0].text for line in section.lines] == ["gmm"]
+    assert section.notes[-1] == "Not recorded: old."
+    assert "Not recorded" not in " ".join(by_title["Accuracy (%)"].notes)
 
 
 def test_an_old_run_without_a_measure_lacks_its_table(tmp_path):

@@ -100,6 +100,7 @@ def test_those_who_do_not_see_it_are_told(html):
 
 def test_every_part_is_there(html):
     for title in ("Accuracy over labels", "Gain over random", "Balanced accuracy (%)",
+                  "Recall by class (%)", "Expected calibration error (%)",
                   "What labels buy", "Paired differences", "Overlap of queries",
                   "Who beats whom", "Latents", "What was asked", "Class balance",
                   "Time by stage", "What differs", "Versions"):  # fmt: skip
@@ -107,6 +108,7 @@ def test_every_part_is_there(html):
     assert html.count("data:image/png") == 3 * 2 * 4
     assert html.count('class="map"') == 3
     assert "ranks: entropy 1.00" in html
+    assert "Not recorded" not in html
 
 
 def test_the_page_is_small(html):
@@ -131,6 +133,8 @@ def test_two_tasks_stand_apart_and_one_run_alone_stands(tmp_path):
     assert html.count("<h2") == 2
     assert "No cycle has asked for labels yet." in html
     assert "The records hold no first labels." in html
+    assert html.count("Not recorded by the version that ran: ") == 2
+    assert "Expected calibration error (%); " in html
     Tags(html)
 
 
