@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from gmmal_jax import keys, pool as pools
-from gmmal_jax.cycle import Outcome
+from gmmal_jax import cycle as cycles, keys, pool as pools
+from gmmal_jax.cycle import Outcome, Task
 from gmmal_jax.data.splits import Split
 from gmmal_jax.errors import UserError
 from gmmal_jax.oracle import Oracle
 from gmmal_jax.pool import Pool
 from gmmal_jax.storage.records import Record, Row
+from gmmal_jax.types import PyTree
 
 MAP_ROWS = 3000
-"""Latents kept of the last query's cycle, for a picture."""
+"""Latents kept of a cycle that asks, for a picture."""
+_UNMOVED = 1e-4
+"""Latents that have changed by less, of the largest, are equal: two programs round."""
 
 
 def first(split: Split, oracle: Oracle) -> Pool:
@@ -133,8 +136,39 @@ def _asked(record: Record) -> np.ndarray:
     return np.asarray([row["index"] for row in record.queries], np.int64)
 
 
+def latents_before(
+    task: Task, pool: Pool, cycle: int, state: PyTree
+) -> dict[str, np.ndarray]:
+    """Latents of rows that a picture may show, before it is known which it will.
+
+    The picture's rows depend on the query. Here are the first 3,000 labeled rows and
+    the first 3,000 candidates in the order that it takes them in: all that it shows,
+    but for chosen rows further on, of a pool of more than 3,000 candidates.
+
+    Args:
+      task: constant over the cycles.
+      pool: that the cycle trains on.
+      cycle: from 0.
+      state: the learner's, at the end of its first stage.
+
+    Returns:
+      rows int [m] of the pool, ascending, and latents [m, d].
+    """
+    seen = np.flatnonzero(pool.labeled | cycles.candidates_of(task, pool, cycle))
+    order = seen[_shuffled(task.seed, cycle, len(seen))]
+    known = pool.labeled[order]
+    rows = np.sort(np.concatenate([order[known][:MAP_ROWS], order[~known][:MAP_ROWS]]))
+    learner, images = task.method.learner, task.images.take(rows)
+    columns = task.trainer.embed(learner.readout, state, images, cycles.plain(learner))
+    return {"rows": rows, "latents": columns["latents"][:]}
+
+
 def latents(
-    seed: int, pool: Pool, cycle: int, outcome: Outcome
+    seed: int,
+    pool: Pool,
+    cycle: int,
+    outcome: Outcome,
+    before: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """What a picture shows: chosen, labeled and a part of the rest, m rows.
 
@@ -145,21 +179,44 @@ def latents(
       pool: with the answers to this cycle's query.
       cycle: that asked.
       outcome: of that cycle.
+      before: from `latents_before`; None where there is one stage only.
 
     Returns:
       latents [m, d], group int8 [m] (labeled, unlabeled, chosen), label [m], bought
-      bool [m]: whether the label was.
+      bool [m]: whether the label was. With `before` also before [p, d], the latents at
+      the end of the first stage, and before_rows int [p], which of the m rows they
+      are; neither where the later stages have left the network alone.
     """
     seen = pool.take(outcome.rows)
     group = np.where(seen.labeled, 0, 1).astype(np.int8)
     group[seen.since == cycle + 1] = 2
-    shuffled = keys.rng(seed, "query", cycle, 1).permutation(len(group))
+    shuffled = _shuffled(seed, cycle, len(group))
     wanted_first = shuffled[np.argsort(group[shuffled] == 1, kind="stable")]
     places = np.sort(wanted_first[:MAP_ROWS])
     kept, guesses = seen.take(places), _pseudo_labels(outcome, outcome.rows[places])
-    return {
+    found = {
         "latents": outcome.view.columns["latents"][places],
         "group": group[places],
         "label": np.where(kept.labeled, kept.labels, guesses).astype(np.int32),
         "bought": kept.labeled,
     }
+    if before is None:
+        return found
+    return found | _moved(before, outcome.rows[places], found["latents"])
+
+
+def _shuffled(seed: int, cycle: int, num: int) -> np.ndarray:
+    """The order in which a picture takes rows, of those that a cycle sees."""
+    return keys.rng(seed, "query", cycle, 1).permutation(num)
+
+
+def _moved(
+    before: dict[str, np.ndarray], rows: np.ndarray, latents: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Where rows of the pool were before; nothing where they are still there."""
+    both = np.flatnonzero(np.isin(rows, before["rows"]))
+    then = before["latents"][np.searchsorted(before["rows"], rows[both])]
+    farthest = np.abs(then - latents[both]).max(initial=0)
+    if farthest <= _UNMOVED * np.abs(then).max(initial=0):
+        return {}
+    return {"before": then, "before_rows": both}

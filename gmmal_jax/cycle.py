@@ -10,14 +10,14 @@ from gmmal_jax import evaluation, keys, memory, parallel, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
-from gmmal_jax.phases.base import with_model
+from gmmal_jax.phases.base import Learner, with_model
 from gmmal_jax.pool import Pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.strategies import base
 from gmmal_jax.types import EmbedPool, ModelState, PoolView, PyTree, Query
 
 PLAIN = frozenset({"logits", "latents"})
-"""What an evaluation reads out: a task network's own columns."""
+"""A task network's own columns."""
 
 
 class Task(NamedTuple):
@@ -255,6 +255,14 @@ def ask_within(
     return Asked(base.in_pool(query, rows, num), among)
 
 
+def plain(learner: Learner) -> frozenset[str] | None:
+    """What to ask a readout for where its task network's columns will do.
+
+    One program for all who ask so, and the whole readout's where it gives no more.
+    """
+    return None if learner.gives == PLAIN else PLAIN
+
+
 def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolView:
     """The pool as a trained state's readout sees it."""
     learner = task.method.learner
@@ -269,8 +277,7 @@ def look(task: Task, pool: Pool, candidates: np.ndarray, state: PyTree) -> PoolV
 def _evaluate(task: Task, state: PyTree) -> evaluation.Measured:
     # A program of these columns alone: methods that trained alike get equal bits,
     # whatever else their readouts compute.
-    learner = task.method.learner
-    columns = _held_out(task, state, None if learner.gives == PLAIN else PLAIN)
+    columns = _held_out(task, state, plain(task.method.learner))
     return evaluation.measure(columns["logits"][:], task.evaluation_labels)
 
 

@@ -238,7 +238,7 @@ def _cycle(
     if recorded and hosts.leads():
         if budget:
             after = answers.tell(pool, record)
-            latents = answers.latents(seed, after, cycle, outcome)
+            latents = answers.latents(seed, after, cycle, outcome, saver.kept_before())
             records.write_arrays(arm.places.root, seed, cycle, **latents)
         records.write(arm.places.root, record)
         records.write_views(arm.places.root)
@@ -259,11 +259,26 @@ def _ask(
         watch.report.note(line)
     if standing is None:
         standing = cycles.begin(own.task, cycle, previous)
+    on_chunk = _between(own, pool, cycle, watch) if budget else watch.on_chunk
     outcome = cycles.run(
-        own.task, pool, cycle, budget, standing, watch.on_chunk, watch.on_scoring
+        own.task, pool, cycle, budget, standing, on_chunk, watch.on_scoring
     )
     saver.keep_carried(own.arm.method.learner.carry(outcome.state))
     return outcome
+
+
+def _between(own: _Seed, pool: Pool, cycle: int, watch: "Watch") -> train.OnChunk:
+    """`watch.on_chunk`, before which the latents of the first of stages are kept."""
+    phases, saver = own.arm.method.learner.phases, watch.saver
+
+    def on_chunk(standing: train.Standing) -> None:
+        if len(phases) > 1 and standing.position == train.Position(1):
+            saver.lap(phases[0].name)
+            found = answers.latents_before(own.task, pool, cycle, standing.state)
+            saver.keep_before(found)
+        watch.on_chunk(standing)
+
+    return on_chunk
 
 
 class Watch:

@@ -57,6 +57,65 @@ def test_a_picture_knows_bought_labels_and_guesses_the_rest():
     assert kept["group"].tolist() == [1, 0, 1, 1, 2, 1]
 
 
+def kept_of(world_seed, num_labeled, budget, monkeypatch, most):
+    """What a picture of 90 rows has, some of them asked for at random, and before."""
+    monkeypatch.setattr(answers, "MAP_ROWS", most)
+    learner = tasks.make(tiny.network(), (), TRAIN)
+    task, pool = tiny.world(learner, random.make(), num_labeled=num_labeled)
+    generator = np.random.default_rng(world_seed)
+    chosen = generator.choice(np.arange(num_labeled, 90), budget, replace=False)
+    latents, then = generator.normal(size=(2, 90, 2)).astype(np.float32)
+
+    def embed(readout, state, images, columns=None):
+        # The pool's images are told apart by their rows.
+        places = [
+            keys_of[image.tobytes()] for image in images.read(np.arange(len(images)))
+        ]
+        return {"latents": then[places]}
+
+    own = task.images.read(np.arange(90))
+    keys_of = {image.tobytes(): place for place, image in enumerate(own)}
+    assert len(keys_of) == 90
+    task = task._replace(trainer=task.trainer._replace(embed=embed))
+    before = answers.latents_before(task, pool, 3, None)
+    view = tiny.view(n=90)._replace(
+        columns={"latents": latents, "logits": np.zeros((90, 3), np.float32)}
+    )
+    query = Query(chosen.astype(np.int32), {}, {}, np.zeros(90))
+    outcome = cycles.Outcome(None, view, np.arange(90), {}, {}, query)
+    after = pools.label(pool, chosen, np.zeros(budget, np.int32), 4)
+    return answers.latents(task.seed, after, 3, outcome, before), then, before
+
+
+@pytest.mark.parametrize(
+    ("num_labeled", "budget", "most"),
+    [(6, 8, 200), (6, 8, 40), (6, 30, 20), (50, 8, 20)],
+)
+def test_a_picture_knows_where_its_rows_were_but_for_some_that_were_chosen(
+    num_labeled, budget, most, monkeypatch
+):
+    for seed in range(5):
+        kept, then, before = kept_of(seed, num_labeled, budget, monkeypatch, most)
+        assert len(before["rows"]) == min(num_labeled, most) + min(
+            90 - num_labeled, most
+        )
+        np.testing.assert_array_equal(before["latents"], then[before["rows"]])
+        missing = np.setdiff1d(np.arange(len(kept["group"])), kept["before_rows"])
+        assert (kept["group"][missing] == 2).all()
+        assert len(missing) == 0 or most < 90 - num_labeled
+
+
+def test_latents_that_a_later_stage_left_alone_are_no_second_picture():
+    rows = np.arange(4)
+    latents = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    before = {"rows": rows, "latents": np.nextafter(latents, np.float32(9))}
+    assert answers._moved(before, rows, latents) == {}
+    before["latents"][2] *= 1.01
+    found = answers._moved(before, rows[1:], latents[1:])
+    assert found["before_rows"].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(found["before"], before["latents"][1:])
+
+
 @pytest.mark.parametrize(("diagnose", "times"), [(None, 2), (lambda *args: {}, 3)])
 def test_the_evaluation_part_is_read_twice_only_for_a_diagnosis(diagnose, times):
     """The pool once; the evaluation part for its accuracy, and again if needed."""

@@ -51,6 +51,12 @@ def views(folder):
     return {name: (folder / name).read_bytes() for name in VIEWS}
 
 
+def pictures(folder):
+    """The bytes of what is kept for maps."""
+    paths = sorted((folder / "records").rglob("*.npz"))
+    return {path.name: path.read_bytes() for path in paths}
+
+
 def rows(folder, name):
     with open(folder / f"{name}.csv") as file:
         return list(csv.DictReader(file))
@@ -136,6 +142,36 @@ def test_files_of_a_run(whole):
     assert not list((folder / "checkpoints").rglob("*step*"))
 
 
+def test_latents_before_stage_2_are_those_of_a_run_without_it(whole, tmp_path):
+    execute(tmp_path / "reg", tiny.config(reference="none", cycles=2, learn="reg"))
+    kept = records.load_arrays(whole[0], 0, 0)
+    alone = records.load_arrays(tmp_path / "reg", 0, 0)
+    assert kept["before_rows"].tolist() == list(range(len(kept["latents"])))
+    np.testing.assert_allclose(kept["before"], alone["latents"], rtol=1e-5, atol=1e-6)
+    assert np.abs(kept["before"] - kept["latents"]).max() > 1e-3
+    assert "before" not in alone
+    assert "before" not in records.load_arrays(whole[0] / "reference", 0, 0)
+
+
+def test_damaged_latents_of_stage_1_cost_their_map_alone(whole, tmp_path):
+    folder, answers = tmp_path / "run", [None] * 4 + [signal.SIGTERM]
+    with pytest.raises(Interrupted):
+        execute(folder, tiny.config(), stop=lambda: answers.pop(0))
+    (path,) = (folder / "checkpoints").rglob("before-00.npz")
+    path.write_bytes(path.read_bytes()[:-200])
+    execute(folder)
+    assert views(folder) == views(whole[0])
+    damaged, kept = (records.load_arrays(place, 0, 0) for place in (folder, whole[0]))
+    assert kept.keys() - damaged.keys() == {"before", "before_rows"}
+    assert "before" in records.load_arrays(folder, 0, 1)
+
+
+def test_no_more_is_kept_for_a_cycle_that_asks_nothing(whole):
+    names = [f"cycle-{cycle:02d}.npz" for cycle in range(2)]  # of three
+    assert [*pictures(whole[0])] == [*pictures(whole[0] / "reference")] == names
+    assert not list((whole[0] / "checkpoints").rglob("*.npz"))
+
+
 def test_recalls_agree_with_the_accuracies(whole):
     for place in (whole[0], whole[0] / "reference"):
         recalls, errors = rows(place, "recall"), rows(place, "diagnostics")
@@ -191,6 +227,7 @@ def test_killed_and_resumed_equals_whole(
     execute(folder)
     assert views(folder) == views(whole[0])
     assert views(folder / "reference") == views(whole[0] / "reference")
+    assert pictures(folder) == pictures(whole[0])
 
 
 def test_a_signal_saves_and_resumes(whole, tmp_path):
@@ -201,6 +238,7 @@ def test_a_signal_saves_and_resumes(whole, tmp_path):
     report = execute(folder)
     assert report.chunks[0] == ("gmm", 0, "alignment", 4)  # not from the start
     assert views(folder) == views(whole[0])
+    assert pictures(folder) == pictures(whole[0])
 
 
 def test_a_damaged_checkpoint_falls_back(whole, tmp_path):

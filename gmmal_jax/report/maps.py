@@ -12,6 +12,7 @@ from gmmal_jax.storage import records
 MAX_POINTS = 800
 SIDE = 400
 _MARGIN = 10
+BEFORE, AFTER = "before stage 2", "after stage 2"
 _ORDER = ("unlabeled", "labeled", "chosen")
 """What the reader looks for lies on top."""
 
@@ -39,6 +40,7 @@ class Map(NamedTuple):
       method: the arm.
       seed: its first one that has asked.
       labeled: labels trained on.
+      moment: of its cycle, where there are two maps; "" otherwise.
       counts: group -> points drawn.
       dots: what is drawn, the top last.
       lost: why nothing is; "" otherwise.
@@ -47,41 +49,78 @@ class Map(NamedTuple):
     method: str
     seed: int
     labeled: int
+    moment: str
     counts: dict[str, int]
     dots: list[Dots]
     lost: str = ""
 
 
-def last_of(arm: Arm) -> Map | None:
-    """The map of an arm's last query, of its first seed; None of no query yet.
+def of_last_query(arm: Arm) -> list[Map]:
+    """The maps of an arm's last query, of its first seed; none of no query yet.
 
-    A run keeps the latents of a cycle's end, after stage 2 where there is one.
+    One of a cycle's end, and before it one of the end of its first stage where a later
+    one has moved the latents: of the same rows, each in a plane of its own.
     """
     asked = [r for r in arm.cycles[min(arm.cycles)] if r.queries]
     if not asked:
-        return None
+        return []
     record = asked[-1]
-    empty = Map(arm.label, record.seed, int(record.results["labeled"]), {}, [])
+    empty = Map(arm.label, record.seed, int(record.results["labeled"]), "", {}, [])
     folder = arm.runs[record.seed].folder
     try:
         return _drawn(empty, records.load_arrays(folder, record.seed, record.cycle))
     except (UserError, KeyError, IndexError) as error:  # of another program's arrays
-        return empty._replace(lost=str(error))
+        return [empty._replace(lost=str(error))]
 
 
-def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> Map:
-    names = np.asarray(figures.GROUP_NAMES)[kept["group"]]
-    rows = figures.thin(names, MAX_POINTS)
-    places = _fitted(_embedded(kept["latents"][rows]))
-    names, labels = names[rows], kept["label"][rows]
+def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> list[Map]:
+    latents, rows = kept["latents"], kept.get("before_rows")
+    if rows is None:
+        return [_map(empty, latents, _looks(kept, np.arange(len(latents))))]
+    looks = _looks(kept, rows)
+    return [
+        _map(empty._replace(moment=BEFORE), kept["before"], looks),
+        _map(empty._replace(moment=AFTER), latents[rows], looks),
+    ]
+
+
+class _Looks(NamedTuple):
+    """How points look.
+
+    Attributes:
+      places: int [p], which points are drawn, ascending.
+      groups: of these.
+      labels: int [p].
+      bought: bool [p].
+    """
+
+    places: np.ndarray
+    groups: np.ndarray
+    labels: np.ndarray
+    bought: np.ndarray
+
+
+def _looks(kept: dict[str, np.ndarray], rows: np.ndarray) -> _Looks:
+    """Of some rows of what a run keeps, thinned."""
+    names = np.asarray(figures.GROUP_NAMES)[kept["group"][rows]]
     bought = kept.get("bought", np.ones(len(kept["label"]), bool))[rows]
-    looks = sorted(
+    places = figures.thin(names, MAX_POINTS)
+    return _Looks(places, names[places], kept["label"][rows][places], bought[places])
+
+
+def _map(empty: Map, latents: np.ndarray, looks: _Looks) -> Map:
+    try:
+        points = _fitted(_embedded(latents[looks.places]))
+    except UserError as error:
+        return empty._replace(lost=str(error))
+    _, names, labels, bought = looks
+    alike = sorted(
         {*zip(names.tolist(), labels.tolist(), bought.tolist(), strict=True)},
         key=lambda look: (_ORDER.index(look[0]), look[1:]),
     )
     dots = [
-        Dots(*look, _dotted(places[_is(names, labels, bought, *look)]))
-        for look in looks
+        Dots(*look, _dotted(points[_is(names, labels, bought, *look)]))
+        for look in alike
     ]
     counts = {name: int((names == name).sum()) for name in _ORDER}
     return empty._replace(counts=counts, dots=dots)

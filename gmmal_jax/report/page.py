@@ -84,7 +84,7 @@ class Sheet(NamedTuple):
       charts: curves, and what is gained.
       tables: all of them.
       unrecorded: titles of tables that the version that ran kept no numbers for.
-      maps: of the latents, where any is kept.
+      maps: of the latents, where any is kept: those of an arm together.
       strips: of the pictures that were asked for.
       hues: class -> hue of its color.
       classes: class -> its name.
@@ -100,7 +100,7 @@ class Sheet(NamedTuple):
     charts: list[Chart]
     tables: list[Section]
     unrecorded: list[str]
-    maps: list[Map]
+    maps: list[list[Map]]
     strips: list[Strip]
     hues: dict[int, int]
     classes: dict[int, str]
@@ -143,7 +143,7 @@ def _sheet(found: Found) -> Sheet:
         charts=_charts(found, looks),
         tables=sections.of_task(found),
         unrecorded=_unrecorded(found),
-        maps=[each for arm in task.arms if (each := maps.last_of(arm))],
+        maps=[each for arm in task.arms if (each := maps.of_last_query(arm))],
         strips=thumbnails.strips(task.arms),
         hues=hues,
         classes={label: classes.get(label, str(label)) for label in hues},

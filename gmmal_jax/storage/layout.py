@@ -60,6 +60,10 @@ class Layout(NamedTuple):
         """The folder of a running cycle's checkpoints."""
         return self.root / "checkpoints" / _seed(seed) / f"cycle-{cycle:02d}"
 
+    def before(self, seed: int, cycle: int) -> Path:
+        """Latents that the first stage of a running cycle has left."""
+        return self.root / "checkpoints" / _seed(seed) / f"before-{cycle:02d}.npz"
+
     def carried(self, seed: int, cycle: int) -> Path:
         """The folder of what a cycle hands on to the next."""
         return self.root / "checkpoints" / _seed(seed) / f"carried-{cycle:02d}"

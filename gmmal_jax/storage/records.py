@@ -7,7 +7,6 @@ views, rebuilt whole from them, so that they can be neither stale nor cut short.
 import csv
 import io
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmal_jax.errors import UserError
-from gmmal_jax.storage import files, layout
+from gmmal_jax.storage import arrays as npz, files, layout
 
 _KEY = ("seed", "cycle")
 _INITIAL = ("seed", "index", "id", "label")
@@ -131,7 +130,7 @@ def write_views(folder: str | os.PathLike[str]) -> None:
 
 
 def write_arrays(
-    folder: str | os.PathLike[str], seed: int, cycle: int, **arrays: np.ndarray
+    folder: str | os.PathLike[str], seed: int, cycle: int, **values: np.ndarray
 ) -> None:
     """Save arrays beside a record, atomically; equal arrays give equal bytes.
 
@@ -139,16 +138,9 @@ def write_arrays(
       folder: the run's.
       seed: the record's.
       cycle: the record's.
-      **arrays: numeric arrays by name.
+      **values: numeric arrays by name.
     """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            # A ZipInfo made from a name alone carries a fixed date, not today's.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
-                array = np.asarray(arrays[name])
-                np.lib.format.write_array(file, array, allow_pickle=False)
-    files.write_atomic(layout.of(folder).arrays(seed, cycle), buffer.getvalue())
+    npz.write(layout.of(folder).arrays(seed, cycle), values)
 
 
 def load_arrays(
@@ -163,10 +155,9 @@ def load_arrays(
     if not path.exists():
         raise UserError("no arrays were saved for this cycle", str(path))
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # of many kinds: it can be read as another format, too
-        raise _damaged(path, str(error).split("\n")[0]) from None
+        return npz.read(path)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
 
 
 def _read(path: Path, seed: int, cycle: int) -> Record:

@@ -13,7 +13,7 @@ from gmmal_jax.config import CheckpointConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.parallel import hosts
 from gmmal_jax.phases.base import Learner
-from gmmal_jax.storage import checkpoint
+from gmmal_jax.storage import arrays, checkpoint
 from gmmal_jax.storage.layout import Layout
 
 STAGE_END = 0.2
@@ -87,6 +87,7 @@ class Saver:
     ) -> None:
         self.cycle, self.config, self.trainer = cycle, config, trainer
         self.folder = places.checkpoints(seed, cycle)
+        self.first_stage = places.before(seed, cycle)
         self.kept = places.carried(seed, cycle)
         self.before = places.carried(seed, cycle - 1)
         self.saved = self.stage_began = time.monotonic()
@@ -115,11 +116,29 @@ class Saver:
         if carried is not None and hosts.leads():
             checkpoint.save(self.kept, "carried-0", carried, {})
 
+    def keep_before(self, latents: dict[str, np.ndarray]) -> None:
+        """Save what a map shows of the first stage's end, until the cycle is recorded.
+
+        It is on the disk before any checkpoint of a later stage is: a cycle that goes
+        on from one finds the bytes that it would have had.
+        """
+        if hosts.leads():
+            arrays.write(self.first_stage, latents)
+        self.lap("scoring")
+
+    def kept_before(self) -> dict[str, np.ndarray] | None:
+        """What `keep_before` saved; None: nothing, or the file is damaged."""
+        try:
+            return arrays.read(self.first_stage)
+        except ValueError:
+            return None
+
     def clean(self) -> None:
         """After the record: this cycle's checkpoints are of no more use."""
         if not hosts.leads():
             return
         checkpoint.clear(self.folder)
+        self.first_stage.unlink(missing_ok=True)
         if self.cycle:
             checkpoint.clear(self.before)
 

@@ -12,6 +12,7 @@ from run_cases import write_asking_run, write_run
 from gmmal_jax import report
 from gmmal_jax.report import arms, charts, findings, maps, page, thumbnails
 from gmmal_jax.report.measures import Cell
+from gmmal_jax.storage import records
 
 EVIL = '<script>alert("x")</script>&'
 CURVES = {seed: [0.3 + seed / 50, 0.5, 0.6 - seed / 70] for seed in range(3)}
@@ -153,9 +154,46 @@ def test_a_data_set_that_is_not_there_costs_its_pictures_alone(tmp_path):
 def test_latents_that_make_no_map_cost_the_map_alone(tmp_path):
     folder = write_asking_run(tmp_path / "a", "a", CURVES)
     (arm,) = arms.task([report.load_run(folder)]).arms
-    assert sum(maps.last_of(arm).counts.values()) == 40
+    (drawn,) = maps.of_last_query(arm)
+    assert sum(drawn.counts.values()) == 40 and drawn.moment == ""
     (folder / "records/seed-000/cycle-01.npz").unlink()
-    assert "no arrays" in maps.last_of(arm).lost
+    (lost,) = maps.of_last_query(arm)
+    assert "no arrays" in lost.lost
+
+
+def moved(folder, rows, then):
+    """A run whose last query's latents are of two moments."""
+    folder = write_asking_run(folder, "gmm", CURVES)
+    kept = records.load_arrays(folder, 0, 1)
+    records.write_arrays(folder, 0, 1, **kept, before=then, before_rows=rows)
+    return folder, kept["group"]
+
+
+def test_maps_before_and_after_a_second_stage_show_the_same_rows(tmp_path):
+    rows = np.arange(5, 40)
+    then = np.random.default_rng(1).normal(size=(35, 3)).astype(np.float32)
+    folder, group = moved(tmp_path / "a", rows, then)
+    (arm,) = arms.task([report.load_run(folder)]).arms
+    before, after = maps.of_last_query(arm)
+    counted = np.bincount(group[rows], minlength=3)
+    names = ("labeled", "unlabeled", "chosen")
+    assert before.counts == after.counts == dict(zip(names, counted, strict=True))
+    assert [dots[:3] for dots in before.dots] == [dots[:3] for dots in after.dots]
+    assert [dots.path for dots in before.dots] != [dots.path for dots in after.dots]
+    html = rendered([folder])
+    Tags(html)
+    places = [
+        html.index(f"gmm, seed 0, 8 labels, {m} stage 2<") for m in ("before", "after")
+    ]
+    assert places == sorted(places)
+    assert html.count('class="pair"') == 1 and html.count('class="map"') == 2
+
+
+def test_a_map_before_that_cannot_be_drawn_leaves_the_other(tmp_path):
+    folder, _ = moved(tmp_path / "a", np.arange(40), np.ones((40, 3), np.float32))
+    (arm,) = arms.task([report.load_run(folder)]).arms
+    before, after = maps.of_last_query(arm)
+    assert "all latents are equal" in before.lost and after.lost == ""
 
 
 def test_a_setting_that_one_method_alone_reads_is_no_difference(tmp_path):
