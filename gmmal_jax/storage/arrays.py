@@ -33,7 +33,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
       ValueError: the file is missing or damaged; why, in one line.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: NumPy leaves a damaged file open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # of many kinds: it can be read as another format, too
         raise ValueError(str(error).split("\n")[0]) from None
