@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import gmmal_jax
 from experiments import tables
 from experiments.costs import cost
-from gmmal_jax import loop, opening
+from gmmal_jax import bind, loop, opening
 from gmmal_jax.config import Config
 from gmmal_jax.storage import records
 from gmmal_jax.storage.records import Record
