@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-OWN = {"accounts.google.com", "clients2.google.com", "update.googleapis.com"}
-"""Hosts that the browser itself asks for, whatever the page."""
+BROWSER = "not an origin"
+"""What a log calls the initiator of what the browser asks for, whatever the page."""
+SCHEMES = {"http", "https", "ws", "wss", "ftp"}
 QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
     "--no-first-run", "--hide-scrollbars", "--disable-sync", "--disable-extensions",
@@ -52,7 +53,7 @@ def open_page(html, folder, dark=False):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     console = [line for line in done.stderr.split("\n") if ":CONSOLE:" in line]
-    return Opened(console, _hosts(log.read_text()) - OWN, done.stdout)
+    return Opened(console, _hosts(log.read_text()), done.stdout)
 
 
 def widths(html, folder, width):
@@ -66,6 +67,12 @@ def widths(html, folder, width):
 
 
 def _hosts(text):
-    """Hosts of all requests in a log, which a browser that ends may leave unclosed."""
-    urls = re.findall(r'"url":("(?:https?|wss?|ftp):[^"]*")', text)
-    return {urlsplit(json.loads(url)).hostname for url in urls}
+    """Hosts that a page asked, in a log that a browser that ends may leave unclosed."""
+    found = set()
+    for line in text.splitlines():
+        if '"initiator"' in line and line.endswith("},"):
+            request = json.loads(line.rstrip(","))["params"]
+            url = urlsplit(request["url"])
+            if request["initiator"] != BROWSER and url.scheme in SCHEMES:
+                found.add(url.hostname)
+    return found
