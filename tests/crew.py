@@ -137,7 +137,7 @@ def tables(folder):
     for place in folder.glob("host-*"):
         assert not [*place.rglob("*.*")], "a process that does not lead has written"
     names = ("results", "recall", "queries", "initial", "diagnostics")
-    return {name: (folder / f"run/{name}.csv").read_bytes() for name in names}
+    return {f"{name}.csv": (folder / f"run/{name}.csv").read_bytes() for name in names}
 
 
 def _place(address, count, number):
