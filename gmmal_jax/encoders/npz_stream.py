@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,6 @@ import numpy as np
 from gmmal_jax.errors import UserError
 
 IMAGES, LABELS = "x_train", "y_train"
-_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError)
 _AGAIN = "write it again with numpy.savez"
 
 
@@ -45,7 +43,9 @@ def find(path: Path) -> Stream:
             with archive.open(f"{IMAGES}.npy") as member:
                 shape = _shape(path, member)
         labels = _labels(path, shape[0]) if f"{LABELS}.npy" in names else None
-    except _FAULTS as error:
+    except UserError:
+        raise
+    except Exception as error:  # of many kinds: NumPy runs a parser on what is there
         raise _unreadable(path, error) from None
 
     def batches(first: int, size: int) -> Iterator[np.ndarray]:
@@ -100,7 +100,9 @@ def _batches(
                 if len(content) < rows * row:
                     raise EOFError("it ends before its rows do")
                 yield np.frombuffer(content, np.uint8).reshape(rows, *shape[1:])
-    except _FAULTS as error:
+    except UserError:
+        raise
+    except Exception as error:  # as above
         raise _unreadable(path, error) from None
 
 

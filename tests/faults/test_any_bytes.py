@@ -4,7 +4,9 @@ Whoever opens a file that came from elsewhere opens whatever was put into it.
 """
 
 import contextlib
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -225,3 +227,26 @@ def test_any_bytes_are_read_or_refused_in_a_line(reader, data):
     finally:
         with contextlib.suppress(OSError):
             path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (12, 4, 4, 3 }",
+        "{'descr': '|u1', 'fortran_order: False, 'shape': (12, 4, 4, 3), }",
+        "{'descr': '|u1', \0 }",
+        "\t{'descr': $ '''",
+    ],
+)
+def test_a_header_that_numpy_cannot_parse_is_refused_in_a_line(header, tmp_path):
+    path, read = streamed_npz(tmp_path)
+    buffer = io.BytesIO()
+    np.save(buffer, IMAGES)
+    whole, size = buffer.getvalue(), 118
+    damaged = whole[:10] + header.ljust(size - 1).encode() + b"\n" + whole[10 + size :]
+    assert len(damaged) == len(whole)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", damaged)
+    with pytest.raises(UserError, match="cannot be read") as refused:
+        read()
+    assert len(str(refused.value).splitlines()) == 1
