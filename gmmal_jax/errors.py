@@ -1,13 +1,18 @@
 """The errors that a person sees as one line."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that end a line, steer a terminal, or cannot be printed."""
 
 
 class UserError(Exception):
     """Input that cannot be used: one line with what, which value and the remedy.
 
-    The command line prints it and exits with code 2.
+    The command line prints it and exits with code 2. Control characters, which names of
+    files may have, are escaped.
 
     Args:
       what: the file or option, and what is wrong with it.
@@ -18,7 +23,14 @@ class UserError(Exception):
     def __init__(self, what: str, value: object = None, remedy: str = "") -> None:
         shown = "" if value is None else f": {value!r}"
         tail = f"; {remedy}" if remedy else ""
-        super().__init__(f"{what}{shown}{tail}")
+        super().__init__(_in_a_line(f"{what}{shown}{tail}"))
+
+
+def _in_a_line(text: str) -> str:
+    return "".join(
+        repr(char)[1:-1] if unicodedata.category(char) in _BREAKING else char
+        for char in text
+    )
 
 
 def nearest(value: object, valid: Iterable[str]) -> str | None:

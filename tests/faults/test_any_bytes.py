@@ -250,3 +250,11 @@ def test_a_header_that_numpy_cannot_parse_is_refused_in_a_line(header, tmp_path)
     with pytest.raises(UserError, match="cannot be read") as refused:
         read()
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_names_with_control_characters_are_escaped(tmp_path):
+    (tmp_path / "m.csv").write_bytes(b"path,label\n\x00\x0b0.png,a\n")
+    with pytest.raises(UserError, match=r"\\x00\\x0b0\.png") as refused:
+        sources.load(f"manifest:{tmp_path / 'm.csv'}", None, 4)
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(UserError("é: no\u2028such", "ü")) == "é: no\\u2028such: 'ü'"
