@@ -7,7 +7,7 @@ from typing import TypeVar
 import jax
 from jax import lax
 
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, reason
 
 Tree = TypeVar("Tree")
 
@@ -51,9 +51,8 @@ def local() -> list[jax.Device]:
         if asked:
             remedy = f"this installation has {here}: unset it, or {_INSTALL}"
             raise UserError("JAX_PLATFORMS: no such device", asked, remedy) from None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = "try JAX_PLATFORMS=cpu"
-        raise UserError(f"no device answers: {reason}", None, remedy) from None
+        raise UserError(f"no device answers: {reason(error)}", None, remedy) from None
 
 
 _INSTALL = "pip install '.[cuda13]' ('.[cuda12]', '.[tpu]')"

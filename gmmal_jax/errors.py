@@ -33,6 +33,12 @@ def _in_a_line(text: str) -> str:
     )
 
 
+def reason(error: BaseException) -> str:
+    """What a library says was wrong, in a line."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def nearest(value: object, valid: Iterable[str]) -> str | None:
     """The valid name that a mistyped one was probably meant to be."""
     near = difflib.get_close_matches(str(value), list(valid), 1, 0.5)

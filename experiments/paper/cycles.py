@@ -198,7 +198,7 @@ def _done(piece: Piece, run: bind.Run, record: Record, came_by: Body) -> Done:
 
 
 def _came_by(run: bind.Run, form: Form) -> Body:
-    sums = published.summed(run.dataset) if form.full else {}
+    sums = published.of(form, run.dataset)
     return work.about(bind.described(run.arms[0], run.dataset), sums)
 
 

@@ -58,7 +58,7 @@ def take(task: Task, data: Path | None, store: Store) -> None:
         arm = _watched(run, task.seed, first)
         loop.execute(run._replace(arms=(arm,)), jobs.Lines())
         rows = [_row(task, record, first) for record in records.load(where)]
-        sums = published.summed(run.dataset) if task.form.full else {}
+        sums = published.of(task.form, run.dataset)
         about = work.about(run_folder.read_config(where), sums)
     looks.HARDNESS.keep_about(task, store, about | {"rows": digest(rows)})
     tables.save(looks.HARDNESS.path(task, store), rows)

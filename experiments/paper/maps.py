@@ -82,7 +82,7 @@ def first_cycle(task: Task, data: Path | None, store: Store) -> First:
             bind.task(run, arm, task.seed), pool, 0, config.budget, None,
             lambda standing: None, lambda: None,
         )  # fmt: skip
-    sums = published.summed(run.dataset) if task.form.full else {}
+    sums = published.of(task.form, run.dataset)
     came_by = work.about(bind.described(arm, run.dataset), sums)
     return First(run, outcome, came_by)
 

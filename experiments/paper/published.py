@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.paper.worlds import Form
 from gmmal_jax.data import sources
 
 Sums = dict[str, dict[str, Any]]
@@ -69,6 +70,11 @@ def summed(whole: sources.Dataset) -> Sums:
             for name, (_, labels) in parts.items()
         },
     }
+
+
+def of(form: Form, whole: sources.Dataset) -> Sums:
+    """`summed` of the paper's own pictures; nothing of a substitute's."""
+    return summed(whole) if form.full else {}
 
 
 def digest(images: np.ndarray, labels: np.ndarray) -> str:

@@ -45,10 +45,7 @@ def _of_look(look: Look, world: World, task: Task, store: Store) -> Iterator[str
     about = look.about(task, store)
     if not about:
         return
-    yield from _settings(
-        task, about["settings"], {"settings": digest(about["settings"])}
-    )
-    yield from _data(world, about["data"])
+    yield from _came_by(task, world, about)
     if look is looks.HARDNESS:
         rows = hardness.rows(task, store)
         yield from _recorded(task, rows, about)
@@ -63,11 +60,15 @@ def _of_likelihoods(store: Store) -> Iterator[str]:
             form = worlds.form(world, "full", True)
             for task in of_forms(experiment, [form], SEEDS):
                 about = likelihood.about(task, store)
-                if about:
-                    own = {"settings": digest(about["settings"])}
-                    lines = _settings(task, about["settings"], own)
-                    for line in (*lines, *_data(world, about["data"])):
-                        yield f"{name}: {form.key}, seed {task.seed}: {line}"
+                for line in _came_by(task, world, about) if about else ():
+                    yield f"{name}: {form.key}, seed {task.seed}: {line}"
+
+
+def _came_by(task: Task, world: World, about: Body) -> Iterator[str]:
+    """Of what keeps its settings whole, beside its rows."""
+    own = {"settings": digest(about["settings"])}
+    yield from _settings(task, about["settings"], own)
+    yield from _data(world, about["data"])
 
 
 def _planned() -> dict[tuple[str, str, str], tuple[World, Task]]:

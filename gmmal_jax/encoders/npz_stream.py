@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, reason
 
 IMAGES, LABELS = "x_train", "y_train"
 _AGAIN = "write it again with numpy.savez"
@@ -107,5 +107,4 @@ def _batches(
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = str(error).split("\n")[0] or type(error).__name__
-    return UserError(f"{path}: cannot be read", reason, _AGAIN)
+    return UserError(f"{path}: cannot be read", reason(error), _AGAIN)

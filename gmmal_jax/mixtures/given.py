@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmmal_jax.errors import reason
 from gmmal_jax.mixtures.frame import is_narrow, on_host
 from gmmal_jax.mixtures.moments import Covariance
 from gmmal_jax.types import Key, Mixture
@@ -155,8 +156,7 @@ def _converted(values: Any, name: str) -> np.ndarray:
     try:
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{name} is no array of numbers: {reason}") from None
+        raise ValueError(f"{name} is no array of numbers: {reason(error)}") from None
     if found.dtype.kind == "O":
         kind = type(values).__name__
         raise ValueError(f"{name} must be real numbers, not objects (a {kind})")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from gmmal_jax import report
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, reason
 from gmmal_jax.report import Row, Run, canvas as canvases, plane
 from gmmal_jax.storage import layout, records
 
@@ -71,8 +71,7 @@ def _attempt(drawn: Drawn, name: str, draw: Callable[[], list[Path]]) -> None:
     try:
         drawn.paths.extend(draw())
     except Exception as error:  # of many kinds: Matplotlib's, scikit-learn's, a disk's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        drawn.lost.append(f"no {name}: {reason}")
+        drawn.lost.append(f"no {name}: {reason(error)}")
 
 
 def _draw_last(run: Run, asked: records.Record) -> list[Path]:

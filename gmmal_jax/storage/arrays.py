@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gmmal_jax.errors import reason
 from gmmal_jax.storage import files
 
 
@@ -37,4 +38,4 @@ def read(path: Path) -> dict[str, np.ndarray]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # of many kinds: it can be read as another format, too
-        raise ValueError(str(error).split("\n")[0]) from None
+        raise ValueError(reason(error)) from None

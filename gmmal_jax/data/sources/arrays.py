@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, reason
 
 UNKNOWN, UNUSABLE = -1, -2
 """In place of a label: nobody has said; a row whose numbers are broken."""
@@ -58,12 +58,6 @@ def opened(path: Path, remedy: str) -> np.ndarray:
         found.close()
         raise UserError(f"{path}: an npz file", None, "name it .npz")
     return found
-
-
-def reason(error: Exception) -> str:
-    """What a library says was wrong, in a line."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def require_distinct(where: str, names: Mapping[str, str]) -> None:

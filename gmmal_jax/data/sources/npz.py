@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmal_jax.data.sources.arrays import Arrays, reason, require_classes
-from gmmal_jax.errors import UserError
+from gmmal_jax.data.sources.arrays import Arrays, require_classes
+from gmmal_jax.errors import UserError, reason
 
 FIELDS = ("x_train", "y_train", "x_test", "y_test")
 _AGAIN = "write it again with numpy.savez"
