@@ -1,6 +1,6 @@
 """Tables of a comparison: what is done, who won, and what may be looked at yet."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ def page(
     return "\n\n".join(parts)
 
 
-def status(rows: Sequence[Row], parts: dict[str, Iterable[Job]]) -> str:
+def status(rows: Sequence[Row], parts: Mapping[str, Iterable[Job]]) -> str:
     """Markdown: pieces done and planned of each part."""
     done = {piece(row) for row in rows}
     lines = [["part", "done", "of"]]

@@ -26,7 +26,7 @@ _ROWS, _EVERY, _TRAIN = 2000, 4, 1600
 def join(train: Path, test: Path, out: Path) -> None:
     """Put two embedded folders with their labels into one .npz."""
     parts = {"train": _labeled(train), "test": _labeled(test)}
-    named = {}
+    named: dict[str, np.ndarray] = {}
     for name, (rows, labels) in parts.items():
         named |= {f"x_{name}": rows, f"y_{name}": labels}
     out.parent.mkdir(parents=True, exist_ok=True)

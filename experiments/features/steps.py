@@ -8,12 +8,13 @@ validation data, a fifth of the training part. What steps.csv has is not run aga
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from experiments.features import recipe
 
 RESULTS = Path(__file__).with_name("steps.csv")
-SIZES = {"cycles": 4, "initial": 100, "budget": 3300}
-TRIED = [
+SIZES: dict[str, Any] = {"cycles": 4, "initial": 100, "budget": 3300}
+TRIED: list[dict[str, Any]] = [
     {"learn": "ce", "train.steps": steps} | SIZES for steps in (500, 1000, 2000)
 ] + [
     {"learn": "reg", "train.steps": 500, "reg.refit_every": each} | SIZES

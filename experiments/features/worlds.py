@@ -70,11 +70,11 @@ def settings(world: World, features: Path | None) -> Config:
       features: the folder of the features; None: `CHECK` alone is wanted.
     """
     if world == CHECK:
-        own = {"dataset": f"features:{CHECKED}"} | COMMON | _FEW
-        return methods.configure(own)
+        small = {"dataset": f"features:{CHECKED}"} | COMMON | _FEW
+        return methods.configure(small)
     assert features is not None
     labels = GRIDS[world.data, world.grid]
-    own = {
+    own: Changes = {
         "dataset": f"features:{file(features, world.data)}",
         "setting": world.setting,
         "initial": labels,

@@ -61,7 +61,7 @@ def compare(
 
 def environment_of(job: Job, work: Path) -> dict[str, Any]:
     """Versions and device that a job ran with, and the processor of this machine."""
-    versions = run_folder.read_config(job.folder(work))["versions"]
+    versions: dict[str, Any] = run_folder.read_config(job.folder(work))["versions"]
     model, vectors = doctor.processor()
     return versions | {"processor": " ".join((model, *vectors))}
 

@@ -72,10 +72,10 @@ def why_table(log: Sequence[Row]) -> str:
     """Markdown: what DA does to digits in each form, beside the same without it."""
     lines = [["form", "on", "off", "on - off", "gap on", "gap off"]]
     for form in tune.FORMS:
-        names = [f"{tune.WHY_ARM} {form}, {weight}" for weight in ("on", "off")]
-        found = [by_seed(log, "digits", name) for name in names]
+        on, off = (f"{tune.WHY_ARM} {form}, {weight}" for weight in ("on", "off"))
+        found = [by_seed(log, "digits", name) for name in (on, off)]
         cells = [f"{np.mean([accuracies(r) for r in s.values()]):.1f}" for s in found]
-        change = difference(log, "digits", Contrast(form, *names))
+        change = difference(log, "digits", Contrast(form, on, off))
         assert change is not None
         cells.append(_signed(change))
         gaps = [[float(r[0]["critic_gap"]) for r in s.values()] for s in found]

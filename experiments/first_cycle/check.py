@@ -28,7 +28,7 @@ def images(path: Path) -> str:
     """
     generator = np.random.default_rng(0)
     patterns = generator.uniform(60, 200, (_CLASSES, 3, 3, 3)).repeat(4, 1).repeat(4, 2)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, num in (("train", _POOL), ("test", _TEST)):
         labels = np.arange(num) % _CLASSES
         noise = generator.normal(0, 150, (num, _SIZE, _SIZE, 3))

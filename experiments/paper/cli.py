@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import beyond, processes
@@ -111,8 +111,7 @@ def _held(args: argparse.Namespace, experiments: dict[str, Experiment]) -> int:
     from experiments.paper import page, work
 
     compiled = args.out / "work" / "compiled"
-    update: Callable[[str, object], None] = jax.config.update
-    update("jax_compilation_cache_dir", str(compiled.absolute()))
+    jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
     store, failed = Store(args.out, args.scale), 0
     waiting = list(experiments.values())
     for name, experiment in experiments.items():

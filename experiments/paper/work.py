@@ -89,8 +89,7 @@ def _done(task: Task, data: Path | None, work: Path) -> Done:
 
 def forget_programs() -> None:
     """Give compiled programs back, or those of all tasks would pile up."""
-    clear: Callable[[], None] = jax.clear_caches
-    clear()
+    jax.clear_caches()
 
 
 @functools.cache
