@@ -176,9 +176,9 @@ class _Runs:
         """The run of a task's arm, and what its cycles come by."""
         key = task.form.key, task.arm
         if key not in self.found:
-            job = work.job_of(task, self.seeds)
-            config = jobs.config(job, work.base(task, self.data, self.folder))
-            where = opening.opened(config, job.folder(self.folder), 1)
+            config = work.config(task, self.seeds, self.data, self.folder)
+            folder = work.job_of(task, self.seeds).folder(self.folder)
+            where = opening.opened(config, folder, 1)
             run = self.opened.enter_context(where).run
             self.found[key] = run, _came_by(run, task.form)
         return self.found[key]

@@ -13,12 +13,12 @@ import jax
 
 from experiments import analysis, jobs, tables
 from experiments.paper import curves, looks, published, work
-from experiments.paper.arms import ARMS, SCORES
+from experiments.paper.arms import SCORES
 from experiments.paper.plan import Task
 from experiments.paper.status import device
 from experiments.paper.store import Store, digest
 from experiments.tables import Row
-from gmmal_jax import bind, config as configs, loop, opening
+from gmmal_jax import bind, loop, opening
 from gmmal_jax.report import markdown
 from gmmal_jax.storage import records, run_folder
 from gmmal_jax.storage.records import Record
@@ -51,8 +51,7 @@ def take(task: Task, data: Path | None, store: Store) -> None:
         return
     folder = store.root / "work"
     where = folder / looks.HARDNESS.path(task, store).stem
-    own = ARMS[task.arm] | {"seeds": (task.seed,)}
-    config = configs.replace(work.base(task, data, folder), **own)
+    config = work.config(task, (task.seed,), data, folder)
     with opening.opened(config, where, 1) as (run, _):
         first = _first(run, task.seed)
         arm = _watched(run, task.seed, first)

@@ -13,10 +13,9 @@ import numpy as np
 
 from experiments import analysis
 from experiments.paper import looks, published, work
-from experiments.paper.arms import ARMS
 from experiments.paper.plan import Task
 from experiments.paper.store import Body, Store
-from gmmal_jax import bind, config as configs, cycle as cycles, switches
+from gmmal_jax import bind, cycle as cycles, switches
 from gmmal_jax.report import canvas, figures, plane
 from gmmal_jax.storage import files
 
@@ -73,8 +72,7 @@ def first_cycle(task: Task, data: Path | None, store: Store) -> First:
       TrainingDiverged: a loss is not finite.
     """
     folder = store.root / "work"
-    own = ARMS[task.arm] | {"seeds": (task.seed,)}
-    config = configs.replace(work.base(task, data, folder), **own)
+    config = work.config(task, (task.seed,), data, folder)
     with switches.pinned():
         run = bind.prepare(config, folder / "map", 1)
         arm, pool = run.arms[0], analysis.begun(run, task.seed)

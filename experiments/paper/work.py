@@ -75,11 +75,11 @@ def run(
 def _done(task: Task, data: Path | None, work: Path) -> Done:
     """Run a task, or go on with it."""
     own, job = work / f"seed-{task.seed}", job_of(task, (task.seed,))
-    config = base(task, data, work)
-    rows = jobs.run(job, config, own)
+    base = _base(task, data, work)
+    rows = jobs.run(job, base, own)
     folder = job.folder(own)
     saved, recorded = run_folder.read_config(folder), records.load(folder)
-    place = config.dataset, config.data_dir, saved["data"]["checksum"]
+    place = base.dataset, base.data_dir, saved["data"]["checksum"]
     sums = _sums(*place) if task.form.full else {}
     counts = classes.counted(task.arm, task.seed, recorded, task.form.classes)
     found = outcome(task, rows, recorded, about(saved, sums))._replace(classes=counts)
@@ -166,17 +166,29 @@ def _versions(versions: Body) -> Body:
     return versions | {"processor": " ".join((model, *vectors))}
 
 
-def base(task: Task, data: Path | None, work: Path) -> Config:
+def config(task: Task, seeds: tuple[int, ...], data: Path | None, work: Path) -> Config:
+    """The configuration of a task's arm.
+
+    Args:
+      task: which arm of which world.
+      seeds: of the run.
+      data: the folder of pictures.
+      work: has room for reduced ones.
+    """
+    return jobs.config(job_of(task, seeds), _base(task, data, work))
+
+
+def _base(task: Task, data: Path | None, work: Path) -> Config:
     """The world's configuration; pictures are reduced once."""
     form = task.form
-    config = worlds.placed(form, data)
+    found = worlds.placed(form, data)
     if form.kept is None:
-        return config
+        return found
     path = work / "pictures" / f"{form.source}_{'_'.join(map(str, form.kept))}.npz"
     if not path.exists():
-        whole = sources.load(config.dataset, config.data_dir)
+        whole = sources.load(found.dataset, found.data_dir)
         files.write_atomic(path, pictures.reduced(whole, *form.kept))
-    return configs.replace(config, dataset=f"npz:{path}", data_dir=None)
+    return configs.replace(found, dataset=f"npz:{path}", data_dir=None)
 
 
 def _time_left(left: Sequence[Task], done: Sequence[Task], store: Store) -> str:

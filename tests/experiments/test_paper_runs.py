@@ -108,7 +108,7 @@ def test_pictures_come_from_the_named_folder_and_are_halved_once(
     kept = Store(tmp_path / "out", "cpu")
     monkeypatch.setattr(pictures, "reduced", counted := Counted(pictures.reduced))
     work.run([task], tmp_path, kept, lambda line: None)
-    halved = work.base(task._replace(seed=1), tmp_path, kept.root / "work")
+    halved = work.config(task, (1,), tmp_path, kept.root / "work")
     assert halved.dataset.startswith(f"npz:{kept.root}") and counted.times == 1
     assert kept.about("clothes_balanced")["data"]["train"] == [200, 14, 14, 1]
     (line,) = status.lines_of(figure, tmp_path / "out")
