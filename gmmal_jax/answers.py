@@ -183,9 +183,11 @@ def latents(
 
     Returns:
       latents [m, d], group int8 [m] (labeled, unlabeled, chosen), label [m], bought
-      bool [m]: whether the label was. With `before` also before [p, d], the latents at
-      the end of the first stage, and before_rows int [p], which of the m rows they
-      are; neither where the later stages have left the network alone.
+      bool [m]: whether the label was; "column/..." and "score/..." [m]: numbers that
+      the learner reads off a row, and scores, NaN where it has none. With `before` also
+      before [p, d], the latents at the end of the first stage, and before_rows int [p],
+      which of the m rows they are; neither where the later stages have left the network
+      alone.
     """
     seen = pool.take(outcome.rows)
     group = np.where(seen.labeled, 0, 1).astype(np.int8)
@@ -199,10 +201,25 @@ def latents(
         "group": group[places],
         "label": np.where(kept.labeled, kept.labels, guesses).astype(np.int32),
         "bought": kept.labeled,
-    }
+    } | _numbers(outcome, places)
     if before is None:
         return found
     return found | _moved(before, outcome.rows[places], found["latents"])
+
+
+def _numbers(outcome: Outcome, places: np.ndarray) -> dict[str, np.ndarray]:
+    """What a map's points may be colored by: a number a row."""
+    query, columns = outcome.query, outcome.view.columns
+    found = {
+        f"column/{name}": np.asarray(column[places])
+        for name, column in columns.items()
+        if len(column.shape) == 1
+    }
+    scores = query.scores if query else {}
+    rows = outcome.rows[places]
+    return found | {
+        f"score/{name}": np.asarray(score[rows]) for name, score in scores.items()
+    }
 
 
 def _shuffled(seed: int, cycle: int, num: int) -> np.ndarray:

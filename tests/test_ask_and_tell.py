@@ -48,13 +48,16 @@ def test_a_picture_knows_bought_labels_and_guesses_the_rest():
     pool = pools.label(pools.make(np.arange(6)), np.array([1]), HIDDEN[[1]], 0)
     pool = pools.label(pool, np.array([4]), HIDDEN[[4]], 1)
     columns = {"logits": np.eye(3)[[1, 1, 0, 0, 0, 0]], "latents": np.ones((6, 2))}
-    view = tiny.view()._replace(columns=columns)
-    query = Query(np.array([4], np.int32), {}, {}, np.zeros(6))
+    view = tiny.view()._replace(columns=columns | {"critic": np.arange(6.0)})
+    scores = {"entropy": np.array([np.nan, np.nan, 2, 3, 4, 5])}
+    query = Query(np.array([4], np.int32), scores, {}, np.zeros(6))
     outcome = cycles.Outcome(None, view, np.arange(6), {}, {}, query)
     kept = answers.latents(0, pool, 0, outcome)
     assert kept["label"].tolist() == [1, 0, 0, 0, 2, 0]  # the guess for row 4 was 0
     assert kept["bought"].tolist() == [False, True, False, False, True, False]
     assert kept["group"].tolist() == [1, 0, 1, 1, 2, 1]
+    assert kept["column/critic"].tolist() == [*range(6)] and "column/logits" not in kept
+    np.testing.assert_array_equal(kept["score/entropy"], scores["entropy"])
 
 
 def kept_of(world_seed, num_labeled, budget, monkeypatch, most):

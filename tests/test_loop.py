@@ -150,6 +150,11 @@ def test_latents_before_stage_2_are_those_of_a_run_without_it(whole, tmp_path):
     np.testing.assert_allclose(kept["before"], alone["latents"], rtol=1e-5, atol=1e-6)
     assert np.abs(kept["before"] - kept["latents"]).max() > 1e-3
     assert "before" not in alone
+    assert {n for n in kept if "/" in n} == {
+        "column/critic", "column/log_likelihood_labeled",
+        "column/log_likelihood_unlabeled", "score/critic", "score/entropy",
+        "score/likelihood_ratio",
+    }  # fmt: skip
     assert "before" not in records.load_arrays(whole[0] / "reference", 0, 0)
 
 

@@ -11,7 +11,13 @@ from gmmal_jax.storage import records
 
 MAX_POINTS = 800
 SIDE = 400
+LEVELS = 5
+"""Colors of a number: each stands for as many points."""
 _MARGIN = 10
+_KINDS = ("column/log_likelihood", "score/")
+"""What points are colored by, of all numbers that are kept."""
+_DRAWN = "score/random"
+"""Tells nothing of a point."""
 BEFORE, AFTER = "before stage 2", "after stage 2"
 _ORDER = ("unlabeled", "labeled", "chosen")
 """What the reader looks for lies on top."""
@@ -33,6 +39,36 @@ class Dots(NamedTuple):
     path: str
 
 
+class Shaded(NamedTuple):
+    """Points of one color of a number.
+
+    Attributes:
+      group: labeled, unlabeled or chosen.
+      level: 0 for the lowest numbers, up to `LEVELS` - 1.
+      path: see `Dots`.
+    """
+
+    group: str
+    level: int
+    path: str
+
+
+class Shade(NamedTuple):
+    """A map's points, colored by a number.
+
+    Attributes:
+      name: of the number, in words.
+      low: the least of it.
+      high: the most.
+      dots: what is drawn, the top last; points without the number are not.
+    """
+
+    name: str
+    low: float
+    high: float
+    dots: list[Shaded]
+
+
 class Map(NamedTuple):
     """The latents of one query.
 
@@ -43,6 +79,7 @@ class Map(NamedTuple):
       moment: of its cycle, where there are two maps; "" otherwise.
       counts: group -> points drawn.
       dots: what is drawn, the top last.
+      shades: the same points by likelihoods and scores, of a cycle's end.
       lost: why nothing is; "" otherwise.
     """
 
@@ -52,6 +89,7 @@ class Map(NamedTuple):
     moment: str
     counts: dict[str, int]
     dots: list[Dots]
+    shades: list[Shade]
     lost: str = ""
 
 
@@ -65,7 +103,7 @@ def of_last_query(arm: Arm) -> list[Map]:
     if not asked:
         return []
     record = asked[-1]
-    empty = Map(arm.label, record.seed, int(record.results["labeled"]), "", {}, [])
+    empty = Map(arm.label, record.seed, int(record.results["labeled"]), "", {}, [], [])
     folder = arm.runs[record.seed].folder
     try:
         return _drawn(empty, records.load_arrays(folder, record.seed, record.cycle))
@@ -79,7 +117,8 @@ def _drawn(empty: Map, kept: dict[str, np.ndarray]) -> list[Map]:
         return [_map(empty, latents, _looks(kept, np.arange(len(latents))))]
     looks = _looks(kept, rows)
     return [
-        _map(empty._replace(moment=BEFORE), kept["before"], looks),
+        # The numbers are of the cycle's end.
+        _map(empty._replace(moment=BEFORE), kept["before"], looks._replace(numbers={})),
         _map(empty._replace(moment=AFTER), latents[rows], looks),
     ]
 
@@ -92,12 +131,14 @@ class _Looks(NamedTuple):
       groups: of these.
       labels: int [p].
       bought: bool [p].
+      numbers: name in words -> float [p], NaN where a point has none.
     """
 
     places: np.ndarray
     groups: np.ndarray
     labels: np.ndarray
     bought: np.ndarray
+    numbers: dict[str, np.ndarray]
 
 
 def _looks(kept: dict[str, np.ndarray], rows: np.ndarray) -> _Looks:
@@ -105,7 +146,13 @@ def _looks(kept: dict[str, np.ndarray], rows: np.ndarray) -> _Looks:
     names = np.asarray(figures.GROUP_NAMES)[kept["group"][rows]]
     bought = kept.get("bought", np.ones(len(kept["label"]), bool))[rows]
     places = figures.thin(names, MAX_POINTS)
-    return _Looks(places, names[places], kept["label"][rows][places], bought[places])
+    numbers = {
+        name.partition("/")[2].replace("_", " "): values[rows][places]
+        for name, values in kept.items()
+        if name.startswith(_KINDS) and name != _DRAWN
+    }
+    labels = kept["label"][rows][places]
+    return _Looks(places, names[places], labels, bought[places], numbers)
 
 
 def _map(empty: Map, latents: np.ndarray, looks: _Looks) -> Map:
@@ -113,7 +160,7 @@ def _map(empty: Map, latents: np.ndarray, looks: _Looks) -> Map:
         points = _fitted(_embedded(latents[looks.places]))
     except UserError as error:
         return empty._replace(lost=str(error))
-    _, names, labels, bought = looks
+    _, names, labels, bought, numbers = looks
     alike = sorted(
         {*zip(names.tolist(), labels.tolist(), bought.tolist(), strict=True)},
         key=lambda look: (_ORDER.index(look[0]), look[1:]),
@@ -123,7 +170,28 @@ def _map(empty: Map, latents: np.ndarray, looks: _Looks) -> Map:
         for look in alike
     ]
     counts = {name: int((names == name).sum()) for name in _ORDER}
-    return empty._replace(counts=counts, dots=dots)
+    shades = [_shade(name, own, names, points) for name, own in numbers.items()]
+    shown = [shade for shade in shades if shade.dots]
+    return empty._replace(counts=counts, dots=dots, shades=shown)
+
+
+def _shade(
+    name: str, values: np.ndarray, groups: np.ndarray, points: np.ndarray
+) -> Shade:
+    """By fifths of the points, as one far out would leave the others one color."""
+    known = np.isfinite(values)
+    if not known.any():
+        return Shade(name, 0.0, 0.0, [])
+    values, groups, points = values[known], groups[known], points[known]
+    ends = np.quantile(values, np.arange(1, LEVELS) / LEVELS)
+    levels = np.searchsorted(ends, values, side="left")
+    dots = [
+        Shaded(group, level, _dotted(points[own]))
+        for group in _ORDER
+        for level in range(LEVELS)
+        if (own := (groups == group) & (levels == level)).any()
+    ]
+    return Shade(name, float(values.min()), float(values.max()), dots)
 
 
 def _embedded(latents: np.ndarray) -> np.ndarray:

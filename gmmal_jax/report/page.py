@@ -126,7 +126,7 @@ def render(findings: Findings) -> str:
         sheets=[_sheet(found) for found in findings.found],
         penalties=penalties if penalties.lines else None,
         form=charts,
-        map_side=maps.SIDE,
+        maps=maps,
     )
 
 

@@ -196,6 +196,55 @@ def test_a_map_before_that_cannot_be_drawn_leaves_the_other(tmp_path):
     assert "all latents are equal" in before.lost and after.lost == ""
 
 
+def numbered(folder, **numbers):
+    """A run whose last query's points have these numbers."""
+    folder = write_asking_run(folder, "gmm", CURVES)
+    kept = records.load_arrays(folder, 0, 1)
+    then = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+    moments = {"before": then, "before_rows": np.arange(40)}
+    records.write_arrays(folder, 0, 1, **kept, **moments, **numbers)
+    return folder
+
+
+def points(path):
+    return path.count("M")
+
+
+def test_maps_are_colored_by_fifths_of_likelihoods_and_scores(tmp_path):
+    far = np.arange(40.0)
+    far[-1] = 1e9
+    some = np.where(np.arange(40) < 25, np.nan, np.arange(40.0))
+    numbers = {"column/log_likelihood_labeled": far, "score/entropy": some}
+    others = {"column/hidden": far, "score/random": far, "score/none": some * np.nan}
+    folder = numbered(tmp_path / "a", **numbers, **others)
+    (arm,) = arms.task([report.load_run(folder)]).arms
+    before, after = maps.of_last_query(arm)
+    assert before.shades == []
+    likelihood, entropy = after.shades
+    assert likelihood[:3] == ("log likelihood labeled", 0.0, 1e9)
+    assert entropy[:3] == ("entropy", 25.0, 39.0)
+    for shade, each in ((likelihood, 8), (entropy, 3)):
+        sizes = [0] * maps.LEVELS
+        for dots in shade.dots:
+            sizes[dots.level] += points(dots.path)
+        assert sizes == [each] * maps.LEVELS
+    by_group = {g: 0 for g in after.counts}
+    for dots in likelihood.dots:
+        by_group[dots.group] += points(dots.path)
+    assert by_group == after.counts
+    html = rendered([folder])
+    Tags(html)
+    assert html.count('class="map"') == 4 and html.count("<figcaption>gmm: ") == 2
+    assert "colored by log likelihood labeled, from 0 to 1e+09." in html
+
+
+def test_points_of_one_number_have_one_color(tmp_path):
+    folder = numbered(tmp_path / "a", **{"score/entropy": np.ones(40)})
+    (arm,) = arms.task([report.load_run(folder)]).arms
+    (shade,) = maps.of_last_query(arm)[1].shades
+    assert {dots.level for dots in shade.dots} == {0}
+
+
 def test_a_setting_that_one_method_alone_reads_is_no_difference(tmp_path):
     runs = [
         write_run(tmp_path / "a", "a", {0: [0.5]}, seeds=[0], gmm={"init": "x"}),
@@ -245,7 +294,8 @@ def test_contrasts_are_those_that_wcag_asks_for(theme):
         assert contrast(colors["soft"], ground) > 4.5
         assert contrast(colors["accent"], ground) > 4.5
         looks = [colors[f"look{i}"] for i in range(page.LOOKS + 1)]
-        assert min(contrast(look, ground) for look in looks) > 3
+        ends = [colors["low"], colors["high"]]
+        assert min(contrast(look, ground) for look in [*looks, *ends]) > 3
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
