@@ -10,6 +10,7 @@ of them was run.
 
 NAMES = (
     "gains",
+    "queries",
     "controls",
     "quotas",
     "semi_supervised",

@@ -14,6 +14,15 @@ INTERVALS = (1, 50)
 """Steps of stage 1 that share a subset of Reg."""
 
 
+COMMON = {"Entropy": "entropy", "Margin": "margin", "BADGE": "badge"}
+"""Queries that the paper leaves out, by the names of a table."""
+
+
+def under_reg_da(query: str) -> str:
+    """The arm of a query whose network is trained as the paper's own."""
+    return f"{query} / reg_da"
+
+
 def beta(value: str) -> str:
     """The arm of a weight of DA."""
     return f"gmm, beta {value}"
@@ -30,6 +39,10 @@ OWN: dict[str, Changes] = {
     "random / ce longer": _RANDOM | {"learn": "reg_longer", "reg.alpha": 0.0},
     "random / reg_longer": _RANDOM | {"learn": "reg_longer"},
     "random / pool forward": _RANDOM | {"learn": "reg_da", "da.beta": 0.0},
+    **{
+        under_reg_da(query): {"learn": "reg_da", "query": query}
+        for query in COMMON.values()
+    },
     "gmm, no quotas": _GMM | {"select.diversity": "kmeans"},
     "random / reg_da, quotas": _RANDOM
     | {"learn": "reg_da", "select.diversity": "balance"},
