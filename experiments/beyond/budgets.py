@@ -7,7 +7,7 @@ half of them; or it buys half of them twice as often, or three times of them a t
 often, which ends with as many labels.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.3 billion pictures, 9 h of a GPU or 3.7
-years of a CPU core; cpu, 11 min of a core on digits, 20 min where pictures are at hand.
+years of a CPU core; cpu, 18 min of a core on digits, 48 min where pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in
 experiments/results.

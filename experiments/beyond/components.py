@@ -9,7 +9,7 @@ its difference to the paper's form within seeds. The query itself knows one comp
 class only, so this says whether that describes the latents, not what it would ask.
 
 Cost by arithmetic (`cost`), first cycles of five seeds: full, 44.8 million pictures, 7
-min of a GPU or 18 days of a CPU core; cpu, 2 min of a core on digits, 3 min where
+min of a GPU or 18 days of a CPU core; cpu, 3 min of a core on digits, 6 min where
 pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

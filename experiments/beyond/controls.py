@@ -9,7 +9,7 @@ cross-entropy of as many steps is `longer` with Reg at weight 0. Once these rows
 every page that shows DA in a world of theirs has its control beside it.
 
 Cost by arithmetic (`cost`), five seeds: full, 9.7 billion pictures, 27 h of a GPU or
-10.8 years of a CPU core; cpu, 23 min of a core on digits, 46 min where pictures are at
+10.8 years of a CPU core; cpu, 41 min of a core on digits, 2 h where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

@@ -8,7 +8,7 @@ the mean one, by the labels that were bought, and that entropy. Those classes ar
 eleventh of the imbalanced pool.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.6 billion pictures, 5 h of a GPU or 1.8
-years of a CPU core; cpu, 7 min of a core on digits, 12 min where pictures are at hand.
+years of a CPU core; cpu, 11 min of a core on digits, 28 min where pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in
 experiments/results.

@@ -7,7 +7,7 @@ fits to its shards. Here one variance serves all dimensions of a component, in R
 mixtures, too; and EM sees the pool at once. `components` has the likelihoods.
 
 Cost by arithmetic (`cost`), five seeds: full, 4.3 billion pictures, 12 h of a GPU or
-4.8 years of a CPU core; cpu, 9 min of a core on digits, 20 min where pictures are at
+4.8 years of a CPU core; cpu, 17 min of a core on digits, 51 min where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

@@ -7,7 +7,7 @@ rows over clusters. Here it does without the seats, and random choice has them. 
 trained alike, with Reg and DA.
 
 Cost by arithmetic (`cost`), five seeds: full, 5.8 billion pictures, 16 h of a GPU or
-6.4 years of a CPU core; cpu, 12 min of a core on digits, 27 min where pictures are at
+6.4 years of a CPU core; cpu, 23 min of a core on digits, 68 min where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

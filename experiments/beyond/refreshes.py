@@ -8,7 +8,7 @@ subsets that serve a step and 50 of them, at random labels, and without Reg. At 
 scale all other arms with Reg share one between five steps.
 
 Cost by arithmetic (`cost`), five seeds: full, 2.5 billion pictures, 7 h of a GPU or 2.8
-years of a CPU core; cpu, 8 min of a core on digits, 13 min where pictures are at hand.
+years of a CPU core; cpu, 12 min of a core on digits, 32 min where pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in
 experiments/results.

@@ -7,7 +7,7 @@ beside the others; and ranks multiplied in place of added. All differ from the p
 query in this alone.
 
 Cost by arithmetic (`cost`), five seeds: full, 12.9 billion pictures, 36 h of a GPU or
-14.4 years of a CPU core; cpu, 28 min of a core on digits, 60 min where pictures are at
+14.4 years of a CPU core; cpu, 51 min of a core on digits, 3 h where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

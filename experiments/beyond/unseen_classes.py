@@ -7,7 +7,7 @@ the same rows). Shown: the share of each query that is of classes without a labe
 it, and after how many queries all classes have one; by the labels that were bought.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.4 billion pictures, 4 h of a GPU or 1.6
-years of a CPU core; cpu, 9 min of a core on digits, 14 min where pictures are at hand.
+years of a CPU core; cpu, 14 min of a core on digits, 33 min where pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in
 experiments/results.

@@ -6,7 +6,7 @@ The paper trains a new network in each cycle. Here that of the cycle before is t
 on (`--train.init continue`), by as many steps.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.1 billion pictures, 9 h of a GPU or 3.4
-years of a CPU core; cpu, 10 min of a core on digits, 19 min where pictures are at hand.
+years of a CPU core; cpu, 17 min of a core on digits, 46 min where pictures are at hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in
 experiments/results.

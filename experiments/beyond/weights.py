@@ -7,7 +7,7 @@ and ten times the largest of them; and DA's is none, and ten times the paper's.
 With a weight of none steps and images are the same.
 
 Cost by arithmetic (`cost`), five seeds: full, 7.2 billion pictures, 20 h of a GPU or
-8.0 years of a CPU core; cpu, 15 min of a core on digits, 34 min where pictures are at
+8.0 years of a CPU core; cpu, 28 min of a core on digits, 85 min where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

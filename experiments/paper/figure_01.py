@@ -6,7 +6,7 @@ A map (t-SNE) of the latents of CIFAR-10, labeled and not, of a network that was
 on 1,000 labels.
 
 Cost by arithmetic (`cost`), first cycles of one seed: full, 0.2 million pictures, 2 s
-of a GPU or 2 h of a CPU core; cpu, 60 s of a core on digits, 61 s where pictures are at
+of a GPU or 2 h of a CPU core; cpu, 61 s of a core on digits, 66 s where pictures are at
 hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

@@ -7,7 +7,7 @@ sees the mixtures' columns and with one that sees latents alone. The paper says 
 and no more.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.4 billion pictures, 4 h of a GPU or 1.6
-years of a CPU core; cpu, 3 min of a core on digits, 7 min where pictures are at hand.
+years of a CPU core; cpu, 6 min of a core on digits, 17 min where pictures are at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`
 and the pages in experiments/results.

@@ -6,7 +6,7 @@ The same map three times, colored by the log-likelihood under the labeled mixtur
 the unlabeled one, and by their difference. CIFAR-10 is our reading.
 
 Cost by arithmetic (`cost`), first cycles of one seed: full, 4.6 million pictures, 46 s
-of a GPU or 44 h of a CPU core; cpu, 62 s of a core on digits, 67 s where pictures are
+of a GPU or 44 h of a CPU core; cpu, 65 s of a core on digits, 83 s where pictures are
 at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

@@ -8,7 +8,7 @@ the paper's pool as large a share of the rows that are unlabeled at first is loo
 One seed is run for it; CIFAR-10 is our reading.
 
 Cost by arithmetic (`cost`), all cycles of one seed: full, 144.7 million pictures, 24
-min of a GPU or 59 days of a CPU core; cpu, 66 s of a core on digits, 89 s where
+min of a GPU or 59 days of a CPU core; cpu, 82 s of a core on digits, 3 min where
 pictures are at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

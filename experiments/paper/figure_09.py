@@ -5,7 +5,7 @@
 Tables 5 to 8 without CoreSet, VAAL and LL4AL: the same rows.
 
 Cost by arithmetic (`cost`), five seeds: full, 6.5 billion pictures, 18 h of a GPU or
-7.2 years of a CPU core; cpu, 9 min of a core on digits, 57 min where pictures are at
+7.2 years of a CPU core; cpu, 14 min of a core on digits, 2 h where pictures are at
 hand.
 
 The paper's numbers: `values.curve` of table 5, 6, 7, 8. Ours: `python -m experiments

@@ -5,7 +5,7 @@
 Tables 9 to 12 without CoreSet, VAAL and LL4AL: the same rows.
 
 Cost by arithmetic (`cost`), five seeds: full, 6.4 billion pictures, 18 h of a GPU or
-7.1 years of a CPU core; cpu, 9 min of a core on digits, 55 min where pictures are at
+7.1 years of a CPU core; cpu, 14 min of a core on digits, 2 h where pictures are at
 hand.
 
 The paper's numbers: `values.curve` of table 9, 10, 11, 12. Ours: `python -m experiments

@@ -7,7 +7,7 @@ column of Table 9's rows. Part a, a map of the
 latents after a first cycle, is one seed's.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.4 billion pictures, 4 h of a GPU or 1.6
-years of a CPU core; cpu, 9 min of a core on digits, 14 min where pictures are at hand.
+years of a CPU core; cpu, 14 min of a core on digits, 33 min where pictures are at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`
 and the pages in experiments/results.

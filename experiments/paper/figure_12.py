@@ -8,7 +8,7 @@ CIFAR-10, balanced and imbalanced, is our reading. Tables 5 and 9 print the firs
 the last arm.
 
 Cost by arithmetic (`cost`), five seeds: full, 4.2 billion pictures, 12 h of a GPU or
-4.7 years of a CPU core; cpu, 11 min of a core on digits, 21 min where pictures are at
+4.7 years of a CPU core; cpu, 19 min of a core on digits, 53 min where pictures are at
 hand.
 
 The paper's numbers: `values.curve` of table 5, 9. Ours: `python -m experiments status`

@@ -6,7 +6,7 @@ Gain over random choice of every subset of the three scores; all three are the p
 method. CIFAR-10 is our reading.
 
 Cost by arithmetic (`cost`), five seeds: full, 5.1 billion pictures, 14 h of a GPU or
-5.7 years of a CPU core; cpu, 12 min of a core on digits, 25 min where pictures are at
+5.7 years of a CPU core; cpu, 21 min of a core on digits, 63 min where pictures are at
 hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

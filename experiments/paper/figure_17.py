@@ -7,7 +7,7 @@ and the entropy of the discriminator's outputs (A.6). Table 5 prints the accurac
 the two plain ones.
 
 Cost by arithmetic (`cost`), five seeds: full, 0.8 billion pictures, 2 h of a GPU or 0.8
-years of a CPU core; cpu, 5 min of a core on digits, 8 min where pictures are at hand.
+years of a CPU core; cpu, 7 min of a core on digits, 17 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 5. Ours: `python -m experiments status` and
 the pages in experiments/results.

@@ -8,7 +8,7 @@ of the arms, too; the paper prints TA-VAAL's first cell as 35.73 here and as 35.
 there.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.9 billion pictures, 11 h of a GPU or
-4.4 years of a CPU core; cpu, 10 min of a core on digits, 19 min where pictures are at
+4.4 years of a CPU core; cpu, 17 min of a core on digits, 46 min where pictures are at
 hand.
 
 The paper's numbers: `values.curve` of table 1. Ours: `python -m experiments status` and

@@ -7,7 +7,7 @@ Balanced CIFAR-10, five weights of Reg's loss. The third is the paper's own: it 
 here (60.64).
 
 Cost by arithmetic (`cost`), five seeds: full, 3.6 billion pictures, 10 h of a GPU or
-4.0 years of a CPU core; cpu, 8 min of a core on digits, 17 min where pictures are at
+4.0 years of a CPU core; cpu, 14 min of a core on digits, 43 min where pictures are at
 hand.
 
 The paper's numbers: `values.curve` of table 4. Ours: `python -m experiments status` and

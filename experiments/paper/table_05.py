@@ -5,7 +5,7 @@
 Balanced CIFAR-10, ten baselines and the paper's method, all with the paper's recipe.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.9 billion pictures, 5 h of a GPU or 2.1
-years of a CPU core; cpu, 13 min of a core on digits, 19 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 43 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 5. Ours: `python -m experiments status` and
 the pages in experiments/results.

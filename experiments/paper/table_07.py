@@ -6,7 +6,7 @@ Balanced SVHN, ten baselines and the paper's method, all with the paper's recipe
 mirrored pictures: a mirrored digit is no digit.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.9 billion pictures, 5 h of a GPU or 2.1
-years of a CPU core; cpu, 13 min of a core on digits, 13 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 19 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 7. Ours: `python -m experiments status` and
 the pages in experiments/results.

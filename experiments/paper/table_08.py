@@ -6,7 +6,7 @@ Balanced FashionMNIST, ten baselines and the paper's method, all with the paper'
 recipe.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.5 billion pictures, 4 h of a GPU or 1.6
-years of a CPU core; cpu, 13 min of a core on digits, 17 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 36 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 8. Ours: `python -m experiments status` and
 the pages in experiments/results.

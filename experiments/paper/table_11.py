@@ -7,7 +7,7 @@ of the classes, those of even number, keep one picture of ten. No mirrored pictu
 mirrored digit is no digit. SVHN's own sizes of classes stay beneath the ratio of ten.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.9 billion pictures, 5 h of a GPU or 2.1
-years of a CPU core; cpu, 13 min of a core on digits, 13 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 19 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 11. Ours: `python -m experiments status`
 and the pages in experiments/results.

@@ -8,7 +8,7 @@ a major class; `--preset paper_code` of `gmmal run` has the five thousand of pub
 whose logs match some of these rows.
 
 Cost by arithmetic (`cost`), five seeds: full, 1.4 billion pictures, 4 h of a GPU or 1.6
-years of a CPU core; cpu, 13 min of a core on digits, 17 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 35 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 12. Ours: `python -m experiments status`
 and the pages in experiments/results.

@@ -75,11 +75,11 @@ def run(
 def _done(task: Task, data: Path | None, work: Path) -> Done:
     """Run a task, or go on with it."""
     own, job = work / f"seed-{task.seed}", job_of(task, (task.seed,))
-    base = _base(task, data, work)
-    rows = jobs.run(job, base, own)
+    start = base(task, data, work)
+    rows = jobs.run(job, start, own)
     folder = job.folder(own)
     saved, recorded = run_folder.read_config(folder), records.load(folder)
-    place = base.dataset, base.data_dir, saved["data"]["checksum"]
+    place = start.dataset, start.data_dir, saved["data"]["checksum"]
     sums = _sums(*place) if task.form.full else {}
     counts = classes.counted(task.arm, task.seed, recorded, task.form.classes)
     found = outcome(task, rows, recorded, about(saved, sums))._replace(classes=counts)
@@ -175,10 +175,10 @@ def config(task: Task, seeds: tuple[int, ...], data: Path | None, work: Path) ->
       data: the folder of pictures.
       work: has room for reduced ones.
     """
-    return jobs.config(job_of(task, seeds), _base(task, data, work))
+    return jobs.config(job_of(task, seeds), base(task, data, work))
 
 
-def _base(task: Task, data: Path | None, work: Path) -> Config:
+def base(task: Task, data: Path | None, work: Path) -> Config:
     """The world's configuration; pictures are reduced once."""
     form = task.form
     found = worlds.placed(form, data)
