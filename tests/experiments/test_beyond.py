@@ -34,7 +34,7 @@ from gmmal_jax.storage.records import Record
 ALL = {name: load(name) for name in beyond.NAMES}
 RUN = [experiment for experiment in ALL.values() if experiment.runs]
 PAPERS = [experiment for experiment in map(load, NAMES) if experiment.runs]
-HOURS = 2.5
+HOURS = 5.0
 """Of a core, for what the paper's tables have not run, of three seeds."""
 
 
@@ -129,7 +129,7 @@ def test_schedules_buy_as_many_labels(scale):
     assert len({form.title.rpartition(", ")[0] for form in forms.values()}) == 1
 
 
-def test_all_of_it_at_cpu_scale_takes_two_and_a_half_hours_at_most():
+def test_all_of_it_at_cpu_scale_takes_five_hours_at_most():
     papers = {task.key for task in plan.tasks(PAPERS, "cpu", 1, True)}
     new = [t for t in plan.tasks(RUN, "cpu", 1, True) if t.key not in papers]
     seconds = cost.COMPILE * len(new) + 3 * cost.SMALL * sum(map(cost.work, new))
@@ -229,8 +229,8 @@ def test_full_results_have_pages_states_and_pass_the_strict_check(tmp_path):
 
 TINY = {
     "width": 2, "cycles": 2, "initial": 20, "budget": 20, "data.class_cap": 20,
-    "train.steps": 2, "train.chunk_steps": 2, "da.steps": 2, "da.refit_every": 2,
-    "reg.subset_size": 20, "da.hidden": (4,), "gmm.em_iters": 2,
+    "train.steps": 2, "train.chunk_steps": 2, "train.batch_size": 20, "da.steps": 2,
+    "da.refit_every": 2, "reg.subset_size": 20, "da.hidden": (4,), "gmm.em_iters": 2,
 }  # fmt: skip
 
 
