@@ -201,14 +201,22 @@ def latents(
         "group": group[places],
         "label": np.where(kept.labeled, kept.labels, guesses).astype(np.int32),
         "bought": kept.labeled,
-    } | _numbers(outcome, places)
+    } | numbers(outcome, places)
     if before is None:
         return found
     return found | _moved(before, outcome.rows[places], found["latents"])
 
 
-def _numbers(outcome: Outcome, places: np.ndarray) -> dict[str, np.ndarray]:
-    """What a map's points may be colored by: a number a row."""
+def numbers(outcome: Outcome, places: np.ndarray) -> dict[str, np.ndarray]:
+    """What a map's points may be colored by: a number a row.
+
+    Args:
+      outcome: of a cycle.
+      places: int [m], which of the rows that it saw.
+
+    Returns:
+      "column/..." and "score/..." [m], NaN where a row has no score.
+    """
     query, columns = outcome.query, outcome.view.columns
     found = {
         f"column/{name}": np.asarray(column[places])

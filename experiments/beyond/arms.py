@@ -18,11 +18,6 @@ COMMON = {"Entropy": "entropy", "Margin": "margin", "BADGE": "badge"}
 """Queries that the paper leaves out, by the names of a table."""
 
 
-def under_reg_da(query: str) -> str:
-    """The arm of a query whose network is trained as the paper's own."""
-    return f"{query} / reg_da"
-
-
 def beta(value: str) -> str:
     """The arm of a weight of DA."""
     return f"gmm, beta {value}"
@@ -39,17 +34,11 @@ OWN: dict[str, Changes] = {
     "random / ce longer": _RANDOM | {"learn": "reg_longer", "reg.alpha": 0.0},
     "random / reg_longer": _RANDOM | {"learn": "reg_longer"},
     "random / pool forward": _RANDOM | {"learn": "reg_da", "da.beta": 0.0},
-    **{
-        under_reg_da(query): {"learn": "reg_da", "query": query}
-        for query in COMMON.values()
-    },
+    **arms.pairs(COMMON.values(), "reg_da"),
     "gmm, no quotas": _GMM | {"select.diversity": "kmeans"},
     "random / reg_da, quotas": _RANDOM
     | {"learn": "reg_da", "select.diversity": "balance"},
-    **{
-        f"{query} / fixmatch": {"learn": "fixmatch", "query": query}
-        for query in ("random", "gmm")
-    },
+    **arms.pairs(("random", "gmm"), "fixmatch"),
     "gmm, likelihood_ratio twice": _GMM | {"fuse.weights": (2.0, 1.0, 1.0)},
     "gmm, rank product": _GMM | {"fuse.by": "rank_product"},
     "gmm, spherical": _GMM | {"gmm.covariance": "spherical"},

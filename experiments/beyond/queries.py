@@ -14,7 +14,8 @@ The paper has no numbers of this. Ours: `python -m experiments status` and the p
 experiments/results.
 """
 
-from experiments.beyond.arms import COMMON, under_reg_da
+from experiments.beyond.arms import COMMON
+from experiments.paper.arms import pair
 from experiments.paper.experiment import Experiment
 from experiments.paper.worlds import World
 
@@ -27,7 +28,7 @@ EXPERIMENT = Experiment(
     ),
     arms={
         "Random": "random / reg_da",
-        **{name: under_reg_da(query) for name, query in COMMON.items()},
+        **{name: pair(query, "reg_da") for name, query in COMMON.items()},
         "Proposed": "gmm",
     },
     less="Random",

@@ -6,6 +6,7 @@ rows the baselines choose (`--preset official` has what their authors do).
 """
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 Changes = dict[str, Any]
@@ -48,6 +49,20 @@ def alpha(value: str) -> str:
     return "gmm" if value == _OWN_ALPHA else f"gmm, alpha {value}"
 
 
+def pair(query: str, learner: str) -> str:
+    """The arm of a query under a learner."""
+    return f"{query} / {learner}"
+
+
+def pairs(queries: Iterable[str], *learners: str) -> dict[str, Changes]:
+    """Arms of queries, each under each learner."""
+    return {
+        pair(query, learner): {"learn": learner, "query": query}
+        for query in queries
+        for learner in learners
+    }
+
+
 def scored(scores: tuple[str, ...]) -> str:
     """The arm whose query fuses some of the scores, in their order."""
     return "gmm" if scores == SCORES else f"gmm, {' + '.join(scores)}"
@@ -61,11 +76,7 @@ SUBSETS = [
 
 ARMS: dict[str, Changes] = {
     **{name: {"method": name} for name in _METHODS},
-    **{
-        f"{query} / {learner}": {"learn": learner, "query": query}
-        for query in ("random", "alfa_mix", "ta_vaal")
-        for learner in ("reg", "reg_da")
-    },
+    **pairs(("random", "alfa_mix", "ta_vaal"), "reg", "reg_da"),
     **{
         alpha(value): {"method": "gmm", "reg.alpha": float(value)}
         for value in ALPHAS

@@ -15,7 +15,7 @@ from experiments import analysis
 from experiments.paper import looks, published, work
 from experiments.paper.plan import Task
 from experiments.paper.store import Body, Store
-from gmmal_jax import bind, cycle as cycles, switches
+from gmmal_jax import answers, bind, cycle as cycles, switches
 from gmmal_jax.report import canvas, figures, plane
 from gmmal_jax.storage import files
 
@@ -93,12 +93,9 @@ def _arrays(outcome: cycles.Outcome, truth: np.ndarray) -> Arrays:
     groups = np.where(view.labeled, 0, np.where(chosen, 2, 1)).astype(np.int8)
     kept = figures.thin(np.asarray(GROUPS)[groups], figures.MAX_LATENTS)
     rows = outcome.rows[kept]
-    found = {
-        name: np.asarray(column)[kept]
-        for name, column in view.columns.items()
-        if np.ndim(column) == 1
-    }
-    found |= {name: np.asarray(score)[rows] for name, score in query.scores.items()}
+    numbers = answers.numbers(outcome, kept)
+    # Columns come first: a score stands in for a column of its name.
+    found = {name.partition("/")[2]: values for name, values in numbers.items()}
     return found | {
         "points": plane.embed(view.columns["latents"][kept]),
         "group": groups[kept],
