@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from gmmal_jax import train
 from gmmal_jax.bind import Run
-from gmmal_jax.phases.base import Learner
+from gmmal_jax.phases.base import Learner, Phase
 
 _READ = 1 / 3
 """An image that is only read costs a forward pass, in training a backward one, too,
@@ -57,9 +57,15 @@ def of_training(
         steps = train.length(phase, (labeled, pool - labeled), chunk_steps)
         trained += steps * phase.inputs.rows
         if phase.refresh:
-            read += (-(-steps // (phase.refresh_every or steps)) + 1) * some
+            read += _refreshes(phase, steps) * some
     refits = any(phase.refresh for phase in learner.phases[first_phase:])
     return Images(trained, read + (pool - some if refits else 0))
+
+
+def _refreshes(phase: Phase, steps: int) -> int:
+    if phase.refresh_once:
+        return 1
+    return -(-steps // (phase.refresh_every or steps)) + 1
 
 
 def of_run(run: Run) -> float:

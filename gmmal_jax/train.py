@@ -252,7 +252,8 @@ def _run_phase(
     def refresh(step: int, state: PyTree) -> PyTree:
         if phase.refresh is None:
             return state
-        last = step == num_steps and not any(other.refresh for other in later)
+        ends = phase.refresh_once or step == num_steps
+        last = ends and not any(other.refresh for other in later)
         look = looks.last if last else looks.early
         fresh = phase.refresh(address.key("refresh", step), state, look, step)
         fresh = parallel.hosts.changed_by_lead(state, fresh)
@@ -265,10 +266,11 @@ def _run_phase(
         on_chunk(standing)
         return standing
 
+    every = 0 if phase.refresh_once else phase.refresh_every
     plan = _Plan(trainer, phase, address, data, num_steps)
     planned = plan(first)
     for step in range(first, num_steps, chunk):
-        if step == 0 or (phase.refresh_every and step % phase.refresh_every == 0):
+        if step == 0 or (every and step % every == 0):
             state = refresh(step, state)
         state, measured = parallel.run_chunk(
             trainer.steps[address.phase], key, state, planned
@@ -280,7 +282,8 @@ def _run_phase(
         metrics[phase.name] = _checked(measured, address.cycle, phase.name, step)
         if done < num_steps:
             reached(Position(address.phase, done), done, state)
-    state = refresh(num_steps, state)
+    if not (phase.refresh_once and num_steps):
+        state = refresh(num_steps, state)
     return reached(Position(address.phase + 1, 0), num_steps, state)
 
 

@@ -27,6 +27,9 @@ def test_a_training_by_hand():
     assert found == (100 * 10 + 200 * 30, 3 * 1000)
     assert found.work == pytest.approx(7000 + 1000)
     assert estimate.of_training(two, 50, 20, 1000, first_phase=1) == (6000, 3000)
+    once = learner(two.phases[0], two.phases[1]._replace(refresh_once=True))
+    assert estimate.of_training(once, 50, 20, 1000).read == 1000
+    assert estimate.of_training(once, 50, 20, 1000, refit_rows=100).read == 1000
 
 
 def test_a_run_is_the_sum_of_its_cycles(tmp_path):

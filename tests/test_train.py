@@ -98,3 +98,35 @@ def test_a_phase_is_told_how_many_rows_there_are_and_when_it_refreshes():
     assert set(counts) == {(LABELED, 20)}
     assert steps == [0, 2, 4, 6]
     assert [standing.chunk.images for standing in chunks] == [6, 6, 6]
+
+
+def test_what_does_not_change_is_refreshed_once_from_all_rows():
+    calls = []
+
+    def refresh(key, state, embed_pool, step):
+        calls.append((step, embed_pool(state)))
+        return state
+
+    once = phase_of(Inputs(labeled=4), refresh, 2)._replace(refresh_once=True)
+    task, data = world_of(once)
+    start = cycles.begin(task, 0)
+    looks = train.Looks(lambda state: "some", lambda state: "all")
+    run = task.trainer, 0, 0, data
+    train.run(*run, start, looks, lambda standing: None)
+    assert calls == [(0, "all")]
+    late = cycles.begin(task, 0)._replace(position=train.Position(0, 4))
+    train.run(*run, late, looks, lambda standing: None)
+    assert calls == [(0, "all")]  # a checkpoint holds what the refresh left
+
+
+def test_a_phase_of_no_steps_is_refreshed_all_the_same():
+    steps = []
+
+    def refresh(key, state, embed_pool, step):
+        steps.append(step)
+        return state
+
+    none = phase_of(Inputs(labeled=4), refresh, num_steps=lambda *counts: 0)
+    task, data = world_of(none._replace(refresh_once=True))
+    cycles.run(task, data.pool, 0, 5, None, lambda standing: None, lambda: None)
+    assert steps == [0]

@@ -97,8 +97,9 @@ def network_step(
 def critic_phase(adversary: Adversary) -> Phase:
     """The critic alone, on a frozen network in evaluation mode.
 
-    For states with a field `critic` and a field or property `model`. Source: ours: it
-    gives learners without stage 2 the score that the gmm strategy fuses.
+    For states with a field `critic` and a field or property `model`. Mixtures are
+    fitted once: the latents stay as they are. Source: ours: it gives learners without
+    stage 2 the score that the gmm strategy fuses.
     """
     network = adversary.network
 
@@ -115,7 +116,7 @@ def critic_phase(adversary: Adversary) -> Phase:
         metrics["loss"] = metrics["critic/loss"]
         return state._replace(critic=critic), metrics
 
-    return _phase("critic", adversary, step)
+    return _phase("critic", adversary, step)._replace(refresh_every=0, refresh_once=True)
 
 
 def _phase(name: str, adversary: Adversary, step: Any) -> Phase:

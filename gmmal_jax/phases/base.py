@@ -67,6 +67,8 @@ class Phase(NamedTuple):
         before the first step, every `refresh_every` steps and after the last one
         (mixtures are refitted there); None: nothing.
       refresh_every: steps, a multiple of the chunk; 0: only at both ends.
+      refresh_once: what a refresh reads does not change in this phase: it runs before
+        the first step only, whatever `refresh_every` says.
       scan_safe: see `parallel.compile_step`.
     """
 
@@ -76,6 +78,7 @@ class Phase(NamedTuple):
     inputs: Inputs
     refresh: Callable[[Key, PyTree, EmbedPool, int], PyTree] | None = None
     refresh_every: int = 0
+    refresh_once: bool = False
     scan_safe: bool = True
 
 
