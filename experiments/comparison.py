@@ -57,7 +57,7 @@ def missing(planned: Sequence[Job], rows: Sequence[Row]) -> list[Job]:
 def page(
     status: str, decided: str | None, num_seeds: int, shown: Iterable[tuple[str, str]]
 ) -> str:
-    """Markdown: what is done, the primary table once it is whole, titled tables."""
+    """Markdown: what is done, the primary table once it has rows, titled tables."""
     parts = [status]
     if decided:
         title = f"**Primary comparisons** ({num_seeds} seeds, test data)"
@@ -93,7 +93,10 @@ def primary_table(
     heads: Sequence[str],
     num_seeds: int,
 ) -> str | None:
-    """Markdown: comparisons with Holm's p over all of them; None before all are whole.
+    """Markdown: comparisons of whole worlds, with p over the family; None: none is.
+
+    Once all are there p is Holm's; before, Bonferroni's, which needs no other one and
+    is never smaller.
 
     Args:
       rows: of the table of results.
@@ -101,12 +104,18 @@ def primary_table(
       heads: over the cells of their names.
       num_seeds: of each of them.
     """
-    found = [gaps(rows, *each[1:]) for each in asked]
-    if any(len(each) < num_seeds for each in found):
+    measured = {each: gaps(rows, *each[1:]) for each in asked}
+    open_worlds = {c.world for c, own in measured.items() if len(own) < num_seeds}
+    found = {c: own for c, own in measured.items() if c.world not in open_worlds}
+    if not found:
         return None
-    adjusted = primary.holm([primary.p_value(each) for each in found])
-    lines = [[*heads, "points", "p (Holm)"]]
-    for comparison, each, p in zip(asked, found, adjusted, strict=True):
+    alone = [primary.p_value(own) for own in found.values()]
+    by_holm = len(found) == len(asked)
+    adjusted = (
+        primary.holm(alone) if by_holm else [min(1.0, len(asked) * p) for p in alone]
+    )
+    lines = [[*heads, "points", "p (Holm)" if by_holm else f"p (times {len(asked)})"]]
+    for (comparison, each), p in zip(found.items(), adjusted, strict=True):
         shown = show(estimate(each), "+", digits=2)
         said = f"{p:.3f}" if p >= 0.0005 else "< 0.001"
         verdict = f"**{said}**" if p < primary.LEVEL else said
@@ -115,12 +124,17 @@ def primary_table(
 
 
 def shown_rows(rows: Sequence[Row], hidden: Collection[Piece]) -> list[Row]:
-    """All rows, but those of primary pieces before the last of these is there.
+    """All rows, but those of a world's primary pieces before the last of them is there.
 
     Who looks earlier may be tempted to stop, or to change something, then.
     """
-    whole = {*hidden} <= {piece(row) for row in rows}
-    return [row for row in rows if whole or piece(row) not in hidden]
+    missing = {*hidden} - {piece(row) for row in rows}
+    open_worlds = {world for world, _, _ in missing}
+    return [
+        row
+        for row in rows
+        if row["world"] not in open_worlds or piece(row) not in hidden
+    ]
 
 
 def arms_table(rows: Sequence[Row], world: str, base_of: Callable[[str], str]) -> str:

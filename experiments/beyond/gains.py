@@ -8,7 +8,7 @@ labels; the paper's query under cross-entropy, with a critic that is trained bes
 network and moves nothing of it; both. CIFAR-10, balanced and imbalanced.
 
 Cost by arithmetic (`cost`), five seeds: full, 4.5 billion pictures, 13 h of a GPU or
-5.0 years of a CPU core; cpu, 23 min of a core on digits, 63 min where pictures are at
+5.0 years of a CPU core; cpu, 23 min of a core on digits, 62 min where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

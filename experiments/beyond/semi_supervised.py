@@ -8,7 +8,7 @@ critic is trained beside it and moves nothing of it. Steps and labeled batches a
 of cross-entropy; each labeled image has seven unlabeled ones beside it (cpu: two).
 
 Cost by arithmetic (`cost`), five seeds: full, 3.5 billion pictures, 10 h of a GPU or
-3.9 years of a CPU core; cpu, 19 min of a core on digits, 53 min where pictures are at
+3.9 years of a CPU core; cpu, 19 min of a core on digits, 52 min where pictures are at
 hand.
 
 The paper has no numbers of this. Ours: `python -m experiments status` and the pages in

@@ -51,6 +51,11 @@ def _random_beside(arm: str) -> str:
 
 def write(rows: Sequence[Row]) -> None:
     """Put the tables between the markers of the README."""
+    tables.put("compare_digits", page(rows))
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Markdown: what is done, and the tables of what may be shown."""
     shown = shown_rows(rows)
     there = {row["world"] for row in shown}
     found = [
@@ -59,5 +64,4 @@ def write(rows: Sequence[Row]) -> None:
         if world in there
     ]
     decided, num = primary_table(rows), len(primary.SEEDS)
-    page = comparison.page(status(rows), decided, num, found)
-    tables.put("compare_digits", page)
+    return comparison.page(status(rows), decided, num, found)

@@ -26,6 +26,11 @@ HEAVY = {
 _SEEDS_AT_ONCE = 4
 """Of an arm in one process: programs are compiled once for them."""
 _PRIMARY = tuple(("cifar10", setting) for setting in primary.SETTINGS)
+_ORDER = tuple(
+    World(*pool, grid) for grid in ("small", "paper") for pool in _PRIMARY[::-1]
+)
+"""Of the primary worlds: first where people are who have features, and the smaller pool
+before the larger one."""
 
 
 def others() -> dict[str, dict[str, Any]]:
@@ -59,13 +64,12 @@ def others() -> dict[str, dict[str, Any]]:
 
 
 def jobs() -> Iterator[Job]:
-    """Some seeds of an arm each: primary ones, all arms block by block; then others."""
-    for first in range(0, len(primary.SEEDS), _SEEDS_AT_ONCE):
-        seeds = primary.SEEDS[first : first + _SEEDS_AT_ONCE]
-        for grid in primary.GRIDS:
-            for pool in _PRIMARY:
-                for arm, changes in primary.arms().items():
-                    yield _job(World(*pool, grid), arm, changes, seeds)
+    """Some seeds of an arm each: primary ones, a world after the other; then others."""
+    for world in _ORDER:
+        for first in range(0, len(primary.SEEDS), _SEEDS_AT_ONCE):
+            seeds = primary.SEEDS[first : first + _SEEDS_AT_ONCE]
+            for arm, changes in primary.arms().items():
+                yield _job(world, arm, changes, seeds)
     for pool in worlds.SETTINGS:
         for arm, changes in others().items():
             done = pool in _PRIMARY and arm in primary.arms()

@@ -42,9 +42,11 @@ def _again(folder: Path, core: int) -> tuple[list[tables.Row], dict[str, str]]:
     places = work.Places(folder, folder / "work", folder / "found.csv")
     for _ in work.run_all(jobs, places, core):
         pass
-    return tables.load(places.results), json.loads(places.environment.read_text())
+    (environment,) = work.environments(places.environments).values()
+    return tables.load(places.results), environment
 
 
 def _lasting(row: tables.Row) -> tables.Row:
-    """Without the seconds."""
-    return {name: value for name, value in row.items() if name != work.SECONDS}
+    """Without the seconds, and what it ran with."""
+    passing = {work.SECONDS, work.ENVIRONMENT}
+    return {name: value for name, value in row.items() if name not in passing}

@@ -32,13 +32,13 @@ def asked() -> list[Comparison]:
 
 
 def primary_table(rows: Sequence[Row]) -> str | None:
-    """Markdown: the 36 comparisons; None before every seed of them is there."""
+    """Markdown: the 36 comparisons, of each world once all its seeds are there."""
     heads = ("difference", "CIFAR-10", "grid")
     return comparison.primary_table(rows, asked(), heads, len(primary.SEEDS))
 
 
 def shown_rows(rows: Sequence[Row]) -> list[Row]:
-    """All rows, but those of primary pieces before the last of these is there."""
+    """All rows, but a world's primary ones before the last of these is there."""
     own = (comparison.pieces_of(job) for job in arms.jobs() if arms.is_primary(job))
     return comparison.shown_rows(rows, set().union(*own))
 
@@ -59,11 +59,15 @@ def status(rows: Sequence[Row]) -> str:
 
 def write(rows: Sequence[Row]) -> None:
     """Put the tables between the markers of the README."""
+    tables.put(NAME, page(rows))
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Markdown: what is done, and the tables of what may be shown."""
     shown, base = shown_rows(rows), primary.arm(primary.PLAIN)
     found = [
         (key.replace("_", " "), comparison.arms_table(shown, key, lambda arm: base))
         for key in dict.fromkeys(row["world"] for row in shown)
     ]
     decided, num = primary_table(rows), len(primary.SEEDS)
-    page = comparison.page(status(rows), decided, num, found)
-    tables.put(NAME, page)
+    return comparison.page(status(rows), decided, num, found)

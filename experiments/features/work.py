@@ -1,11 +1,12 @@
 """Jobs: an arm of some seeds in a world, run and put on record once."""
 
+import hashlib
 import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments import jobs as pieces, processes, tables
 from experiments.features import worlds
@@ -16,6 +17,8 @@ from gmmal_jax.storage import files, records
 PROCESS = "experiments.features.job"
 SECONDS = "seconds"
 """The column that is another one each time."""
+ENVIRONMENT = "environment"
+"""The column that says what a row ran with, by its name in `Places.environments`."""
 
 
 class Places(NamedTuple):
@@ -32,9 +35,9 @@ class Places(NamedTuple):
     results: Path
 
     @property
-    def environment(self) -> Path:
-        """Versions and device of the table's last rows."""
-        return self.results.with_name(f"{self.results.stem}_environment.json")
+    def environments(self) -> Path:
+        """Versions, device and processor of the table's rows, by their names."""
+        return self.results.with_name(f"{self.results.stem}_environments.json")
 
 
 def run_all(wanted: Sequence[Job], places: Places, core: int) -> Iterator[int]:
@@ -62,12 +65,28 @@ def do(job: Job, places: Places) -> None:
     base = worlds.settings(worlds.named(job.world), places.features)
     rows = pieces.run(job, base, own)
     spent = [record.timings["total"] for record in records.load(folder)]
+    name = _known(environment_of(job, own), places.environments)
     timed = [
-        row | {SECONDS: f"{seconds:.3f}"}
+        row | {SECONDS: f"{seconds:.3f}", ENVIRONMENT: name}
         for row, seconds in zip(rows, spent, strict=True)
     ]
-    environment = json.dumps(environment_of(job, own), indent=2) + "\n"
-    files.write_atomic(places.environment, environment)
     tables.save(places.results, [*tables.load(places.results), *timed])
     print(f"done: {job.world}, {job.arm}, seeds {job.seeds}", flush=True)
     shutil.rmtree(folder)
+
+
+def environments(path: Path) -> dict[str, dict[str, Any]]:
+    """What rows ran with, by name; none where there is no file yet."""
+    found: dict[str, dict[str, Any]] = {}
+    if path.exists():
+        found = json.loads(path.read_text())
+    return found
+
+
+def _known(environment: dict[str, Any], path: Path) -> str:
+    """The name of an environment, which the file holds from now on."""
+    text = json.dumps(environment, sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()[:8]
+    known = environments(path) | {name: environment}
+    files.write_atomic(path, json.dumps(known, indent=2, sort_keys=True) + "\n")
+    return name

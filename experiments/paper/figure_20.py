@@ -7,8 +7,8 @@ All learn by cross-entropy with the same random numbers, so that they choose fro
 same latents, up to rounding; the paper's query has a critic that is trained beside the
 network. Each has a map of its own.
 
-Cost by arithmetic (`cost`), first cycles of one seed: full, 3.8 million pictures, 38 s
-of a GPU or 37 h of a CPU core; cpu, 4 min of a core on digits, 4 min where pictures are
+Cost by arithmetic (`cost`), first cycles of one seed: full, 3.6 million pictures, 36 s
+of a GPU or 35 h of a CPU core; cpu, 4 min of a core on digits, 4 min where pictures are
 at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

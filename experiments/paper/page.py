@@ -39,8 +39,9 @@ _LEGEND = (
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
 _ALONE = "The paper has no numbers of this."
 _STANDS_IN = (
-    "What `{}` asks, of other pictures, a smaller network, fewer labels and steps: "
-    "nothing here is comparable with a number of the paper."
+    "What `{}` asks, of other pictures, a smaller network, fewer labels and steps, and "
+    "DA without a gradient through the mixtures: nothing here is comparable with a "
+    "number of the paper."
 )
 
 

@@ -144,9 +144,10 @@ _FEW: Changes = {
     "da.steps": 300,
     "da.refit_every": 150,
 }
-"""The digits preset's rates, with a narrower network. By `recipe_choice` more labels
-help with so many steps and pictures, and hardly with a seventh of them; stage 2 is half
-as long as stage 1, as in the paper where all its labels are bought."""
+"""The digits preset's rates and form of DA, with a narrower network. By
+`recipe_choice` more labels help with so many steps and pictures, and hardly with a
+seventh of them; stage 2 is half as long as stage 1, as in the paper where all its
+labels are bought."""
 _PHOTOS: Changes = _FEW | {"data.pad": 2, "data.flip": True}
 
 

@@ -163,8 +163,6 @@ def _phase(game: Game, network: Network, name: str, tell: Tell) -> Phase:
         key: Key, state: Extended, embed_pool: EmbedPool, step: int
     ) -> Extended:
         assert tell.learn is not None
-        if step and not tell.learn_every:  # the network is frozen, and so is this
-            return state
         known = tell.learn(key, state.own.known, embed_pool(state))
         return state._replace(own=state.own._replace(known=known))
 
@@ -175,5 +173,6 @@ def _phase(game: Game, network: Network, name: str, tell: Tell) -> Phase:
         inputs=Inputs(settings.batch_size, settings.batch_size, candidates=True),
         refresh=tell.learn and refresh,
         refresh_every=tell.learn_every,
+        refresh_once=not tell.learn_every,
         scan_safe=tell.see is see_nothing or network.scan_safe,
     )

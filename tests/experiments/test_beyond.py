@@ -111,6 +111,8 @@ def test_controls_spend_what_they_control(scale):
             for arm in ("random / ce longer", "random / reg_longer", "random / reg_da")
         }
         assert len(steps) == 1
+        others = {spent(arm, setting)["network_steps"] for arm in ("vaal", "ta_vaal")}
+        assert others == {spent("random", setting)["network_steps"]}
 
 
 @pytest.mark.parametrize("scale", worlds.SCALES)

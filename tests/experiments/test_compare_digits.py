@@ -86,3 +86,10 @@ def test_no_primary_arm_is_shown_before_all_of_them_are_whole():
     assert report.shown_rows([*rows_of(primary.SEEDS[1:]), other]) == [other]
     whole = [*rows_of(primary.SEEDS), other]
     assert report.shown_rows(whole) == whole
+
+
+def test_the_page_shows_what_is_on_record():
+    text = tables.README.read_text()
+    begin, end = "<!-- compare_digits: begin -->", "<!-- compare_digits: end -->"
+    shown = text.split(begin)[1].split(end)[0].strip()
+    assert shown == report.page(tables.load(check.RESULTS))

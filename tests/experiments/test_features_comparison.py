@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import comparison, tables
+from experiments import comparison, primary as family, tables
 from experiments.features import arms, check, cli, data, primary, report, work, worlds
 from experiments.features.worlds import World
 from experiments.jobs import Job
@@ -56,14 +56,17 @@ def test_the_family_is_what_was_fixed():
     ]
 
 
-def test_primary_jobs_come_first_and_a_few_seeds_at_a_time():
+def test_primary_jobs_come_first_world_by_world_and_a_few_seeds_at_a_time():
     jobs = list(arms.jobs())
     keys = [(job.world, job.arm, job.seeds) for job in jobs]
     assert len(set(keys)) == len(keys)
     first = [arms.is_primary(job) for job in jobs]
     assert first == sorted(first, reverse=True) and sum(first) == 11 * 4 * 3
-    seeds = [job.seeds for job in jobs[: sum(first)]]
-    assert seeds == sorted(seeds) and {*sum(seeds, ())} == {*range(12)}
+    for world in dict.fromkeys(asked.world for asked in report.asked()):
+        places = [i for i, job in enumerate(jobs[: sum(first)]) if job.world == world]
+        assert places == [*range(places[0], places[0] + 33)]
+        seeds = [jobs[i].seeds for i in places]
+        assert seeds == sorted(seeds) and {*sum(seeds, ())} == {*range(12)}
     needed = {(c.world, name) for c in report.asked() for name in (c.arm, c.base)}
     assert needed == {key[:2] for key, own in zip(keys, first, strict=True) if own}
 
@@ -92,11 +95,25 @@ def test_every_arm_is_one_that_features_allow():
         assert changes.get("learn", arm) not in arms.PICTURES
 
 
-def test_nothing_primary_is_shown_before_all_is_there():
+def test_nothing_primary_of_a_world_is_shown_before_all_of_it_is_there():
     explored = row("cifar10_long_tailed_small", RANDOM, 0)
-    most = primary_rows(primary.SEEDS)[:-2]
-    assert report.shown_rows([*most, explored]) == [explored]
-    assert report.primary_table(most) is None
+    few = primary_rows(primary.SEEDS[1:])
+    assert report.shown_rows([*few, explored]) == [explored]
+    assert report.primary_table(few) is None
+    most = primary_rows(primary.SEEDS)[:-2]  # of the last world a seed lacks
+    last = most[-1]["world"]
+    others = [row for row in most if row["world"] != last]
+    assert report.shown_rows([*most, explored]) == [*others, explored]
+    head, _, *lines = report.primary_table(most).splitlines()
+    assert len(lines) == 27 and "p (times 36)" in head
+    asked = [each for each in report.asked() if each.world != last]
+    for line, each in zip(lines, asked, strict=True):
+        p = 36 * family.p_value(comparison.gaps(most, *each[1:]))
+        said = line.split("|")[-2].strip().strip("*")
+        assert said == ("< 0.001" if p < 0.0005 else f"{min(1, p):.3f}")
+
+
+def test_all_that_is_primary_is_shown_in_the_end():
     whole = primary_rows(primary.SEEDS)
     assert report.shown_rows(whole) == whole
     lines = report.primary_table(whole).splitlines()
@@ -148,7 +165,9 @@ def test_a_piece_is_run_once_and_leaves_its_rows(tmp_path, monkeypatch):
         (RANDOM, "40"),
     ]
     assert all(float(row["seconds"]) > 0 for row in found)
-    assert places.environment.exists()
+    known = work.environments(places.environments)
+    assert {row["environment"] for row in found} == {*known} and len(known) == 1
+    assert all("processor" in each for each in known.values())
     assert not job.folder(places.work / "seeds-0").exists()
     both = job._replace(seeds=(0, 1))
     assert comparison.missing([job, later, both], found) == [later, later]
@@ -183,3 +202,17 @@ def test_missing_features_are_one_line(tmp_path, capsys):
             cli.main(given)
         assert ended.value.code == 2
         assert "--features: n" in capsys.readouterr().err
+
+
+def test_every_committed_row_says_what_it_ran_with():
+    rows = tables.load(cli.RESULTS)
+    places = work.Places(cli.RESULTS, cli.RESULTS, cli.RESULTS)
+    known = work.environments(places.environments)
+    assert rows and {row["environment"] for row in rows} == {*known}
+
+
+def test_the_page_shows_what_is_on_record():
+    text = tables.README.read_text()
+    begin, end = "<!-- features: begin -->", "<!-- features: end -->"
+    shown = text.split(begin)[1].split(end)[0].strip()
+    assert shown == report.page(tables.load(cli.RESULTS))
