@@ -8,6 +8,7 @@ from run_cases import write_run
 
 from gmmal_jax import report
 from gmmal_jax.report import arms, budget, words
+from gmmal_jax.storage.records import Record
 
 SIZES = (10, 20, 40)
 
@@ -18,6 +19,18 @@ def task_of(tmp_path, **curves):
         for label, seeds in curves.items()
     ]
     return arms.task(runs)
+
+
+def arm_of(label, curves):
+    """Without a folder."""
+    cycles = {
+        seed: [
+            Record(seed, cycle, {"labeled": size, "accuracy": value}, [], [], {}, {})
+            for cycle, (size, value) in enumerate(zip(SIZES, curve, strict=True))
+        ]
+        for seed, curve in curves.items()
+    }
+    return arms.Arm(label, cycles, {})
 
 
 def test_area_is_the_mean_height_over_the_labels(tmp_path):
@@ -41,6 +54,26 @@ def test_labels_lie_on_the_line_between_sizes():
     assert budget.labels_at(SIZES, curve, 50.1) == math.inf
     # Where it falls again, the first time counts.
     assert budget.labels_at(SIZES, np.array([10.0, 50.0, 20.0]), 30.0) == 15
+
+
+def test_what_is_missing_by_rounding_is_there():
+    curve = np.array([10.0, 30.0, np.nextafter(50.0, 0)])
+    assert budget.labels_at(SIZES, curve, 50.0) == 40
+
+
+@pytest.mark.parametrize("draw", range(20))
+def test_a_base_of_many_seeds_reaches_what_it_ends_with(draw, monkeypatch):
+    """From eight numbers on the sum of a list is another than that of rows."""
+    monkeypatch.setattr(budget, "RESAMPLES", 20)  # the interval is not looked at
+    ends = np.random.default_rng(draw).integers(500, 900, 20) / 1000
+    curves = {seed: [0.1, 0.3, end] for seed, end in enumerate(ends.tolist())}
+    equal = arm_of("equal", dict(reversed(curves.items())))
+    task = arms.Task("", SIZES, (equal, arm_of("base", curves)), "base")
+    level = budget.level_of(task, "base")
+    assert level == pytest.approx(100 * ends.mean())
+    found, base = budget.needed_table(task, level, "base")
+    assert (words.labels(base), words.labels(found)) == ("40", "40")
+    assert (found.saved, words.saved(found)) == (0, "0")
 
 
 def test_labels_saved_beside_the_base(tmp_path):
