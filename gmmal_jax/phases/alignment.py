@@ -116,7 +116,9 @@ def critic_phase(adversary: Adversary) -> Phase:
         metrics["loss"] = metrics["critic/loss"]
         return state._replace(critic=critic), metrics
 
-    return _phase("critic", adversary, step)._replace(refresh_every=0, refresh_once=True)
+    return _phase("critic", adversary, step)._replace(
+        refresh_every=0, refresh_once=True
+    )
 
 
 def _phase(name: str, adversary: Adversary, step: Any) -> Phase:
