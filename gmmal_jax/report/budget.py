@@ -54,8 +54,9 @@ class Needed(NamedTuple):
         where one never gets there, NaN where neither does.
       bound: `saved` with `largest` in place of infinite labels: what `saved` is more
         than where it is infinite, or less than where it is so below 0.
-      saved_low: end of the interval.
-      saved_high: likewise.
+      saved_low: end of the interval; -infinity where samples in which neither gets
+        there, which may have saved any number, reach beyond it.
+      saved_high: likewise, infinity.
     """
 
     method: str
@@ -192,7 +193,8 @@ def _bootstrap(
 ) -> tuple[float, float, float]:
     """A statistic of rows 0 to num - 1, and the ends of its interval.
 
-    The ends are members of the sample, as infinite ones have no middle.
+    The ends are members of the sample, as infinite ones have no middle. A sample
+    without a value (neither of two gets there) may have any: it lies beyond both ends.
     """
     from scipy import stats
 
@@ -213,6 +215,8 @@ def _bootstrap(
         )
     sample = found.bootstrap_distribution
     tail = (1 - CONFIDENCE) / 2
-    low = np.quantile(sample, tail, method="lower")
-    high = np.quantile(sample, 1 - tail, method="higher")
+    unknown = np.isnan(sample)
+    lowest, highest = (np.where(unknown, end, sample) for end in (-np.inf, np.inf))
+    low = np.quantile(lowest, tail, method="lower")
+    high = np.quantile(highest, 1 - tail, method="higher")
     return value, float(low), float(high)

@@ -124,6 +124,33 @@ def test_neither_gets_there(tmp_path):
     assert words.labels_interval(found) == ""  # one seed
 
 
+def both(quick, base, short, num_seeds):
+    """Two arms that agree in all seeds but for `short`, the last one's curve."""
+    made = [
+        arm_of(label, {seed: curve for seed in range(num_seeds)} | {num_seeds: short})
+        for label, curve in (("quick", quick), ("base", base))
+    ]
+    return arms.Task("", SIZES, tuple(made), "base")
+
+
+def test_samples_in_which_neither_gets_there_open_both_ends():
+    task = both([0.1, 0.75, 0.9], [0.1, 0.5, 0.9], [0.1, 0.2, 0.3], 3)
+    found, _ = budget.needed_table(task, 60.0, "base")
+    # Means are 10, 61.25, 75 and 10, 42.5, 75.
+    assert found.saved == pytest.approx(20 + 20 * 17.5 / 32.5 - 10 - 10 * 50 / 51.25)
+    # Three or four of four rows are the short one in 13 of 256 samples.
+    assert (found.saved_low, found.saved_high) == (-math.inf, math.inf)
+    assert words.saved_interval(found) == "open to open"
+
+
+def test_rare_samples_in_which_neither_gets_there_open_no_end():
+    task = both([0.1, 0.7, 0.9], [0.1, 0.5, 0.9], [0.1, 0.1, 0.1], 5)
+    found, _ = budget.needed_table(task, 40.0, "base")
+    # Four rows of six or more are the short one in 0.9 % of all samples.
+    assert math.isfinite(found.saved_low) and math.isfinite(found.saved_high)
+    assert found.saved_low <= found.saved <= found.saved_high
+
+
 def test_without_a_base_the_worst_arm_sets_the_level(tmp_path):
     task = task_of(tmp_path, a={0: [0.1, 0.2, 0.3]}, b={0: [0.1, 0.2, 0.8]})
     level = budget.level_of(task, None)
