@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from gmmal_jax.report.findings import Findings
     from gmmal_jax.report.runs import Run
 
-MORE = """Runs of one method are pooled over their seeds; those of other data sets and
-settings stand apart. The figures of one run go to its folder, those of several to the
-folder that you are in."""
+MORE = """Runs of one method are pooled over their seeds; they are refused where other
+settings differ. Runs of other data sets and --setting stand apart. The figures of one
+run go to its folder, those of several to the folder that you are in."""
 
 
 def _report(parsed: Parsed) -> int:

@@ -1,13 +1,14 @@
 """What is compared: arms over their seeds, and the task that they share.
 
-An arm is all seeds of one label. A task is a data set in a setting, measured on one
-part of it: within a task everything may be compared.
+An arm is all seeds of one label, of equal settings. A task is a data set in a setting,
+measured on one part of it: within a task everything may be compared.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gmmal_jax.errors import UserError
+from gmmal_jax.report import alike
 from gmmal_jax.report.runs import Run
 from gmmal_jax.storage.records import Record
 
@@ -51,16 +52,19 @@ class Task(NamedTuple):
 def task(runs: Sequence[Run]) -> Task:
     """The task of runs, pooled by their labels.
 
-    A reference's seed that several runs hold counts once, as the first has it.
+    A reference's seed that several runs hold counts once, as the first has it: theirs
+    are trained alike.
 
     Args:
       runs: at least one, with distinct seeds for each label.
 
     Raises:
-      UserError: data sets or labeled sizes differ, or a label's seed comes twice.
+      UserError: data sets or labeled sizes differ, or a label's seed comes twice;
+        runs do not stand together, see `alike.require`.
     """
     _require_same_task(runs)
     sizes = _common_sizes(runs)
+    alike.require(_name(runs[0]), runs)
     reference = next((run.reference.label for run in runs if run.reference), None)
     arms = sorted(_pool(runs), key=lambda arm: arm.label == reference)
     return Task(_name(runs[0]), sizes, tuple(arms), reference)

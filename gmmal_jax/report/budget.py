@@ -12,6 +12,8 @@ from gmmal_jax.report.arms import Curves, Task
 from gmmal_jax.report.statistics import CONFIDENCE, accuracies, estimate
 
 RESAMPLES = 2000
+_ROUNDING = 1e-9
+"""Per cent: the same seeds added up in another order differ by less."""
 
 
 class Area(NamedTuple):
@@ -52,8 +54,9 @@ class Needed(NamedTuple):
         where one never gets there, NaN where neither does.
       bound: `saved` with `largest` in place of infinite labels: what `saved` is more
         than where it is infinite, or less than where it is so below 0.
-      saved_low: end of the interval.
-      saved_high: likewise.
+      saved_low: end of the interval; -infinity where samples in which neither gets
+        there, which may have saved any number, reach beyond it.
+      saved_high: likewise, infinity.
     """
 
     method: str
@@ -105,7 +108,7 @@ def level_of(task: Task, base: str | None) -> float | None:
     It is what `base` ends with; without one, what the worst arm ends with.
     """
     last = {
-        arm.label: float(np.mean([curve[-1] for curve in whole.values()]))
+        arm.label: float(_mean(np.array([*whole.values()]))[-1])
         for arm in task.arms
         if (whole := arms.whole(accuracies(arm), len(task.sizes)))
     }
@@ -134,14 +137,21 @@ def labels_at(sizes: Sequence[int], curve: np.ndarray, level: float) -> float:
 
     Returns:
       The first size where it is there from the start; infinity where it never is.
+      What is missing by rounding alone is there.
     """
-    there = np.flatnonzero(curve >= level)
+    there = np.flatnonzero(curve >= level - _ROUNDING)
     if not there.size:
         return math.inf
     i = there[0]
     if i == 0:
         return float(sizes[0])
     return float(np.interp(level, curve[i - 1 : i + 1], sizes[i - 1 : i + 1]))
+
+
+def _mean(curves: np.ndarray) -> np.ndarray:
+    """Over seeds, which are rows: the level that a base sets is a point of it."""
+    mean: np.ndarray = curves.mean(axis=0)
+    return mean
 
 
 def _needed(
@@ -154,7 +164,7 @@ def _needed(
 ) -> Needed:
     mine = np.array([*values.values()])
     labels, low, high = _bootstrap(
-        len(mine), lambda rows: labels_at(task.sizes, mine[rows].mean(axis=0), level)
+        len(mine), lambda rows: labels_at(task.sizes, _mean(mine[rows]), level)
     )
     ends = (task.sizes[0], task.sizes[-1])
     plain = Needed(label, level, len(mine), *ends, labels, low, high)
@@ -164,7 +174,7 @@ def _needed(
     one, other = (np.array([v[seed] for seed in seeds]) for v in (values, partners))
 
     def both(rows: np.ndarray) -> list[float]:
-        means = (each[rows].mean(axis=0) for each in (other, one))
+        means = (_mean(each[rows]) for each in (other, one))
         return [labels_at(task.sizes, mean, level) for mean in means]
 
     def more(rows: np.ndarray) -> float:
@@ -183,7 +193,8 @@ def _bootstrap(
 ) -> tuple[float, float, float]:
     """A statistic of rows 0 to num - 1, and the ends of its interval.
 
-    The ends are members of the sample, as infinite ones have no middle.
+    The ends are members of the sample, as infinite ones have no middle. A sample
+    without a value (neither of two gets there) may have any: it lies beyond both ends.
     """
     from scipy import stats
 
@@ -204,6 +215,8 @@ def _bootstrap(
         )
     sample = found.bootstrap_distribution
     tail = (1 - CONFIDENCE) / 2
-    low = np.quantile(sample, tail, method="lower")
-    high = np.quantile(sample, 1 - tail, method="higher")
+    unknown = np.isnan(sample)
+    lowest, highest = (np.where(unknown, end, sample) for end in (-np.inf, np.inf))
+    low = np.quantile(lowest, tail, method="lower")
+    high = np.quantile(highest, 1 - tail, method="higher")
     return value, float(low), float(high)

@@ -94,7 +94,7 @@ def summarise(runs: Sequence[Run]) -> list[Row]:
       One row for each label, methods before references, in the order given.
 
     Raises:
-      UserError: data sets or labeled sizes differ, or a label's seed comes twice.
+      UserError: see `arms.task`.
     """
     task = arms.task(runs)
     methods = {arm.label: accuracies(arm) for arm in task.arms}

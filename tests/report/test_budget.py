@@ -8,6 +8,7 @@ from run_cases import write_run
 
 from gmmal_jax import report
 from gmmal_jax.report import arms, budget, words
+from gmmal_jax.storage.records import Record
 
 SIZES = (10, 20, 40)
 
@@ -18,6 +19,18 @@ def task_of(tmp_path, **curves):
         for label, seeds in curves.items()
     ]
     return arms.task(runs)
+
+
+def arm_of(label, curves):
+    """Without a folder."""
+    cycles = {
+        seed: [
+            Record(seed, cycle, {"labeled": size, "accuracy": value}, [], [], {}, {})
+            for cycle, (size, value) in enumerate(zip(SIZES, curve, strict=True))
+        ]
+        for seed, curve in curves.items()
+    }
+    return arms.Arm(label, cycles, {})
 
 
 def test_area_is_the_mean_height_over_the_labels(tmp_path):
@@ -41,6 +54,26 @@ def test_labels_lie_on_the_line_between_sizes():
     assert budget.labels_at(SIZES, curve, 50.1) == math.inf
     # Where it falls again, the first time counts.
     assert budget.labels_at(SIZES, np.array([10.0, 50.0, 20.0]), 30.0) == 15
+
+
+def test_what_is_missing_by_rounding_is_there():
+    curve = np.array([10.0, 30.0, np.nextafter(50.0, 0)])
+    assert budget.labels_at(SIZES, curve, 50.0) == 40
+
+
+@pytest.mark.parametrize("draw", range(20))
+def test_a_base_of_many_seeds_reaches_what_it_ends_with(draw, monkeypatch):
+    """From eight numbers on the sum of a list is another than that of rows."""
+    monkeypatch.setattr(budget, "RESAMPLES", 20)  # the interval is not looked at
+    ends = np.random.default_rng(draw).integers(500, 900, 20) / 1000
+    curves = {seed: [0.1, 0.3, end] for seed, end in enumerate(ends.tolist())}
+    equal = arm_of("equal", dict(reversed(curves.items())))
+    task = arms.Task("", SIZES, (equal, arm_of("base", curves)), "base")
+    level = budget.level_of(task, "base")
+    assert level == pytest.approx(100 * ends.mean())
+    found, base = budget.needed_table(task, level, "base")
+    assert (words.labels(base), words.labels(found)) == ("40", "40")
+    assert (found.saved, words.saved(found)) == (0, "0")
 
 
 def test_labels_saved_beside_the_base(tmp_path):
@@ -89,6 +122,33 @@ def test_neither_gets_there(tmp_path):
     assert math.isnan(found.saved)
     assert words.saved(found) == words.saved_interval(found) == ""
     assert words.labels_interval(found) == ""  # one seed
+
+
+def both(quick, base, short, num_seeds):
+    """Two arms that agree in all seeds but for `short`, the last one's curve."""
+    made = [
+        arm_of(label, {seed: curve for seed in range(num_seeds)} | {num_seeds: short})
+        for label, curve in (("quick", quick), ("base", base))
+    ]
+    return arms.Task("", SIZES, tuple(made), "base")
+
+
+def test_samples_in_which_neither_gets_there_open_both_ends():
+    task = both([0.1, 0.75, 0.9], [0.1, 0.5, 0.9], [0.1, 0.2, 0.3], 3)
+    found, _ = budget.needed_table(task, 60.0, "base")
+    # Means are 10, 61.25, 75 and 10, 42.5, 75.
+    assert found.saved == pytest.approx(20 + 20 * 17.5 / 32.5 - 10 - 10 * 50 / 51.25)
+    # Three or four of four rows are the short one in 13 of 256 samples.
+    assert (found.saved_low, found.saved_high) == (-math.inf, math.inf)
+    assert words.saved_interval(found) == "open to open"
+
+
+def test_rare_samples_in_which_neither_gets_there_open_no_end():
+    task = both([0.1, 0.7, 0.9], [0.1, 0.5, 0.9], [0.1, 0.1, 0.1], 5)
+    found, _ = budget.needed_table(task, 40.0, "base")
+    # Four rows of six or more are the short one in 0.9 % of all samples.
+    assert math.isfinite(found.saved_low) and math.isfinite(found.saved_high)
+    assert found.saved_low <= found.saved <= found.saved_high
 
 
 def test_without_a_base_the_worst_arm_sets_the_level(tmp_path):
