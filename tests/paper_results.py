@@ -37,25 +37,37 @@ def data_of(source):
 
 def full_result(out, experiment="table_05", seeds=SEEDS, **changes):
     """Rows as a run at full scale would leave them, of made-up accuracies."""
-    kept = Store(out, "full")
-    for task in plan.tasks([ALL[experiment]], "full", seeds, True):
-        config = task.config
-        rows = [
-            {
-                "world": task.form.key, "arm": task.arm, "eval": "test",
-                "seed": str(task.seed), "cycle": str(i),
-                "labeled": str(config.initial + i * config.budget),
-                "accuracy": str(0.5 + 0.01 * i + 0.001 * task.seed),
-                "labeled_class_entropy": "2.3", "critic_entropy": "0.6",
-            }
-            for i in range(config.cycles)
-        ]  # fmt: skip
-        seconds = [{"arm": task.arm, "seed": str(task.seed), "cycle": "0",
-                    "stage": "total", "seconds": "1.0"}]  # fmt: skip
-        settings, data = made.settings(task) | changes, data_of(task.form.source)
-        versions = {"device": "NVIDIA H100", "cores": 1}
-        kept.add(task, Done(rows, seconds, settings, data, versions))
+    wanted = plan.tasks([ALL[experiment]], "full", seeds, True)
+    return made_up(out, "full", wanted, **changes)
+
+
+def made_up(out, scale, wanted, **changes):
+    """Rows as runs of tasks would leave them, of other settings where it says so."""
+    kept = Store(out, scale)
+    for task in wanted:
+        kept.add(task, done(task, **changes))
     return kept
+
+
+def done(task, **changes):
+    """What a task's run would leave."""
+    config, data = task.config, {"checksum": task.form.source}
+    rows = [
+        {
+            "world": task.form.key, "arm": task.arm, "eval": "test",
+            "seed": str(task.seed), "cycle": str(i),
+            "labeled": str(config.initial + i * config.budget),
+            "accuracy": str(0.5 + 0.01 * i + 0.001 * task.seed),
+            "labeled_class_entropy": "2.3", "critic_entropy": "0.6",
+        }
+        for i in range(config.cycles)
+    ]  # fmt: skip
+    seconds = [{"arm": task.arm, "seed": str(task.seed), "cycle": "0",
+                "stage": "total", "seconds": "1.0"}]  # fmt: skip
+    if task.form.source in worlds.DATA:
+        data = data_of(task.form.source)
+    versions = {"device": "NVIDIA H100", "cores": 1}
+    return Done(rows, seconds, made.settings(task) | changes, data, versions)
 
 
 def tiny_digits(patch):

@@ -22,9 +22,9 @@ from typing import NamedTuple
 from experiments import jobs
 from experiments.paper import made, published, work, worlds
 from experiments.paper.experiment import SEEDS
-from experiments.paper.kept import Kept, Key, joined, load, save
+from experiments.paper.kept import Kept, joined, load, save
 from experiments.paper.plan import Task
-from experiments.paper.store import RESULTS, Body, Done, Store, piece_name
+from experiments.paper.store import RESULTS, Body, Done, Key, Store, piece_name
 from experiments.paper.worlds import Form, World
 from experiments.tables import Row
 from gmmal_jax import bind, loop, opening
@@ -217,6 +217,8 @@ def _expected(piece: Piece, kept: dict[Key, Kept], device: str) -> float:
 def collect(path: Path, out: Path, say: Callable[[str], None] = print) -> None:
     """Put tasks with all their cycles into the store; what is there stays.
 
+    Cycles of other settings than the plan's are left where they are.
+
     Args:
       path: of the record.
       out: the folder of results.
@@ -234,6 +236,8 @@ def collect(path: Path, out: Path, say: Callable[[str], None] = print) -> None:
         state = f"{num} of {task.config.cycles} cycles"
         if task.key in there:
             state = "there already"
+        elif num and kept[task.key].done.settings != made.settings(task):
+            state += ", of other settings"
         elif num == task.config.cycles:
             store.add(task, kept[task.key].done)
             state = "added"

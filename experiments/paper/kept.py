@@ -8,13 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.paper.store import Body, Done
+from experiments.paper.store import Body, Done, Key
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
 from gmmal_jax.storage.records import Record
-
-Key = tuple[str, str, str]
-"""World, arm and seed, as `plan.Task.key`."""
 
 
 class Kept(NamedTuple):

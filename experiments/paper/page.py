@@ -149,7 +149,8 @@ def _arms(
     found = dict(experiment.arms)
     if shown != "accuracy":
         return found
-    there = {row["arm"] for row in store.rows(form.key)} - {*found.values()}
+    rows = store.current(form, store.rows(form.key))
+    there = {row["arm"] for row in rows} - {*found.values()}
     for name, arm in experiment.arms.items():
         if CONTROLS.get(arm) in there:
             found[f"{name}, DA at weight 0"] = CONTROLS[arm]
@@ -167,19 +168,21 @@ def _found(
 ) -> dict[str, Curves]:
     """What an experiment calls its arms -> what is shown of them."""
     if shown not in COUNTED:
-        rows = store.rows(form.key)
+        rows = store.current(form, store.rows(form.key))
         return {name: curves.of(rows, arm, shown) for name, arm in arms.items()}
-    rows, config = store.classes(form.key), form.config
+    rows, config = store.current(form, store.classes(form.key)), form.config
     return {n: classes.curves(rows, arm, shown, config) for n, arm in arms.items()}
 
 
 def _beside(store: Store, form: Form, arm: str, shown: str) -> list[str]:
     """Cells of the columns of `BESIDE`; none for an arm without rows."""
     if shown == classes.UNSEEN:
-        return [classes.waited(store.classes(form.key), arm)]
+        counts = store.current(form, store.classes(form.key))
+        return [classes.waited(counts, arm)]
     if shown not in BESIDE:
         return []
-    rows = [row for row in store.rows(form.key) if row["arm"] == arm]
+    every = store.current(form, store.rows(form.key))
+    rows = [row for row in every if row["arm"] == arm]
     seeds = len({row["seed"] for row in rows})
     return [
         f"{sum(int(row[name]) for row in rows) / seeds:,.0f}"
@@ -257,5 +260,7 @@ def _differences(experiment: Experiment, found: dict[str, Curves]) -> list[list[
 
 def _devices(store: Store, form: Form, arm: str) -> str:
     about = store.about(form.key)["pieces"]
-    own = [about.get(piece_name(arm, seed)) for seed in range(SEEDS)]
-    return ", ".join(dict.fromkeys(device(piece) for piece in own if piece))
+    rows = store.current(form, store.rows(form.key))
+    seeds = dict.fromkeys(row["seed"] for row in rows if row["arm"] == arm)
+    own = [about[piece_name(arm, seed)] for seed in seeds]
+    return ", ".join(dict.fromkeys(map(device, own)))

@@ -6,8 +6,11 @@
     OUT/full/cifar10_balanced_classes.csv   labels of each class, cycle by cycle
 
 Everything is sorted: the same pieces give the same bytes in whichever order they ran.
+Rows that came by other settings than the plan's are stale: they are not shown, and the
+piece is run again in their place.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,8 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments import tables
+from experiments.beyond.arms import ARMS
 from experiments.paper.plan import Task
-from experiments.paper.worlds import Scale
+from experiments.paper.worlds import Form, Scale
 from experiments.tables import Row
 from gmmal_jax.errors import UserError
 from gmmal_jax.storage import files
@@ -24,6 +28,8 @@ from gmmal_jax.storage import files
 RESULTS = Path(__file__).parent.parent / "results"
 """What is committed."""
 Body = dict[str, Any]
+Key = tuple[str, str, str]
+"""World, arm and seed, as `plan.Task.key`."""
 
 
 class Done(NamedTuple):
@@ -67,7 +73,7 @@ class Store(NamedTuple):
         return sorted(path.name.removesuffix("_seconds.csv") for path in found)
 
     def rows(self, world: str) -> list[Row]:
-        """A world's rows."""
+        """A world's rows, stale ones among them."""
         return tables.load(self.path(world))
 
     def seconds(self, world: str) -> list[Row]:
@@ -75,8 +81,23 @@ class Store(NamedTuple):
         return tables.load(self.path(world, "_seconds.csv"))
 
     def classes(self, world: str) -> list[Row]:
-        """Labels of each class; rows of older programs have none."""
+        """Labels of each class, as `rows`; rows of older programs have none."""
         return tables.load(self.path(world, "_classes.csv"))
+
+    def current(self, form: Form, rows: Sequence[Row]) -> list[Row]:
+        """Those of a world's rows that came by the plan's settings.
+
+        Args:
+          form: of the world.
+          rows: of it, with an arm and a seed.
+        """
+        found = self._settings(form.key)
+
+        def is_current(row: Row) -> bool:
+            key = form.key, row["arm"], row["seed"]
+            return found.get(key, "") == _planned(form, row["arm"])
+
+        return [row for row in rows if is_current(row)]
 
     def about(self, world: str) -> Body:
         """What a world's rows came by.
@@ -94,44 +115,97 @@ class Store(NamedTuple):
             remedy = "restore it, or remove the world's files and run it again"
             raise UserError("not a file of settings", str(path), remedy) from None
 
-    def done(self, tasks: Sequence[Task]) -> set[tuple[str, str, str]]:
-        """Keys of those tasks that have rows, and counts where they are wanted."""
-        run, counted = set[tuple[str, str, str]](), set[tuple[str, str, str]]()
-        for world in dict.fromkeys(task.form.key for task in tasks):
-            run |= {(world, r["arm"], r["seed"]) for r in self.rows(world)}
-            counted |= {(world, r["arm"], r["seed"]) for r in self.classes(world)}
+    def done(self, tasks: Sequence[Task]) -> set[Key]:
+        """Keys of those tasks that have rows by the plan's settings.
+
+        Where counts of classes are wanted, those that have counts, too.
+        """
+        counted = {
+            (world, row["arm"], row["seed"])
+            for world in _worlds(tasks)
+            for row in self.classes(world)
+        }
+        there = self._recorded(tasks)
         return {
             task.key
             for task in tasks
-            if task.key in run and (not task.counted or task.key in counted)
+            if task.key in there
+            and there[task.key] == _planned(task.form, task.arm)
+            and (not task.counted or task.key in counted)
         }
 
+    def stale(self, tasks: Sequence[Task]) -> set[Key]:
+        """Keys of those tasks that have rows, but by other settings than the plan's."""
+        there = self._recorded(tasks)
+        return {
+            task.key
+            for task in tasks
+            if task.key in there and there[task.key] != _planned(task.form, task.arm)
+        }
+
+    def _recorded(self, tasks: Sequence[Task]) -> dict[Key, str]:
+        """Of all worlds of the tasks, see `_settings`."""
+        found = dict[Key, str]()
+        for world in _worlds(tasks):
+            found |= self._settings(world)
+        return found
+
+    def _settings(self, world: str) -> dict[Key, str]:
+        """Pieces with rows -> the digest of their settings; "" where none is kept."""
+        pieces, found = self.about(world)["pieces"], dict[Key, str]()
+        for row in self.rows(world):
+            own = pieces.get(piece_name(row["arm"], row["seed"]), {})
+            found[world, row["arm"], row["seed"]] = own.get("settings", "")
+        return found
+
     def add(self, task: Task, found: Done) -> None:
-        """Put a task on record; its rows last, as they say that it is done.
+        """Put a task on record, in place of what it has there.
+
+        Old rows are taken off first, and new ones come last, as rows say that it is
+        done: a kill between leaves a piece that is run again.
 
         Raises:
           UserError: the world's rows are of other data.
         """
-        world = task.form.key
+        world, own = task.form.key, (task.arm, str(task.seed))
         about = self.about(world)
         if about["data"] and about["data"] != found.data:
             remedy = "name another --out, or the data that its rows came by"
             raise UserError("other data than before", str(self.path(world)), remedy)
-        name = digest(found.settings)
-        about["data"] = found.data
-        about["settings"][name] = found.settings
-        piece = {
-            "settings": name,
-            "rows": digest(found.rows),
-            "versions": found.versions,
-        }
-        about["pieces"][piece_name(task.arm, task.seed)] = piece
-        text = json.dumps(about, indent=1, sort_keys=True) + "\n"
+        _put(self.path(world), own, [])
+        text = json.dumps(_joined(about, task, found), indent=1, sort_keys=True) + "\n"
         files.write_atomic(self.path(world, ".json"), text)
-        _put(self.path(world, "_seconds.csv"), found.seconds)
-        if found.classes:
-            _put(self.path(world, "_classes.csv"), found.classes)
-        _put(self.path(world), found.rows)
+        _put(self.path(world, "_seconds.csv"), own, found.seconds)
+        _put(self.path(world, "_classes.csv"), own, found.classes)
+        _put(self.path(world), own, found.rows)
+
+
+def _worlds(tasks: Sequence[Task]) -> list[str]:
+    """Each once."""
+    return list(dict.fromkeys(task.form.key for task in tasks))
+
+
+@functools.cache
+def _planned(form: Form, arm: str) -> str | None:
+    """The digest of the settings that an arm would be run by; None: no such arm."""
+    # Here, as it brings JAX, which reads the environment that the command sets first.
+    from experiments.paper import made
+
+    return digest(made.settings(Task(form, arm, 0))) if arm in ARMS else None
+
+
+def _joined(about: Body, task: Task, found: Done) -> Body:
+    """What a world's rows came by, with a piece; settings of no piece are left out."""
+    name = digest(found.settings)
+    piece = {"settings": name, "rows": digest(found.rows), "versions": found.versions}
+    pieces = about["pieces"] | {piece_name(task.arm, task.seed): piece}
+    used = {own["settings"] for own in pieces.values()}
+    settings = about["settings"] | {name: found.settings}
+    return {
+        "data": found.data,
+        "settings": {name: own for name, own in settings.items() if name in used},
+        "pieces": pieces,
+    }
 
 
 def piece_name(arm: str, seed: int | str) -> str:
@@ -145,11 +219,21 @@ def digest(values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _put(path: Path, rows: Sequence[Row]) -> None:
-    """Add a piece's rows, in place of any that it has there."""
-    own = {(row["arm"], row["seed"]) for row in rows}
-    kept = [row for row in tables.load(path) if (row["arm"], row["seed"]) not in own]
-    tables.save(path, sorted([*kept, *rows], key=_order))
+def _put(path: Path, own: tuple[str, str], rows: Sequence[Row]) -> None:
+    """Put a piece's rows in place of any that it has there; none: take those off.
+
+    Args:
+      path: of the table.
+      own: arm and seed.
+      rows: of these.
+    """
+    there = tables.load(path)
+    kept = [row for row in there if (row["arm"], row["seed"]) != own]
+    if every := sorted([*kept, *rows], key=_order):
+        if rows or len(kept) < len(there):
+            tables.save(path, every)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _order(row: Row) -> tuple[str, int, int]:

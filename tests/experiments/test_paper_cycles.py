@@ -99,6 +99,15 @@ def made_up(task, asked, seconds=(), device="a"):
     return Kept(Done(rows, took, {"width": None}, {"checksum": "x"}, versions), asked)
 
 
+def test_cycles_of_other_settings_are_not_collected(tasks, tmp_path):
+    own = made_up(tasks[0], [[1], [2]], seconds=(1.0, 1.0, 1.0))
+    kept.save(tmp_path / "cycles.npz", {tasks[0].key: own})
+    lines = []
+    cycles.collect(tmp_path / "cycles.npz", tmp_path, lines.append)
+    assert lines[0] == "random, seed 0: 3 of 3 cycles, of other settings"
+    assert not Store(tmp_path, "full").worlds()
+
+
 def test_arms_go_in_turn_and_a_seed_after_the_other(tasks):
     have = {tasks[1].key: made_up(tasks[1], [[1]], seconds=(1.0,))}
     found = [(p.task.seed, p.cycle, p.task.arm) for p in cycles.left(tasks, have)]

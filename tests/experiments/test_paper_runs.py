@@ -85,6 +85,28 @@ def test_twice_from_nothing_gives_equal_bytes_killed_or_not(whole, killed):
     assert piece_name("random", 0) in kept.about("digits_imbalanced")["pieces"]
 
 
+def test_a_changed_recipe_is_run_again_in_place_of_what_was_there(
+    tmp_path, monkeypatch
+):
+    figure = small()._replace(arms={"Random": "random"})
+    kept, said = ran(figure, tmp_path), []
+    before = kept.rows("digits_imbalanced")
+    own = worlds.SUBSTITUTES["digits"]
+    changed = own._replace(changes=own.changes | {"train.learning_rate": 0.05})
+    monkeypatch.setitem(worlds.SUBSTITUTES, "digits", changed)
+    assert status.state(figure, tmp_path).startswith("not run")
+    ran(figure, tmp_path, said.append)
+    assert "1 of 1: digits_imbalanced, random, seed 0" in said[0]
+    after, about = kept.rows("digits_imbalanced"), kept.about("digits_imbalanced")
+    assert len(after) == len(before) == 2 and len(about["settings"]) == 1
+    (settings,) = about["settings"].values()
+    assert settings["train.learning_rate"] == 0.05
+    again = []
+    ran(figure, tmp_path, again.append)
+    assert again == ["nothing is left to run"]
+    assert status.state(figure, tmp_path).endswith("small of width 2)")
+
+
 @pytest.fixture
 def clothes(tmp_path, monkeypatch):
     """A task on a few random pictures of the published ones' shape, and their file."""

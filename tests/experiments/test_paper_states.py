@@ -1,5 +1,6 @@
 """States of the paper's tables and figures, their pages, and the strict check."""
 
+import functools
 import json
 import shutil
 
@@ -21,7 +22,8 @@ from experiments.paper import (
     timing,
     worlds,
 )
-from experiments.paper.store import Store, digest
+from experiments.paper.experiment import EVERY, SEEDS, load
+from experiments.paper.store import Store, digest, piece_name
 from gmmal_jax.errors import UserError
 
 
@@ -156,8 +158,47 @@ def test_the_strict_check_names_settings_that_differ(tmp_path):
     assert said in lines
 
 
-def test_what_is_committed_passes_the_strict_check():
+COMMITTED = [Store(store.RESULTS, scale) for scale in worlds.SCALES]
+
+
+def test_what_is_committed_came_by_the_plans_settings():
+    """Each row of each piece, and all that is recorded has its rows."""
+    found = 0
+    for kept in COMMITTED:
+        for world in kept.worlds():
+            about, pieces = kept.about(world), pieces_of(kept, world)
+            assert {*pieces} == {*about["pieces"]}
+            for name, (task, rows) in pieces.items():
+                own = about["pieces"][name]
+                settings = about["settings"][own["settings"]]
+                assert settings == made.settings(task), name
+                assert own["settings"] == digest(settings)
+                assert own["rows"] == digest(rows), name
+                assert len(rows) == task.config.cycles and task.seed < SEEDS
+            tasks = [task for task, _ in pieces.values()]
+            assert kept.done(tasks) == {task.key for task in tasks}
+            found += len(tasks)
+    assert found >= 20
     assert strict.complaints(store.RESULTS) == []
+
+
+def pieces_of(kept, world):
+    """Name of a piece -> its task by the plan, and its rows."""
+    planned, found = arms_of(kept.scale), {}
+    for row in kept.rows(world):
+        assert row["world"] == world
+        task = planned[world, row["arm"]]._replace(seed=int(row["seed"]))
+        name = piece_name(row["arm"], row["seed"])
+        found.setdefault(name, (task, []))[1].append(row)
+    return found
+
+
+@functools.cache
+def arms_of(scale):
+    """World and arm -> a task of the plan."""
+    every = [load(name) for name in EVERY]
+    tasks = [t for at in (True, False) for t in plan.tasks(every, scale, 1, at)]
+    return {(task.form.key, task.arm): task for task in tasks}
 
 
 def looked(figure, out, **changes):

@@ -1,0 +1,95 @@
+"""Pieces whose settings are not the plan's any more: stale, and run again.
+
+Results are made up.
+"""
+
+import pytest
+from paper_results import ALL, done, made_up
+
+from experiments.paper import made, page, plan, worlds
+from experiments.paper.experiment import SEEDS, load
+from experiments.paper.store import Store, digest, piece_name
+from gmmal_jax.storage import files
+
+TABLE = ALL["table_05"]
+
+
+def planned(*names, seeds=SEEDS):
+    return plan.tasks(map(load, names), "cpu", seeds, True)
+
+
+@pytest.fixture
+def longer(tmp_path, monkeypatch):
+    """Two seeds of Table 5, and a recipe that has changed since then."""
+    made_up(tmp_path, "cpu", planned("table_05", seeds=2))
+    own = worlds.SUBSTITUTES["halved10"]
+    changed = own._replace(changes=own.changes | {"train.steps": 700})
+    monkeypatch.setitem(worlds.SUBSTITUTES, "halved10", changed)
+    return Store(tmp_path, "cpu"), planned("table_05", seeds=2)
+
+
+def test_rows_of_another_recipe_are_stale_until_they_are_run_again(longer):
+    kept, tasks = longer
+    assert kept.done(tasks) == set() and len(kept.stale(tasks)) == 22
+    assert page.write(TABLE, "table_05", "cpu", kept.root) is None
+    kept.add(tasks[0], done(tasks[0]))
+    assert kept.done(tasks) == {tasks[0].key}
+    for task in tasks[1:]:
+        kept.add(task, done(task))
+    # As if nothing else had been there before.
+    fresh = made_up(kept.root / "fresh", "cpu", tasks)
+    for suffix in (".csv", ".json", "_seconds.csv"):
+        one, two = (s.path("halved10_balanced", suffix) for s in (kept, fresh))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_page_shows_no_stale_row(longer):
+    kept, tasks = longer
+    both = [task for task in tasks if task.arm in ("random", "gmm")]
+    for task in both[:3]:  # the paper's method has a seed of each recipe then
+        kept.add(task, done(task))
+    text = page.write(TABLE, "table_05", "cpu", kept.root).read_text()
+    lines = {line.split(" | ")[0]: line for line in text.splitlines()}
+    assert "| ours | 2 |" in lines["| Random"]
+    assert "| ours | 1 |" in lines["| Proposed"]
+    assert "| ours | not run |" in lines["| CoreSet"]
+
+
+def test_a_kill_between_old_rows_and_new_ones_leaves_a_piece_to_run(
+    longer, monkeypatch
+):
+    kept, (task, *_) = longer[0], longer[1]
+    write = files.write_atomic
+
+    def killed(path, content):
+        if path == kept.path("halved10_balanced", "_seconds.csv"):
+            raise KeyboardInterrupt
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            kept.add(task, done(task))
+    name = piece_name(task.arm, task.seed)
+    recorded = kept.about("halved10_balanced")["pieces"][name]["settings"]
+    assert recorded == digest(made.settings(task))
+    assert task.key not in kept.done([task]) | kept.stale([task])
+
+
+def test_rows_that_nothing_tells_the_settings_of_are_stale(tmp_path):
+    tasks = planned("table_05", seeds=1)
+    kept = made_up(tmp_path, "cpu", tasks)
+    kept.path("halved10_balanced", ".json").unlink()
+    assert kept.done(tasks) == set() and len(kept.stale(tasks)) == 11
+
+
+def test_counts_of_classes_go_with_the_rows_that_they_came_with(tmp_path):
+    (task, *_) = planned("table_05", seeds=1)
+    count = {"arm": task.arm, "seed": "0", "cycle": "0", "labels": "1 2"}
+    kept, found = Store(tmp_path, "cpu"), done(task)
+    kept.add(task, found._replace(classes=[count]))
+    counted = task._replace(counted=True)
+    assert kept.done([counted]) == {task.key}
+    kept.add(task, found)
+    assert kept.classes(task.form.key) == [] and kept.done([counted]) == set()
+    assert kept.done([task]) == {task.key}
