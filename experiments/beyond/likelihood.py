@@ -125,11 +125,6 @@ def about(task: Task, store: Store) -> Body:
     return found
 
 
-def pieces(form: Form, store: Store) -> list[Body]:
-    """What the seeds of a world came by, as `about` has it."""
-    return [*_read(form.key, store).values()]
-
-
 def _read(world: str, store: Store) -> Body:
     path = store.path(world, "_likelihood.json")
     if not path.exists():

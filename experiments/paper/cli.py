@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _status(args: argparse.Namespace) -> int:
+    # Files are read and nothing is trained: a GPU is left to who trains on it.
+    os.environ["JAX_PLATFORMS"] = "cpu"
     from experiments.paper import status, strict
 
     print(status.table(args.out))

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.beyond import likelihood
-from experiments.paper import NAMES, looks, timing, worlds
+from experiments.paper import NAMES, held, timing, worlds
 from experiments.paper.experiment import SEEDS, Experiment, load
-from experiments.paper.plan import of_forms, seen
-from experiments.paper.store import Body, Store, piece_name
-from experiments.paper.worlds import Form, World
+from experiments.paper.held import Held
+from experiments.paper.store import Body, Store
+from experiments.paper.worlds import Form
 from gmmal_jax.config import Config, alignment_steps
 from gmmal_jax.report import markdown
 
@@ -34,61 +33,17 @@ def table(out: Path, names: Sequence[str] = NAMES) -> str:
 def lines_of(experiment: Experiment, out: Path) -> list[list[str]]:
     """Cells of an experiment: of its full scale, of each substitute on record."""
     own = [worlds.form(world, "full", True) for world in experiment.worlds]
-    if not experiment.runs:
-        if "timing" in experiment.shown:
-            return [_line(own, 1, *timing.state(out))]
-        if "likelihood" in experiment.shown:
-            return [line for w in experiment.worlds for line in _likely(w, out)]
-        return _seen(experiment, own, out)
-    done, device = _done(experiment, own, Store(out, "full"))
-    whole = len(of_forms(experiment, own, SEEDS))
-    found, seeds = [], _seeds(experiment, done)
-    if done:
-        state = "full" if done == whole else f"partial ({done} of {whole})"
-        found.append(_line(own, seeds, device, state))
+    if "timing" in experiment.shown:
+        return [_line(own, 1, *timing.state(out))]
+    full, found = held.of(experiment, own, Store(out, "full")), []
+    if full.seeds:
+        found.append(_line(own, full.seeds_done, _devices(full), _words(full, SEEDS)))
     found += _substituted(experiment, out)
     if not found:
         needs = " and ".join(dict.fromkeys(form.source for form in own))
-        found.append(_line(own, SEEDS, "", f"not run: needs {needs} and a GPU"))
+        seeds = 1 + max(piece.task.seed for piece in full.pieces)
+        found.append(_line(own, seeds, "", f"not run: needs {needs} and a GPU"))
     return found
-
-
-def _seen(experiment: Experiment, own: Sequence[Form], out: Path) -> list[list[str]]:
-    """Of a figure that shows what rows do not hold: one seed."""
-    look, found = looks.of(experiment), []
-    for scale in worlds.SCALES:
-        store = Store(out, scale)
-        for world in experiment.worlds:
-            for form in worlds.forms(world, scale):
-                abouts = [look.about(t, store) for t in seen(experiment, [form])]
-                if all(abouts):
-                    name = form.title.rpartition(", ")[0]
-                    stands_in = f"substitute ({name}, {form.network})"
-                    state = "full" if form.full else stands_in
-                    found.append(_line([form], 1, device(abouts[0]), state))
-    return found or [_line(own, 1, "", f"not run: needs {own[0].source} and a GPU")]
-
-
-def _likely(world: World, out: Path) -> list[list[str]]:
-    """Of a world's likelihoods: of its full scale, of each substitute on record."""
-    found = []
-    for scale in worlds.SCALES:
-        for form in worlds.forms(world, scale):
-            pieces = likelihood.pieces(form, Store(out, scale))
-            if pieces:
-                state, num = f"substitute ({_name(form)}, {form.network})", len(pieces)
-                if form.full:
-                    whole = num == SEEDS
-                    state = "full" if whole else f"partial ({num} of {SEEDS})"
-                found.append(_line([form], num, device(pieces[0]), state))
-    own = worlds.form(world, "full", True)
-    needed = f"not run: needs {own.source} and a GPU"
-    return found or [_line([own], SEEDS, "", needed)]
-
-
-def _name(form: Form) -> str:
-    """Of the pictures, without the setting."""
-    return form.title.rpartition(", ")[0]
 
 
 def state(experiment: Experiment, out: Path) -> str:
@@ -97,42 +52,61 @@ def state(experiment: Experiment, out: Path) -> str:
 
 
 def _substituted(experiment: Experiment, out: Path) -> list[list[str]]:
-    """A line for each data set that stands in, the nearest to the paper's first."""
-    store, found = Store(out, "cpu"), []
-    forms = dict.fromkeys(
-        form for world in experiment.worlds for form in worlds.forms(world, "cpu")
-    )
-    for name in dict.fromkeys(form.title.rpartition(", ")[0] for form in forms):
-        own = [form for form in forms if form.title.rpartition(", ")[0] == name]
-        done, device = _done(experiment, own, store)
-        if not done:
-            continue
-        arms = len({*experiment.arms.values()}) * len(own)
-        state = f"substitute ({name}, {own[0].network})"
-        if done % arms:
-            state += f", {done} of {-(-done // arms) * arms}"
-        found.append(_line(own, -(-done // arms), device, state))
-    return found
+    """A line for each data set that stands in, the nearest to the paper's first.
+
+    As many seeds are wanted of all of them as any arm of one has.
+    """
+    store, found = Store(out, "cpu"), dict[str, list[Form]]()
+    for world in experiment.worlds:
+        for form in worlds.forms(world, "cpu"):
+            found.setdefault(_name(form), []).append(form)
+    forms = {name: list(dict.fromkeys(own)) for name, own in found.items()}
+    every = {name: held.of(experiment, own, store) for name, own in forms.items()}
+    wanted = max(own.seeds for own in every.values())
+    lines = []
+    for name in _listed(experiment, every):
+        first, own = forms[name][0], every[name]
+        stands_in = f"substitute ({name}, {first.network})"
+        cells = own.seeds_done, _devices(own), _words(own, wanted, stands_in)
+        lines.append(_line(forms[name], *cells))
+    return lines
 
 
-def _seeds(experiment: Experiment, done: int) -> int:
-    arms = len({*experiment.arms.values()}) * len(experiment.worlds)
-    return min(SEEDS, -(-done // arms))
+def _listed(experiment: Experiment, every: dict[str, Held]) -> list[str]:
+    """Names of what stands in: what has a piece, and what belongs to it.
+
+    Where published pictures were at hand for one world, they are wanted for all.
+    """
+    nearest = [worlds.form(world, "cpu", True) for world in experiment.worlds]
+    begun = any(form.kept and every[_name(form)].seeds for form in nearest)
+    first = dict.fromkeys(map(_name, nearest))
+    wanted = first if begun else ()
+    names = dict.fromkeys([*first, *every])
+    return [name for name in names if every[name].seeds or name in wanted]
 
 
-def _done(
-    experiment: Experiment, forms: Sequence[Form], store: Store
-) -> tuple[int, str]:
-    """How many pieces of five seeds have rows, and what computed them."""
-    tasks = of_forms(experiment, forms, SEEDS)
-    there = store.done(tasks)
-    found = [task for task in tasks if task.key in there]
-    about = {form.key: store.about(form.key)["pieces"] for form in forms}
-    devices = dict.fromkeys(
-        device(about[task.form.key].get(piece_name(task.arm, task.seed)))
-        for task in found
-    )
-    return len(found), ", ".join(devices)
+def _words(own: Held, seeds: int, whole: str = "") -> str:
+    """A state: the words of a whole one, how much of it is there, what is stale.
+
+    Args:
+      own: what is on record.
+      seeds: that are wanted of each arm.
+      whole: what a substitute is called.
+    """
+    done, wanted = len(own.done), own.wanted(seeds)
+    part = f"partial ({done} of {wanted})" if done < wanted else ""
+    stale = f"{own.stale} stale" if own.stale else ""
+    return ", ".join(filter(None, (whole, part, stale))) or "full"
+
+
+def _devices(own: Held) -> str:
+    """What computed it."""
+    return ", ".join(dict.fromkeys(device(piece.came_by) for piece in own.done))
+
+
+def _name(form: Form) -> str:
+    """Of the pictures, without the setting."""
+    return form.title.rpartition(", ")[0]
 
 
 def device(piece: Body | None) -> str:

@@ -333,7 +333,7 @@ def test_the_strict_check_looks_at_likelihoods_too(tmp_path):
         body["4"]["settings"]["width"] = width
         path.write_text(json.dumps(body))
         assert strict.complaints(tmp_path) == wrong
-        assert status.state(experiment, tmp_path) == "full"
+        assert status.state(experiment, tmp_path) == "partial (5 of 10)"
     path.write_text("[]")
     with pytest.raises(UserError, match="not what likelihoods came by"):
         likelihood.about(tasks[0], kept)

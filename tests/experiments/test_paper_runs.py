@@ -77,7 +77,7 @@ def test_twice_from_nothing_gives_equal_bytes_killed_or_not(whole, killed):
     """What is under way lies in the run's folder; a kill costs that much at most."""
     (one, _), (kept, figure) = whole, killed
     assert {row["arm"] for row in kept.rows("digits_imbalanced")} == {"coreset"}
-    assert status.state(figure, kept.root).endswith(", 1 of 2")
+    assert status.state(figure, kept.root).endswith(", partial (1 of 2)")
     work.run(tasks(figure), None, kept, lambda line: None)
     for suffix in (".csv", ".json"):
         first, second = (s.path("digits_imbalanced", suffix) for s in (one, kept))
@@ -94,7 +94,7 @@ def test_a_changed_recipe_is_run_again_in_place_of_what_was_there(
     own = worlds.SUBSTITUTES["digits"]
     changed = own._replace(changes=own.changes | {"train.learning_rate": 0.05})
     monkeypatch.setitem(worlds.SUBSTITUTES, "digits", changed)
-    assert status.state(figure, tmp_path).startswith("not run")
+    assert status.state(figure, tmp_path).endswith(", partial (0 of 1), 1 stale")
     ran(figure, tmp_path, said.append)
     assert "1 of 1: digits_imbalanced, random, seed 0" in said[0]
     after, about = kept.rows("digits_imbalanced"), kept.about("digits_imbalanced")

@@ -12,6 +12,7 @@ from experiments.paper import (
     cli,
     curves,
     hardness,
+    held,
     looks,
     made,
     page,
@@ -199,6 +200,14 @@ def arms_of(scale):
     every = [load(name) for name in EVERY]
     tasks = [t for at in (True, False) for t in plan.tasks(every, scale, 1, at)]
     return {(task.form.key, task.arm): task for task in tasks}
+
+
+def test_nothing_that_is_committed_is_stale():
+    for kept in COMMITTED:
+        for experiment in map(load, EVERY):
+            for world in experiment.worlds:
+                forms = worlds.forms(world, kept.scale)
+                assert not held.of(experiment, forms, kept).stale, experiment.title
 
 
 def looked(figure, out, **changes):

@@ -1,4 +1,4 @@
-"""Pieces whose settings are not the plan's any more: stale, and run again.
+"""What status says of substitutes: how much is there, of which data, and what is stale.
 
 Results are made up.
 """
@@ -6,16 +6,76 @@ Results are made up.
 import pytest
 from paper_results import ALL, done, made_up
 
-from experiments.paper import made, page, plan, worlds
+from experiments.paper import made, page, plan, status, worlds
 from experiments.paper.experiment import SEEDS, load
 from experiments.paper.store import Store, digest, piece_name
 from gmmal_jax.storage import files
 
+HALVED = "substitute (5,000 pictures of ten classes, halved to 16x16, small of width 8)"
+TABLES = ("table_05", "table_09")
 TABLE = ALL["table_05"]
 
 
 def planned(*names, seeds=SEEDS):
     return plan.tasks(map(load, names), "cpu", seeds, True)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Tables 5 and 9 with five seeds, and nothing else."""
+    return made_up(tmp_path_factory.mktemp("two"), "cpu", planned(*TABLES)).root
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("table_05", ""),
+        ("table_09", ""),
+        ("figure_10", ""),
+        ("table_04", ", partial (5 of 25)"),
+        ("queries", ", partial (10 of 50)"),
+        ("weights", ", partial (10 of 50)"),
+        ("gains", ", partial (20 of 50)"),
+        ("figure_11", ", partial (40 of 41)"),  # its map
+        ("figure_12", ", partial (20 of 40)"),
+    ],
+)
+def test_rows_of_other_tables_make_no_substitute_whole(name, said, two):
+    line = status.lines_of(load(name), two)[0]
+    assert line[-3:] == ["5", "NVIDIA H100", HALVED + said]
+
+
+def test_worlds_without_rows_have_a_line(two):
+    lines = status.lines_of(ALL["figure_09"], two)
+    assert [line[0].rpartition(", ")[0] for line in lines] == [
+        worlds.SUBSTITUTES[name].title
+        for name in ("halved10", "halved100", "digits", "clothes")
+    ]
+    assert lines[0][-1] == HALVED
+    for line in lines[1:]:
+        assert line[-1].endswith(", small of width 8), partial (0 of 40)")
+        assert line[-3:-1] == ["0", ""]
+    # Two worlds of one data set share a line; digits are not missed beside pictures.
+    (line,) = status.lines_of(load("gains"), two)
+    assert line[0].count("halved to 16x16") == 2
+
+
+def test_digits_alone_are_whole_without_pictures(tmp_path):
+    own = plan.tasks([ALL["figure_09"]], "cpu", 2, False)
+    made_up(tmp_path, "cpu", own)
+    (line,) = status.lines_of(ALL["figure_09"], tmp_path)
+    assert line[-1] == "substitute (scikit-learn's digits, 8x8, small of width 8)"
+    assert line[-3] == "2"
+
+
+def test_as_many_seeds_are_wanted_as_any_arm_has(tmp_path):
+    first, second = planned("table_05", seeds=1), planned("table_05", seeds=2)
+    made_up(tmp_path, "cpu", first)
+    assert status.state(TABLE, tmp_path) == HALVED
+    made_up(tmp_path, "cpu", second[-1:])
+    assert status.state(TABLE, tmp_path) == f"{HALVED}, partial (12 of 22)"
+    (line,) = status.lines_of(TABLE, tmp_path)
+    assert line[-3] == "2"
 
 
 @pytest.fixture
@@ -31,11 +91,16 @@ def longer(tmp_path, monkeypatch):
 def test_rows_of_another_recipe_are_stale_until_they_are_run_again(longer):
     kept, tasks = longer
     assert kept.done(tasks) == set() and len(kept.stale(tasks)) == 22
+    (line,) = status.lines_of(TABLE, kept.root)
+    assert line[-1] == f"{HALVED}, partial (0 of 22), 22 stale"
+    assert line[-3:-1] == ["0", ""]
     assert page.write(TABLE, "table_05", "cpu", kept.root) is None
     kept.add(tasks[0], done(tasks[0]))
     assert kept.done(tasks) == {tasks[0].key}
+    assert status.state(TABLE, kept.root).endswith("), partial (1 of 22), 21 stale")
     for task in tasks[1:]:
         kept.add(task, done(task))
+    assert status.state(TABLE, kept.root) == HALVED
     # As if nothing else had been there before.
     fresh = made_up(kept.root / "fresh", "cpu", tasks)
     for suffix in (".csv", ".json", "_seconds.csv"):
