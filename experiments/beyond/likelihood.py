@@ -5,12 +5,12 @@ fitted to the others, all from k-means++ and until an iteration gains less than 
 nats. Nothing looks at a label. Rows lie beside those of accuracy:
 
     OUT/cpu/digits_balanced_likelihood.csv    a row a seed and form
-    OUT/cpu/digits_balanced_likelihood.json   what each seed came by
+    OUT/cpu/digits_balanced_likelihood.json   what each seed's came by, their digest
 """
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,10 +18,9 @@ import numpy as np
 
 import gmmal_jax
 from experiments import tables
-from experiments.paper import maps
+from experiments.paper import made, maps
 from experiments.paper.plan import Task
-from experiments.paper.store import Body, Store
-from experiments.paper.worlds import Form
+from experiments.paper.store import Body, Store, digest
 from experiments.tables import Row
 from gmmal_jax.errors import PrecisionWarning, UserError
 from gmmal_jax.mixtures.evaluate import evaluate
@@ -62,14 +61,14 @@ MIXTURES = (
 
 
 def take(task: Task, data: Path | None, store: Store) -> None:
-    """Train a first cycle and fit every form to its latents; a seed's are kept.
+    """Train a first cycle and fit every form to its latents; what is there stays.
 
     Args:
       task: whose first cycle it is.
       data: the folder of pictures.
       store: of the results.
     """
-    if about(task, store):
+    if current(task, store):
         return
     first = maps.first_cycle(task, data, store)
     view = first.outcome.view
@@ -77,12 +76,13 @@ def take(task: Task, data: Path | None, store: Store) -> None:
     order = np.random.default_rng(task.seed).permutation(len(latents))
     held = round(HELD_OUT * len(latents))
     parts = latents[np.sort(order[held:])], latents[np.sort(order[:held])]
-    rows = [_row(task, each, *parts) for each in MIXTURES]
+    own = [_row(task, each, *parts) for each in MIXTURES]
     world = task.form.key
-    body = _read(world, store) | {str(task.seed): first.came_by}
+    came_by = first.came_by | {"rows": digest(own)}
+    body = _read(world, store) | {str(task.seed): came_by}
     text = json.dumps(body, indent=1, sort_keys=True) + "\n"
     there = [r for r in _rows(world, store) if r["seed"] != str(task.seed)]
-    every = sorted([*there, *rows], key=lambda row: int(row["seed"]))
+    every = sorted([*there, *own], key=lambda row: int(row["seed"]))
     tables.save(store.path(world, "_likelihood.csv"), every)
     files.write_atomic(store.path(world, "_likelihood.json"), text)
 
@@ -116,7 +116,7 @@ def _row(task: Task, form: Mixture, fitted: np.ndarray, held: np.ndarray) -> Row
 
 
 def about(task: Task, store: Store) -> Body:
-    """Settings, data and versions of a seed's rows; empty where there are none.
+    """What a seed's rows came by, and their digest; empty where nothing is kept.
 
     Raises:
       UserError: the file is damaged.
@@ -125,14 +125,47 @@ def about(task: Task, store: Store) -> Body:
     return found
 
 
+def rows(task: Task, store: Store) -> list[Row]:
+    """A seed's rows, one for each form of a mixture; none where it has none."""
+    every = _rows(task.form.key, store)
+    return [row for row in every if row["seed"] == str(task.seed)]
+
+
+def current(task: Task, store: Store) -> Body:
+    """`about`, where it is of the plan's settings and of all that was recorded.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    found = about(task, store)
+    if not found or found["settings"] != made.settings(task):
+        return {}
+    return {} if any(complaints(rows(task, store), found)) else found
+
+
+def complaints(own: Sequence[Row], piece: Body) -> Iterator[str]:
+    """What is wrong with a seed's rows.
+
+    Args:
+      own: from `rows`.
+      piece: from `about`.
+    """
+    if digest(own) != piece["rows"]:
+        yield "its rows are not those that were recorded"
+    if [row["mixture"] for row in own] != [mixture.words for mixture in MIXTURES]:
+        yield "not a row for each form of a mixture"
+
+
 def _read(world: str, store: Store) -> Body:
     path = store.path(world, "_likelihood.json")
     if not path.exists():
         return {}
     try:
         found = json.loads(path.read_text())
+        names = ("settings", "data", "versions")
         return {
-            seed: {name: own[name] for name in ("settings", "data", "versions")}
+            # Older programs kept no digest.
+            seed: {n: own[n] for n in names} | {"rows": own.get("rows", "")}
             for seed, own in found.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -144,22 +177,28 @@ def _rows(world: str, store: Store) -> list[Row]:
     return tables.load(store.path(world, "_likelihood.csv"))
 
 
-def part(form: Form, store: Store) -> str:
-    """Markdown: every form of a mixture, and its difference to the paper's."""
-    rows = _rows(form.key, store)
-    if not rows:
+def part(tasks: Sequence[Task], store: Store) -> str:
+    """Markdown: every form of a mixture, and its difference to the paper's.
+
+    Args:
+      tasks: the seeds of a world; those that are not done are left out.
+      store: of the results.
+    """
+    done = [task for task in tasks if current(task, store)]
+    if not done:
         return ""
-    base = _by_seed(rows, PAPERS, "held_out")
+    own, form = [row for task in done for row in rows(task, store)], done[0].form
+    base = _by_seed(own, PAPERS, "held_out")
     heads = ["components", "seeds", "held out", "less the paper's form", "fitted to"]
     lines = [[*heads, "live components"]]
     for mixture in MIXTURES:
-        own, fitted, live = (
-            _by_seed(rows, mixture, name) for name in ("held_out", "fitted", "live")
+        held, fitted, live = (
+            _by_seed(own, mixture, name) for name in ("held_out", "fitted", "live")
         )
-        gaps = [own[seed] - base[seed] for seed in own]
+        gaps = [held[seed] - base[seed] for seed in held]
         less = "" if mixture == PAPERS else show(estimate(gaps), "+")
-        cells = [_mean(own), less, _mean(fitted), f"{np.mean([*live.values()]):.1f}"]
-        lines.append([mixture.words, str(len(own)), *cells])
+        cells = [_mean(held), less, _mean(fitted), f"{np.mean([*live.values()]):.1f}"]
+        lines.append([mixture.words, str(len(held)), *cells])
     title = f"**{form.title}**: log-likelihood of latents (nats a row), {form.network}"
     return f"{title}\n\n{markdown.table(lines)}"
 

@@ -47,7 +47,7 @@ def take(task: Task, data: Path | None, store: Store) -> None:
     Raises:
       TrainingDiverged: a loss is not finite.
     """
-    if looks.HARDNESS.path(task, store).exists():
+    if looks.HARDNESS.current(task, store):
         return
     folder = store.root / "work"
     where = folder / looks.HARDNESS.path(task, store).stem

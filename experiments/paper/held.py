@@ -1,8 +1,8 @@
 """What of an experiment is on record: its pieces that are done, and stale ones.
 
 A piece is a seed of an arm in a form of a world, or what one seed is trained for as
-rows do not hold it: a map, losses of what scores put first. Rows of other settings than
-the plan's are stale: they are run again.
+rows do not hold it: a map, losses of what scores put first. It is done if it came by
+the plan's settings and is what was recorded; else it is stale, and run again.
 """
 
 from collections import Counter
@@ -102,11 +102,11 @@ def _looks(
 ) -> Iterator[Piece]:
     look = looks.of(experiment)
     for task in seen(experiment, forms):
-        about = look.about(task, store)
-        yield Piece(task, bool(about), about)
+        there = bool(look.about(task, store))
+        yield Piece(task, there, look.current(task, store))
 
 
 def _likelihoods(tasks: Sequence[Task], store: Store) -> Iterator[Piece]:
     for task in tasks:
-        about = likelihood.about(task, store)
-        yield Piece(task, bool(about), about)
+        there = bool(likelihood.about(task, store) or likelihood.rows(task, store))
+        yield Piece(task, there, likelihood.current(task, store))

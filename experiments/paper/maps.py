@@ -50,14 +50,16 @@ def take(task: Task, data: Path | None, store: Store) -> None:
     Raises:
       TrainingDiverged: a loss is not finite.
     """
-    if looks.MAP.path(task, store).exists():
+    if looks.MAP.current(task, store):
         return
     first = first_cycle(task, data, store)
     classes, buffer = analysis.classes(first.run, task.seed), io.BytesIO()
     arrays: dict[str, Any] = {**_arrays(first.outcome, classes)}
     np.savez(buffer, **arrays)
-    looks.MAP.keep_about(task, store, first.came_by)
-    files.write_atomic(looks.MAP.path(task, store), buffer.getvalue())
+    content = buffer.getvalue()
+    kept = {"bytes": looks.bytes_digest(content)}
+    looks.MAP.keep_about(task, store, first.came_by | kept)
+    files.write_atomic(looks.MAP.path(task, store), content)
 
 
 def first_cycle(task: Task, data: Path | None, store: Store) -> First:

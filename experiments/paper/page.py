@@ -87,7 +87,8 @@ def _likelihoods(experiment: Experiment, scale: Scale, store: Store) -> list[str
     found = dict.fromkeys(
         form for world in experiment.worlds for form in worlds.forms(world, scale)
     )
-    return [text for form in found if (text := likelihood.part(form, store))]
+    seeds = (of_forms(experiment, [form], SEEDS) for form in found)
+    return [text for tasks in seeds if (text := likelihood.part(tasks, store))]
 
 
 def _looks(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
@@ -97,7 +98,7 @@ def _looks(experiment: Experiment, scale: Scale, store: Store) -> list[str]:
     for world in experiment.worlds:
         for form in worlds.forms(world, scale):
             tasks = seen(experiment, [form])
-            if not tasks or not all(look.about(task, store) for task in tasks):
+            if not tasks or not all(look.current(task, store) for task in tasks):
                 continue
             if look is looks.HARDNESS:
                 own = [hardness.part(task, store, number) for task in tasks]

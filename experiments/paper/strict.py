@@ -46,9 +46,11 @@ def _of_look(look: Look, world: World, task: Task, store: Store) -> Iterator[str
     if not about:
         return
     yield from _came_by(task, world, about)
+    if look.digest(task, store) != about.get(look.kept):
+        yield f"its {look.kept} are not those that were recorded"
     if look is looks.HARDNESS:
         rows = hardness.rows(task, store)
-        yield from _recorded(task, rows, about)
+        yield from _labels(task, rows)
         if any(row["first"] != str(hardness.FIRST) for row in rows):
             yield f"not of the first {hardness.FIRST:,} rows"
 
@@ -59,9 +61,17 @@ def _of_likelihoods(store: Store) -> Iterator[str]:
         for world in experiment.worlds if "likelihood" in experiment.shown else ():
             form = worlds.form(world, "full", True)
             for task in of_forms(experiment, [form], SEEDS):
-                about = likelihood.about(task, store)
-                for line in _came_by(task, world, about) if about else ():
+                for line in _of_likelihood(world, task, store):
                     yield f"{name}: {form.key}, seed {task.seed}: {line}"
+
+
+def _of_likelihood(world: World, task: Task, store: Store) -> Iterator[str]:
+    about, rows = likelihood.about(task, store), likelihood.rows(task, store)
+    if about:
+        yield from _came_by(task, world, about)
+        yield from likelihood.complaints(rows, about)
+    elif rows:
+        yield "nothing says what its rows came by"
 
 
 def _came_by(task: Task, world: World, about: Body) -> Iterator[str]:
@@ -104,9 +114,7 @@ def _of_world(
         yield from (f"{piece_name(*piece[1:])}: {line}" for line in lines)
 
 
-def _recorded(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
-    if digest(rows) != piece.get("rows"):
-        yield "its rows are not those that were recorded"
+def _labels(task: Task, rows: list[Row]) -> Iterator[str]:
     config = task.config
     wanted = [config.initial + i * config.budget for i in range(config.cycles)]
     if [int(row["labeled"]) for row in rows] != wanted:
@@ -114,7 +122,9 @@ def _recorded(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
 
 
 def _rows(task: Task, rows: list[Row], piece: Body) -> Iterator[str]:
-    yield from _recorded(task, rows, piece)
+    if digest(rows) != piece.get("rows"):
+        yield "its rows are not those that were recorded"
+    yield from _labels(task, rows)
     if any(row["eval"] != "test" for row in rows):
         yield "not measured on test pictures"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paper_results import data_of
 
-from experiments import beyond, costs
+from experiments import beyond, costs, tables
 from experiments.beyond import arms, classes, likelihood
 from experiments.paper import (
     NAMES,
@@ -24,7 +24,7 @@ from experiments.paper import (
     worlds,
 )
 from experiments.paper.experiment import SEEDS, load
-from experiments.paper.store import Done, Store
+from experiments.paper.store import Done, Store, digest
 from experiments.paper.worlds import World
 from gmmal_jax import config as configs
 from gmmal_jax.config import Config
@@ -311,29 +311,84 @@ def test_likelihoods_are_of_rows_that_no_mixture_saw(small, tmp_path, monkeypatc
     assert [row[0] for row in rows] == [f"| {each.words}" for each in few]
     gap = float(rows[1][2]) - float(rows[0][2])
     assert float(rows[1][3]) == pytest.approx(gap, abs=0.011) and not rows[0][3]
-    state = status.state(experiment, tmp_path)
-    assert state == "substitute (scikit-learn's digits, 8x8, small of width 2)"
+    state = "substitute (scikit-learn's digits, 8x8, small of width 2)"
+    assert status.state(experiment, tmp_path) == state
     assert made.settings(task) == likelihood.about(task, kept)["settings"]
+    # What other settings gave is not shown, and made again.
+    about = kept.path(form.key, "_likelihood.json")
+    kept_of = about.read_text()
+    other = json.loads(kept_of)
+    other["0"]["settings"]["width"] = 3
+    about.write_text(json.dumps(other))
+    assert status.state(experiment, tmp_path) == f"{state}, partial (0 of 1), 1 stale"
+    assert page.write(experiment, "components", "cpu", tmp_path) is None
+    likelihood.take(task, None, kept)
+    assert path.read_bytes() == first
+    assert about.read_text() == kept_of
+
+
+def likelihood_rows(seed):
+    return [
+        {"seed": str(seed), "mixture": each.words, "held_out": "1.0", "fitted": "1.5",
+         "live": "10"}
+        for each in likelihood.MIXTURES
+    ]  # fmt: skip
+
+
+def write_likelihoods(world, kept, rows):
+    """Five seeds of a world as runs at full scale would leave them, with given rows."""
+    form = worlds.form(world, "full", True)
+    tasks = plan.of_forms(ALL["components"], [form], SEEDS)
+    body = {
+        str(task.seed): {
+            "settings": made.settings(task), "data": data_of("cifar10"),
+            "versions": {"device": "NVIDIA H100"},
+            "rows": digest(likelihood_rows(task.seed)),
+        }
+        for task in tasks
+    }  # fmt: skip
+    path = kept.path(form.key, "_likelihood.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(body))
+    tables.save(kept.path(form.key, "_likelihood.csv"), rows)
+    return path, body
 
 
 def test_the_strict_check_looks_at_likelihoods_too(tmp_path):
     experiment, kept = ALL["components"], Store(tmp_path, "full")
-    form = worlds.form(experiment.worlds[0], "full", True)
-    tasks = plan.of_forms(experiment, [form], SEEDS)
-    data = data_of("cifar10")
-    path = kept.path(form.key, "_likelihood.json")
-    path.parent.mkdir()
-    said = f"components: {form.key}, seed 4: width is 8, the paper's None"
-    for width, wrong in ((None, []), (8, [said])):
-        body = {
-            str(task.seed): {"settings": made.settings(task), "data": data,
-                             "versions": {"device": "NVIDIA H100"}}
-            for task in tasks
-        }  # fmt: skip
-        body["4"]["settings"]["width"] = width
-        path.write_text(json.dumps(body))
-        assert strict.complaints(tmp_path) == wrong
-        assert status.state(experiment, tmp_path) == "partial (5 of 10)"
+    every = [row for seed in range(SEEDS) for row in likelihood_rows(seed)]
+    path, body = write_likelihoods(experiment.worlds[0], kept, every)
+
+    def said(seed, line):
+        return f"components: cifar10_balanced, seed {seed}: {line}"
+
+    assert strict.complaints(tmp_path) == []
+    assert status.state(experiment, tmp_path) == "partial (5 of 10)"
+    write_likelihoods(experiment.worlds[1], kept, every)
+    assert status.state(experiment, tmp_path) == "full"
+
+    body["4"]["settings"]["width"] = 8
+    path.write_text(json.dumps(body))
+    assert strict.complaints(tmp_path) == [said(4, "width is 8, the paper's None")]
+    assert status.state(experiment, tmp_path) == "partial (9 of 10), 1 stale"
+
+    changed = "its rows are not those that were recorded"
+    fewer = "not a row for each form of a mixture"
+    path, _ = write_likelihoods(experiment.worlds[0], kept, every[:-1])
+    assert strict.complaints(tmp_path) == [said(4, changed), said(4, fewer)]
+    rows = path.with_suffix(".csv")
+    better = [row | {"held_out": "2.0"} for row in every[:8]]
+    tables.save(rows, [*better, *every[8:]])
+    assert strict.complaints(tmp_path) == [said(0, changed)]
+    assert status.state(experiment, tmp_path) == "partial (9 of 10), 1 stale"
+    rows.unlink()
+    assert len(strict.complaints(tmp_path)) == 2 * SEEDS
+    assert status.state(experiment, tmp_path) == "partial (5 of 10), 5 stale"
+
+    write_likelihoods(experiment.worlds[0], kept, every)
+    path.unlink()
+    nothing = "nothing says what its rows came by"
+    assert strict.complaints(tmp_path) == [said(i, nothing) for i in range(SEEDS)]
     path.write_text("[]")
     with pytest.raises(UserError, match="not what likelihoods came by"):
-        likelihood.about(tasks[0], kept)
+        status.state(experiment, tmp_path)

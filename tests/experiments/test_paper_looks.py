@@ -40,7 +40,7 @@ def task_of(figure):
     return task
 
 
-def test_a_first_cycle_is_drawn_as_maps(tmp_path):
+def test_a_first_cycle_is_drawn_as_maps(tmp_path, monkeypatch):
     kept, task, look = Store(tmp_path, "cpu"), task_of(MAPS), looks.MAP
     assert page.write(MAPS, "figure_11", "cpu", tmp_path) is None
     assert status.state(MAPS, tmp_path).startswith("not run: needs cifar10")
@@ -56,6 +56,14 @@ def test_a_first_cycle_is_drawn_as_maps(tmp_path):
     assert "](digits_balanced_map_11.png)" in text
     assert status.state(MAPS, tmp_path).startswith("substitute (scikit-learn's")
     assert made.settings(task) == look.about(task, kept)["settings"]
+    # What is there is not trained again, but what was changed is.
+    monkeypatch.setattr(maps, "first_cycle", trained := Spy())
+    maps.take(task, None, kept)
+    assert not trained.times
+    look.path(task, kept).write_bytes(first[:-1])
+    with pytest.raises(KeyboardInterrupt):
+        maps.take(task, None, kept)
+    assert trained.times == 1
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +109,7 @@ def test_losses_are_those_of_what_each_score_puts_first(hard):
             assert float(row[name]) == pytest.approx(mean, 1e-5)
 
 
-def test_losses_have_a_page_a_state_and_what_they_came_by(hard):
+def test_losses_have_a_page_a_state_and_what_they_came_by(hard, monkeypatch):
     kept, _ = hard
     task, out = task_of(HARD), kept.root
     about = looks.HARDNESS.about(task, kept)
@@ -117,12 +125,26 @@ def test_losses_have_a_page_a_state_and_what_they_came_by(hard):
     assert kept.path("digits_balanced_hardness_7", ".svg").exists()
     state = "substitute (scikit-learn's digits, 8x8, small of width 2)"
     assert status.state(HARD, out) == state
-    # What is there is not trained again.
-    tables.save(looks.HARDNESS.path(task, kept), rows[:1])
-    assert not cli._look(HARD, task, None, kept)
-    assert hardness.rows(task, kept) == rows[:1]
     left = [path.name for path in (out / "work").iterdir()]
     assert not any("hardness" in name for name in left)
+    # What is there is not trained again, but what was changed is.
+    monkeypatch.setattr(hardness.opening, "opened", opened := Spy())
+    assert not cli._look(HARD, task, None, kept) and not opened.times
+    tables.save(looks.HARDNESS.path(task, kept), rows[:1])
+    assert status.state(HARD, out) == f"{state}, partial (0 of 1), 1 stale"
+    with pytest.raises(KeyboardInterrupt):
+        cli._look(HARD, task, None, kept)
+    assert opened.times == 1
+
+
+class Spy:
+    """Counts how often training would begin, and lets none."""
+
+    times = 0
+
+    def __call__(self, *given):
+        self.times += 1
+        raise KeyboardInterrupt
 
 
 def test_a_training_that_does_not_end_is_told(tmp_path, monkeypatch, capsys):

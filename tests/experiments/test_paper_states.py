@@ -203,6 +203,7 @@ def arms_of(scale):
 
 
 def test_nothing_that_is_committed_is_stale():
+    """Maps, losses and likelihoods among it, where there are any."""
     for kept in COMMITTED:
         for experiment in map(load, EVERY):
             for world in experiment.worlds:
@@ -220,17 +221,33 @@ def looked(figure, out, **changes):
     return task, kept, look, about
 
 
+CHANGED = "its bytes are not those that were recorded"
+
+
 @pytest.mark.parametrize(
-    ("changes", "wrong"),
-    [({}, []), ({"width": 8}, ["figure_01: width is 8, the paper's None"])],
+    ("changes", "content", "wrong", "state"),
+    [
+        ({}, b"points", [], "full"),
+        ({}, b"", [CHANGED], "partial (0 of 1), 1 stale"),
+        (
+            {"width": 8},
+            b"points",
+            ["width is 8, the paper's None"],
+            "partial (0 of 1), 1 stale",
+        ),
+    ],
 )
-def test_the_strict_check_looks_at_maps_too(changes, wrong, tmp_path):
+def test_the_strict_check_looks_at_maps_too(changes, content, wrong, state, tmp_path):
     figure = ALL["figure_01"]
     task, kept, look, about = looked(figure, tmp_path, **changes)
-    look.path(task, kept).write_bytes(b"")
-    look.keep_about(task, kept, about)
-    assert strict.complaints(tmp_path) == wrong
-    assert status.state(figure, tmp_path) == "full"
+    recorded = {"bytes": looks.bytes_digest(b"points")}
+    look.keep_about(task, kept, about | recorded)
+    assert status.state(figure, tmp_path).startswith("not run")
+    look.path(task, kept).write_bytes(content)
+    assert strict.complaints(tmp_path) == [f"figure_01: {line}" for line in wrong]
+    assert status.state(figure, tmp_path) == state
+    look.keep_about(task, kept, about)  # as older programs kept it
+    assert f"figure_01: {CHANGED}" in strict.complaints(tmp_path)
 
 
 def hard_rows(task, first=5000, **changes):
@@ -267,6 +284,8 @@ def test_the_strict_check_looks_at_losses_of_what_scores_put_first(tmp_path):
     assert complaints(rows, rows[:-1]) == [
         "figure_07: its rows are not those that were recorded"
     ]
+    assert status.state(figure, tmp_path) == "partial (0 of 1), 1 stale"
+    assert page.write(figure, "figure_07", "full", tmp_path) is None
     assert complaints(rows[:-1], rows[:-1]) == [
         "figure_07: labels are not 1,000 to 10,000"
     ]

@@ -4,16 +4,16 @@ Results are made up.
 """
 
 import pytest
-from paper_results import ALL, done, made_up
+from paper_results import ALL, WORLD, done, made_up
 
-from experiments.paper import made, page, plan, status, worlds
+from experiments.paper import looks, made, page, plan, status, worlds
 from experiments.paper.experiment import SEEDS, load
 from experiments.paper.store import Store, digest, piece_name
 from gmmal_jax.storage import files
 
 HALVED = "substitute (5,000 pictures of ten classes, halved to 16x16, small of width 8)"
 TABLES = ("table_05", "table_09")
-TABLE = ALL["table_05"]
+TABLE, FIGURE = ALL["table_05"], ALL["figure_11"]
 
 
 def planned(*names, seeds=SEEDS):
@@ -76,6 +76,37 @@ def test_as_many_seeds_are_wanted_as_any_arm_has(tmp_path):
     assert status.state(TABLE, tmp_path) == f"{HALVED}, partial (12 of 22)"
     (line,) = status.lines_of(TABLE, tmp_path)
     assert line[-3] == "2"
+
+
+def put_map(task, kept, **changes):
+    """A map as `maps.take` would leave it."""
+    content, look = b"points", looks.MAP
+    about = {"settings": made.settings(task) | changes, "data": {}, "versions": {}}
+    look.path(task, kept).parent.mkdir(exist_ok=True)
+    look.path(task, kept).write_bytes(content)
+    look.keep_about(task, kept, about | {"bytes": looks.bytes_digest(content)})
+
+
+@pytest.mark.parametrize(
+    ("scale", "whole"), [("full", "full"), ("cpu", HALVED)]
+)  # fmt: skip
+def test_a_figure_of_rows_and_a_map_needs_both(scale, whole, tmp_path):
+    def state():
+        found = status.state(FIGURE, tmp_path)
+        return found.removeprefix(f"{HALVED}, ") if scale == "cpu" else found
+
+    form = worlds.form(WORLD, scale, True)
+    (task,), kept = plan.seen(FIGURE, [form]), Store(tmp_path, scale)
+    put_map(task, kept)
+    assert state() == f"partial (1 of {41 if scale == 'full' else 9})"
+    made_up(tmp_path, scale, plan.tasks([FIGURE], scale, SEEDS, True))
+    assert state() == whole
+    looks.MAP.path(task, kept).write_bytes(b"")
+    assert state() == "partial (40 of 41), 1 stale"
+    put_map(task, kept, width=2)
+    assert state() == "partial (40 of 41), 1 stale"
+    looks.MAP.path(task, kept).unlink()
+    assert state() == "partial (40 of 41)"
 
 
 @pytest.fixture
