@@ -1,7 +1,6 @@
 """`gmmal select`: from features, and perhaps some labels, what to label next."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from gmmal_jax import train
     from gmmal_jax.cli.live import Live
     from gmmal_jax.project.choose import Chosen
+    from gmmal_jax.project.places import Places
     from gmmal_jax.storage.records import Record
 
 OUT = "to_label.csv"
@@ -36,7 +36,7 @@ OWN = (
     Option("features", "FILE", "What an encoder made of the pictures: a .npy of rows "
            "[n, d], as gmmal embed writes it, or a .npz with x_train.", required=True),
     Option("out", "FILE", "The table of rows to label; beside it, under the same name, "
-           "a summary (.json) and pictures (.png)."),
+           "a summary (.json) and pictures (.png, .svg)."),
     Option("seed", "INT", "The seed of all that is random."),
 )  # fmt: skip
 
@@ -67,44 +67,47 @@ def _defaults(parsed: Parsed) -> Mapping[str, str]:
 
 
 def _select(parsed: Parsed) -> int:
+    from gmmal_jax.project import places as choices
     from gmmal_jax.storage import files
 
     config = configuration(parsed.given)
     out = Path(parser.one(parsed.given, "out") or OUT)
     if out.suffix != ".csv":
         raise UserError("--out", str(out), "let its name end in .csv")
-    if out.exists():
-        raise UserError("--out: there already", str(out), "name another file")
+    places = choices.Places(out)
+    choices.require_free(places, _features(config))
     run.announce()
     run.use_cache()
-    work = out.with_suffix(".work")
     try:
-        with files.lock(work):
-            _choose(config, out, work)
+        with files.lock(places.work):
+            _choose(config, places)
+            choices.tidy(places)
     except Interrupted as interrupted:
         return signals.saved(interrupted)
-    shutil.rmtree(work, ignore_errors=True)
     return 0
 
 
-def _choose(config: Config, out: Path, work: Path) -> None:
+def _features(config: Config) -> Path:
+    return Path(config.dataset.partition(":")[2]).expanduser()
+
+
+def _choose(config: Config, places: "Places") -> None:
     from gmmal_jax.cli import live
-    from gmmal_jax.project import choose, drawn, output
+    from gmmal_jax.project import choose, drawn, output, places as choices
     from gmmal_jax.storage import files
 
     with signals.noted() as stop, live.Live(1.0) as shown:
-        chosen = choose.choose(config, work, _Shown(shown), stop)
-    features = Path(config.dataset.partition(":")[2]).expanduser()
-    rows = output.rows(chosen, features)
+        chosen = choose.choose(config, places.work, _Shown(shown), stop)
+    rows = output.rows(chosen, _features(config))
     summary = output.summary(chosen, to_dict(config, chosen.groups))
-    pictures, lost = drawn.draw(chosen, rows, out)
+    choices.begin(places)
+    pictures, lost = drawn.draw(chosen, rows, places)
     for line in lost:
         print(line)
-    written = [out, out.with_suffix(".json"), *pictures]
-    body = json.dumps(summary, indent=1) + "\n"
-    files.write_atomic(out.with_suffix(".json"), body)
+    written = [places.table, places.summary, *pictures]
+    files.write_atomic(places.summary, json.dumps(summary, indent=1) + "\n")
     # Last: who finds the table finds all.
-    files.write_atomic(out, output.table(rows))
+    files.write_atomic(places.table, output.table(rows))
     _tell(chosen, summary, written)
 
 

@@ -1,7 +1,8 @@
 """One choice from a pool of features: with some labels, or with none at all."""
 
+import contextlib
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import UserError
 from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
-from gmmal_jax.project import forecast
+from gmmal_jax.project import forecast, places as own
 from gmmal_jax.selection import Ask
 from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.saver import Saver
@@ -170,7 +171,7 @@ def _begin(
         if all(saved.get(name) == body[name] for name in same):
             return
         report.note(f"{work} is of another choice: begun anew")
-        shutil.rmtree(work)
+        own.forget(work)
     run_folder.write_config(work, body)
 
 

@@ -56,17 +56,22 @@ class Layout(NamedTuple):
         seeds = _numbered(self.records, r"seed-(\d+)")
         return {n: _sorted(path, r"cycle-(\d+)\.json") for n, path in seeds}
 
+    @property
+    def running(self) -> Path:
+        """The folder of what running cycles need."""
+        return self.root / "checkpoints"
+
     def checkpoints(self, seed: int, cycle: int) -> Path:
         """The folder of a running cycle's checkpoints."""
-        return self.root / "checkpoints" / _seed(seed) / f"cycle-{cycle:02d}"
+        return self.running / _seed(seed) / f"cycle-{cycle:02d}"
 
     def before(self, seed: int, cycle: int) -> Path:
         """Latents that the first stage of a running cycle has left."""
-        return self.root / "checkpoints" / _seed(seed) / f"before-{cycle:02d}.npz"
+        return self.running / _seed(seed) / f"before-{cycle:02d}.npz"
 
     def carried(self, seed: int, cycle: int) -> Path:
         """The folder of what a cycle hands on to the next."""
-        return self.root / "checkpoints" / _seed(seed) / f"carried-{cycle:02d}"
+        return self.running / _seed(seed) / f"carried-{cycle:02d}"
 
 
 def of(folder: str | os.PathLike[str]) -> Layout:
