@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,23 @@ class Layout(NamedTuple):
         """One of the tables: results, queries, ..."""
         return self.root / f"{name}.csv"
 
+    @property
+    def figures(self) -> Path:
+        """The folder of the pictures."""
+        return self.root / "figures"
+
     def figure(self, name: str) -> Path:
         """A figure's path without its ending."""
-        return self.root / "figures" / name
+        return self.figures / name
+
+    def written(self, tables: Iterable[str]) -> list[Path]:
+        """All that a run writes into its folder beside its configuration.
+
+        Args:
+          tables: their names.
+        """
+        folders = [self.reference, self.records, self.figures, self.running]
+        return [self.skipped, *map(self.table, tables), *folders]
 
     def record(self, seed: int, cycle: int) -> Path:
         """A finished cycle."""
