@@ -119,8 +119,7 @@ def forget(work: Path) -> None:
 def _require_other_names(places: Places, features: Path) -> None:
     if places.table.parent.resolve() != features.parent.resolve():
         return
-    own = embedding.Places(features)
-    meant = {features.name, *BESIDE, own.ids.name, own.about.name, own.skipped.name}
+    meant = {*BESIDE, *(path.name for path in embedding.Places(features).all())}
     for path in (places.table, *places.beside()):
         if path.name in meant:
             remedy = "name another table"
