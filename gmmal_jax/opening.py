@@ -85,12 +85,16 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     """Check everything that can be checked, then write the run's configuration.
 
     Raises:
-      UserError: unusable options or data, or a folder that holds a run already.
+      UserError: unusable options or data, or a folder that holds a run already, files
+        of others that the run would write over, or the pictures.
     """
 
     def prepared() -> Run:
-        if hosts.leads() and run_folder.holds_run(folder):
-            raise run_folder.taken(config, folder)
+        if hosts.leads():
+            if run_folder.holds_run(folder):
+                raise run_folder.taken(config, folder)
+            run_folder.require_free(folder)
+            sources.require_outside(config.dataset, folder)
         return bind.prepare(config, folder, num_devices)
 
     def write() -> None:

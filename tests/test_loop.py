@@ -299,6 +299,34 @@ def test_folders_that_are_taken_are_refused(whole, tmp_path):
         pass
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results.csv", "timings.csv", "skipped.csv", "figures/learning_curve.png",
+        "records/mine", "checkpoints/mine", "reference/mine", "reference/config.json",
+    ],
+)  # fmt: skip
+def test_files_of_others_that_a_run_would_write_over_are_refused(tmp_path, name):
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="--out: holds other files.*of its own"):
+        opening.start(tiny.config(), tmp_path / "mine", 1)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
+    assert mine.read_text() == "mine"
+
+
+def test_a_start_that_was_killed_can_be_made_again(tmp_path):
+    """The reference's configuration is there then, and the method's is not."""
+    folder = tmp_path / "run"
+    opening.start(tiny.config(), folder, 1)
+    (folder / "config.json").unlink()
+    (folder / ".config.json.tmp-7").touch()
+    (folder / "notes.txt").touch()
+    opening.start(tiny.config(), folder, 1)
+    assert run_folder.holds_run(folder)
+
+
 def test_a_finished_run_resumes_to_itself(whole):
     before = views(whole[0])
     report = execute(whole[0])

@@ -11,6 +11,7 @@ from test_cli import TINY
 import gmmal_jax
 from gmmal_jax import opening
 from gmmal_jax.cli import main as cli
+from gmmal_jax.data import sources
 
 
 @pytest.fixture
@@ -91,3 +92,21 @@ def test_unreadable_pictures_are_listed_beside_the_results(pictures, capsys):
     (own / "train" / "0" / "bad.png").unlink()
     assert cli.main(["resume", str(out)]) == 0
     assert (out / "skipped.csv").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("inside", ["runs/first", ".", "train/1/mine"])
+def test_a_run_among_its_own_pictures_is_refused(pictures, capsys, inside):
+    own = pictures / "own"
+    before = sorted(own.rglob("*"))
+    for verb in (["run", "--dataset", f"folder:{own}"],
+                 ["datasets", "pack", f"folder:{own}"]):  # fmt: skip
+        assert cli.main([*verb, "--out", str(own / inside)]) == 2
+        said = capsys.readouterr().err
+        assert "--out: lies in the pictures" in said
+        assert "; choose a folder outside of the pictures\n" in said
+        assert sorted(own.rglob("*")) == before
+
+
+def test_in_a_hidden_folder_a_run_is_not_read_as_a_class(pictures):
+    sources.require_outside(f"folder:{pictures / 'own'}", pictures / "own" / ".runs")
+    sources.require_outside(f"folder:{pictures / 'own'}", pictures / "runs")

@@ -22,7 +22,7 @@ def _embed(parsed: Parsed) -> int:
     Raises:
       UserError: an option, an encoder or pictures that cannot be used.
     """
-    from gmmal_jax.encoders import inputs, onnx_file, table
+    from gmmal_jax.encoders import inputs, onnx_file, output, table
     from gmmal_jax.encoders.base import LARGEST, Wanted
 
     given = parsed.given
@@ -37,7 +37,7 @@ def _embed(parsed: Parsed) -> int:
         _three(given, "mean"),
         _three(given, "std"),
     )
-    pictures = inputs.find(str(parser.one(given, "images")))
+    pictures = inputs.find(str(parser.one(given, "images")), output.Places(out).all())
     encoder = table.load(str(parser.one(given, "encoder")), wanted)
     trained_on = encoder.trained_on or "a data set that it does not name"
     print(

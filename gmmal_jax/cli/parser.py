@@ -176,7 +176,7 @@ def _switched(verb: Verb, given: Given) -> Given:
     """`--no-name` as `--name False`.
 
     Raises:
-      UserError: an unknown option.
+      UserError: an unknown option, a value where none belongs.
     """
     switches = {_negative(each.name): each for each in verb.options if not each.value}
     known = {each.name for each in verb.options}
@@ -184,7 +184,9 @@ def _switched(verb: Verb, given: Given) -> Given:
     for name, texts in given.items():
         if name in known:
             plain[name] = texts
-        elif name in switches and not texts:
+        elif name in switches:
+            if texts:
+                raise UserError(f"--{name}", " ".join(texts), "it takes no value")
             plain[switches[name].name] = ["False"]
         else:
             raise _unknown(verb, name)
@@ -194,8 +196,14 @@ def _switched(verb: Verb, given: Given) -> Given:
 def _unknown(verb: Verb, name: str) -> UserError:
     if name in verb.gone:
         return UserError("the option is gone", f"--{name}", "leave it out")
-    near = nearest(name, [each.name for each in verb.options])
-    remedy = f"did you mean --{near}?" if near else see(verb)
+    meant = {each.name: each.name for each in verb.options}
+    for each in verb.options:
+        if not each.value:
+            # Also where the "no-" stands in front of the group.
+            right = _negative(each.name)
+            meant |= {right: right, f"no-{each.name}": right}
+    near = nearest(name, meant)
+    remedy = f"did you mean --{meant[near]}?" if near else see(verb)
     return UserError("unknown option", f"--{name}", remedy)
 
 

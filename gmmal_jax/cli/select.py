@@ -1,8 +1,8 @@
 """`gmmal select`: from features, and perhaps some labels, what to label next."""
 
+import contextlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,20 @@ from gmmal_jax import methods
 from gmmal_jax.cli import options, parser, run, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
 from gmmal_jax.config import Config, to_dict
+from gmmal_jax.config.checks import Seed, check
 from gmmal_jax.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from gmmal_jax import train
     from gmmal_jax.cli.live import Live
+    from gmmal_jax.loop import Stop
     from gmmal_jax.project.choose import Chosen
+    from gmmal_jax.project.places import Places
     from gmmal_jax.storage.records import Record
 
 OUT = "to_label.csv"
+_LONGEST_NUMBER = 20
+"""Digits; Python refuses to read thousands of them."""
 _NOT_ONE_SHOT = {
     "dataset", "data-dir", "image-size", "setting", "eval", "cycles", "initial",
     "clip-budget", "reference", "out", "seeds", "train.init", "data.pad", "data.flip",
@@ -36,7 +41,7 @@ OWN = (
     Option("features", "FILE", "What an encoder made of the pictures: a .npy of rows "
            "[n, d], as gmmal embed writes it, or a .npz with x_train.", required=True),
     Option("out", "FILE", "The table of rows to label; beside it, under the same name, "
-           "a summary (.json) and pictures (.png)."),
+           "a summary (.json) and pictures (.png, .svg)."),
     Option("seed", "INT", "The seed of all that is random."),
 )  # fmt: skip
 
@@ -54,8 +59,9 @@ def configuration(given: Given) -> Config:
     }
     seed = parser.one(given, "seed")
     if seed is not None:
-        if not seed.isdecimal():
+        if not seed.isdecimal() or len(seed) > _LONGEST_NUMBER:
             raise UserError("--seed", seed, "use a whole number of 0 or more")
+        check(int(seed), Seed, "seed")
         values["seeds"] = (int(seed),)
     return methods.configure(values | DEFAULTS | options.read(given))
 
@@ -67,48 +73,72 @@ def _defaults(parsed: Parsed) -> Mapping[str, str]:
 
 
 def _select(parsed: Parsed) -> int:
+    from gmmal_jax.project import places as choices
     from gmmal_jax.storage import files
 
     config = configuration(parsed.given)
     out = Path(parser.one(parsed.given, "out") or OUT)
     if out.suffix != ".csv":
         raise UserError("--out", str(out), "let its name end in .csv")
-    if out.exists():
-        raise UserError("--out: there already", str(out), "name another file")
+    places = choices.Places(out)
+    choices.require_free(places, _features(config))
     run.announce()
     run.use_cache()
-    work = out.with_suffix(".work")
     try:
-        with files.lock(work):
-            _choose(config, out, work)
+        with files.lock(places.work):
+            _choose(config, places)
+            choices.tidy(places)
     except Interrupted as interrupted:
         return signals.saved(interrupted)
-    shutil.rmtree(work, ignore_errors=True)
+    except signals.Stopped as stopped:
+        if not places.work.exists():
+            raise
+        print(f"\n{stopped}; the same command goes on from what is saved")
+        return 128 + stopped.signum
     return 0
 
 
-def _choose(config: Config, out: Path, work: Path) -> None:
+@contextlib.contextmanager
+def _training() -> Iterator["Stop"]:
+    """Signals wait for the end of a chunk; before and after, they stop at once."""
+    with signals.noted() as stop:
+        yield stop
+        late = stop()
+    if late:  # it came in the last chunk's saving
+        raise signals.Stopped(late)
+
+
+def _features(config: Config) -> Path:
+    return Path(config.dataset.partition(":")[2]).expanduser()
+
+
+def _choose(config: Config, places: "Places") -> None:
     from gmmal_jax.cli import live
-    from gmmal_jax.project import choose, drawn, output
+    from gmmal_jax.project import choose, drawn, output, places as choices
     from gmmal_jax.storage import files
 
-    with signals.noted() as stop, live.Live(1.0) as shown:
-        chosen = choose.choose(config, work, _Shown(shown), stop)
-    features = Path(config.dataset.partition(":")[2]).expanduser()
-    rows = output.rows(chosen, features)
+    with live.Live(1.0) as shown:
+        try:
+            chosen = choose.choose(config, places.work, _Shown(shown), _training)
+        except UserError as error:  # features are a data set of a run
+            message = str(error).replace("--dataset: ", "--features: ")
+            raise UserError(message) from None
+    rows = output.rows(chosen, _features(config))
     summary = output.summary(chosen, to_dict(config, chosen.groups))
-    pictures, lost = drawn.draw(chosen, rows, out)
+    choices.begin(places)
+    pictures, lost = drawn.draw(chosen, rows, places)
     for line in lost:
         print(line)
-    written = [out, out.with_suffix(".json"), *pictures]
-    body = json.dumps(summary, indent=1) + "\n"
-    files.write_atomic(out.with_suffix(".json"), body)
+    written = [places.table, places.summary, *pictures]
+    files.write_atomic(places.summary, json.dumps(summary, indent=1) + "\n")
     # Last: who finds the table finds all.
-    files.write_atomic(out, output.table(rows))
-    _tell(chosen, summary, written)
+    files.write_atomic(places.table, output.table(rows))
+    _tell(chosen, summary, written, _next_step(config, chosen.cold))
 
 
-def _tell(chosen: "Chosen", summary: dict[str, Any], written: list[Path]) -> None:
+def _tell(
+    chosen: "Chosen", summary: dict[str, Any], written: list[Path], next_step: str
+) -> None:
     labeled = int(chosen.pool.labeled.sum())
     known = f"{labeled:,} labels of {len(summary['labeled'])} classes"
     if chosen.cold:
@@ -118,10 +148,22 @@ def _tell(chosen: "Chosen", summary: dict[str, Any], written: list[Path]) -> Non
         print(f"broken rows, left out: {len(chosen.dataset.skipped)}")
     for path in written:
         print(f"written: {path}")
-    print(
-        "next: write labels of these rows to a table with the columns id and label, "
-        "and name it by --labels"
-    )
+    print(f"next: {next_step}")
+
+
+def _next_step(config: Config, cold: bool) -> str:
+    """What to do with the table.
+
+    One file holds all labels: it stands in place of any other.
+    """
+    from gmmal_jax.data.sources import features
+
+    if cold:
+        table = "a table with the columns id and label"
+        return f"write labels of these rows to {table}, and name it by --labels"
+    named = config.labels or features.place_of_labels(_features(config))
+    kept = "the labels of these rows to those in"
+    return f"add {kept} {named}, and give the same command with another --out"
 
 
 class _Shown:

@@ -145,7 +145,7 @@ class Config(Checked):
             whole = value is None or value % chunk == 0
             require(whole, f"da.{option(name)}", value, remedy)
         size = self.select.subset_size
-        remedy = f"use --budget {self.budget} or more"
+        remedy = f"use {self.budget} (--budget) or more"
         enough = size is None or size >= self.budget
         require(enough, "select.subset-size", size, remedy)
 

@@ -62,13 +62,21 @@ def make(wanted: Wanted, dataset: Dataset, seed: int) -> Split:
     """
     rows, evaluation, evaluation_rows = _parts(wanted, dataset, seed)
     if wanted.labels >= len(rows):
-        remedy = (
-            f"the pool has {len(rows)} rows: lower --cycles, --initial or --budget, "
-            "or drop the last cycles with --clip-budget"
-        )
-        raise UserError("labels wanted by the last cycle", wanted.labels, remedy)
+        raise _too_many(wanted, len(rows))
     initial = _initial(wanted, dataset, seed, rows)
     return Split(rows, evaluation, evaluation_rows, initial)
+
+
+def _too_many(wanted: Wanted, rows: int) -> UserError:
+    if wanted.initial >= rows:  # no number of cycles is small enough
+        lower = "lower --initial"
+    else:
+        lower = (
+            "lower --cycles, --initial or --budget, or drop the last cycles with "
+            "--clip-budget"
+        )
+    remedy = f"the pool has {rows} rows: {lower}"
+    return UserError("labels wanted by the last cycle", wanted.labels, remedy)
 
 
 def queries_held(

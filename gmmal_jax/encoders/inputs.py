@@ -5,7 +5,7 @@ The list takes some 260 bytes of memory a picture; pictures are read batch by ba
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +37,12 @@ class Inputs(NamedTuple):
     batches: Callable[[int, int], Iterator[Batch]]
 
 
-def find(text: str) -> Inputs:
+def find(text: str, own: Iterable[Path] = ()) -> Inputs:
     """List what a path means: a folder, a .csv or .jsonl manifest, an .npz file.
+
+    Args:
+      text: the path.
+      own: files of ours, which may lie below a folder and come and go as we work.
 
     Raises:
       UserError: nothing there, or no picture in it.
@@ -46,7 +50,7 @@ def find(text: str) -> Inputs:
     path = Path(text).expanduser().absolute()
     try:
         if path.is_dir():
-            return _of_folder(path)
+            return _of_folder(path, own)
         if not path.is_file():
             raise UserError(f"{OPTION}: no such folder or file", text, "check the path")
         if path.suffix.lower() == ".npz":
@@ -61,10 +65,25 @@ def find(text: str) -> Inputs:
     raise UserError(OPTION, text, remedy)
 
 
-def _of_folder(path: Path) -> Inputs:
+def _of_folder(path: Path, own: Iterable[Path]) -> Inputs:
     skipped: list[tuple[str, str]] = []
     ids = list(_walk(path, "", (), skipped))
+    skipped = _of_others(skipped, own)
     return _of_files(path, path, ids, _class_folders(ids), skipped)
+
+
+def _of_others(
+    skipped: list[tuple[str, str]], own: Iterable[Path]
+) -> list[tuple[str, str]]:
+    """Without our files, which would make the folder another one as we work."""
+    ours = {path.parent.resolve() / path.name for path in own}
+    # By name first: most of a long list need not be looked up on the disk.
+    names = {path.name for path in ours}
+
+    def is_ours(path: Path) -> bool:
+        return path.name in names and path.parent.resolve() / path.name in ours
+
+    return [each for each in skipped if not is_ours(Path(each[0]))]
 
 
 def _of_manifest(path: Path) -> Inputs:

@@ -55,6 +55,15 @@ class Places(NamedTuple):
         """Encoder, source and number of rows, as JSON."""
         return self.features.with_name("features.json")
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """What lies there in the end."""
+        return self.features, self.about, self.ids, self.labels, self.skipped
+
+    def all(self) -> tuple[Path, ...]:
+        """Likewise, and what lies there on the way."""
+        return *self.written, self.part, self.progress
+
 
 def header(num: int, width: int, dtype: np.dtype[Any]) -> bytes:
     """The beginning of an .npy file of [num, width]; as long for any number of rows."""
@@ -82,8 +91,7 @@ def require_free(places: Places) -> None:
     Raises:
       UserError: one of them is there already.
     """
-    for path in (places.features, places.about, places.ids, places.labels,
-                 places.skipped):  # fmt: skip
+    for path in places.written:
         if path.exists():
             remedy = "choose a folder of its own for --out, or remove it"
             raise UserError("--out: a file of that name is there", str(path), remedy)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from gmmal_jax import config as configs, plugins
 from gmmal_jax.config import Config, presets
-from gmmal_jax.errors import UserError
+from gmmal_jax.errors import UserError, unknown
 from gmmal_jax.methods.named import ALIASES, METHODS, Entry
 from gmmal_jax.methods.parts import LEARNERS, STRATEGIES, Part
 from gmmal_jax.models import table
@@ -63,7 +63,10 @@ def preset(config: Config, names: Sequence[str]) -> dict[str, object]:
       UserError: there is no such preset, or the method has none of its own.
     """
     found: dict[str, object] = {}
+    known = (*presets.NAMED, OFFICIAL)
     for name in names:
+        if name not in known:
+            raise unknown("--preset", name, known)
         found |= _official(config) if name == OFFICIAL else presets.named([name])
     return found
 

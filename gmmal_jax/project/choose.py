@@ -1,7 +1,8 @@
 """One choice from a pool of features: with some labels, or with none at all."""
 
 import json
-import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import UserError
 from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
-from gmmal_jax.project import forecast
+from gmmal_jax.project import forecast, places as own
 from gmmal_jax.selection import Ask
 from gmmal_jax.storage import layout, run_folder
 from gmmal_jax.storage.saver import Saver
@@ -36,6 +37,15 @@ COLD = "typiclust"
 """What asks where there is no label: typical rows of as many clusters as are wanted."""
 COLD_ONES = (COLD, "kmeans", "coreset", "random")
 """Strategies of ours that need neither labels nor a number of classes."""
+
+
+Training = Callable[[], AbstractContextManager[Stop]]
+"""Entered for as long as there is something to save at the end of a chunk."""
+
+
+def unstopped() -> AbstractContextManager[Stop]:
+    """The `Training` of a choice that goes on to its end."""
+    return nullcontext(never)
 
 
 class Chosen(NamedTuple):
@@ -64,7 +74,9 @@ class Chosen(NamedTuple):
     seconds: dict[str, float]
 
 
-def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> Chosen:
+def choose(
+    config: Config, work: Path, report: Reporter, training: Training = unstopped
+) -> Chosen:
     """Train on the labels that there are, and choose the rows to label next.
 
     Without any label a strategy chooses that reads features alone: the configuration's
@@ -75,11 +87,12 @@ def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> 
       work: folder of checkpoints; a choice that was killed goes on from there, to the
         same bits.
       report: told of every chunk and stage, and of what could not be used.
-      stop: asked after every chunk; a signal's number ends the choice, saved.
+      training: entered while the method trains; what it gives is asked after every
+        chunk, and a signal's number ends the choice, saved.
 
     Raises:
       UserError: unusable features, labels or options.
-      Interrupted: `stop` asked for it.
+      Interrupted: `training` asked for it.
     """
     remembered = _remembered(work)
     dataset = bind.loaded(config, remembered)
@@ -99,7 +112,7 @@ def choose(config: Config, work: Path, report: Reporter, stop: Stop = never) -> 
         remedy = "label rows of a second class, or name no labels for a first choice"
         raise UserError("labels name one class only", dataset.class_names[0], remedy)
     pool = pools.label(pool, known, labels[known], 0)
-    return _warm(config, dataset, pool, work, room, report, stop)
+    return _warm(config, dataset, pool, work, room, report, training)
 
 
 def _remembered(work: Path) -> dict[str, Any] | None:
@@ -118,7 +131,7 @@ def _warm(
     work: Path,
     room: memory.Room | None,
     report: Reporter,
-    stop: Stop,
+    training: Training,
 ) -> Chosen:
     mesh, places, seed = parallel.make_mesh(None), layout.of(work), config.seeds[0]
     arm = bind.arm_of(config, places, dataset, mesh, room)
@@ -133,20 +146,22 @@ def _warm(
     standing, warnings = saver.resume(None)
     for line in warnings:
         report.note(line)
-    watch = Watch((arm.label, seed, 0), saver, report, stop)
     candidates = cycles.candidates_of(task, pool, 0)
     begun = standing or cycles.begin(task, 0)
     told = forecast.Forecast(task, pool, config.gmm, report)
     told.look(begun.state)
 
-    def on_chunk(standing: train.Standing) -> None:
-        watch.on_chunk(standing)
-        told.on_chunk(standing)
+    with training() as stop:
+        watch = Watch((arm.label, seed, 0), saver, report, stop)
 
-    def on_last() -> None:
-        report.stage(*watch.where, "fitting all rows")
+        def on_chunk(standing: train.Standing) -> None:
+            watch.on_chunk(standing)
+            told.on_chunk(standing)
 
-    trained = cycles.learn(task, pool, 0, candidates, begun, on_chunk, on_last)
+        def on_last() -> None:
+            report.stage(*watch.where, "fitting all rows")
+
+        trained = cycles.learn(task, pool, 0, candidates, begun, on_chunk, on_last)
     watch.on_scoring()
     view = cycles.look(task, pool, candidates, trained.state)
     asked = cycles.ask(task, view, 0, config.budget)
@@ -170,7 +185,7 @@ def _begin(
         if all(saved.get(name) == body[name] for name in same):
             return
         report.note(f"{work} is of another choice: begun anew")
-        shutil.rmtree(work)
+        own.forget(work)
     run_folder.write_config(work, body)
 
 

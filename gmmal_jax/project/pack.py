@@ -39,12 +39,13 @@ def pack(
 
     Raises:
       UserError: unusable data; features, which are mapped as they are; a folder in use
-        or with other files, or without room for the data.
+        or with other files, among the pictures, or without room for the data.
     """
     kind = name.partition(":")[0]
     if kind in ("features", "npy"):
         remedy = f"use it as it is: --dataset {name}"
         raise UserError(f"{kind}: is mapped into memory already", name, remedy)
+    sources.require_outside(name, out)
     with files.lock(out):
         _require_free(out)
         with scratch.room(out):

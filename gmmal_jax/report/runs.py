@@ -61,12 +61,15 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    remedy = "name the folder that `gmmal run` wrote"
+    foreign = UserError("not a run's folder", str(path.parent), remedy)
     try:
         config: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
-        remedy = "name the folder that `gmmal run` wrote"
-        raise UserError("not a run's folder", str(path.parent), remedy) from None
+        raise foreign from None
     except ValueError:
         remedy = "restore it from a copy"
         raise UserError("configuration is damaged", str(path), remedy) from None
+    if not isinstance(config, dict) or not {"label", "config"} <= config.keys():
+        raise foreign  # a file of that name is of many programs
     return config

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,23 @@ class Layout(NamedTuple):
         """One of the tables: results, queries, ..."""
         return self.root / f"{name}.csv"
 
+    @property
+    def figures(self) -> Path:
+        """The folder of the pictures."""
+        return self.root / "figures"
+
     def figure(self, name: str) -> Path:
         """A figure's path without its ending."""
-        return self.root / "figures" / name
+        return self.figures / name
+
+    def written(self, tables: Iterable[str]) -> list[Path]:
+        """All that a run writes into its folder beside its configuration.
+
+        Args:
+          tables: their names.
+        """
+        folders = [self.reference, self.records, self.figures, self.running]
+        return [self.skipped, *map(self.table, tables), *folders]
 
     def record(self, seed: int, cycle: int) -> Path:
         """A finished cycle."""
@@ -56,17 +71,22 @@ class Layout(NamedTuple):
         seeds = _numbered(self.records, r"seed-(\d+)")
         return {n: _sorted(path, r"cycle-(\d+)\.json") for n, path in seeds}
 
+    @property
+    def running(self) -> Path:
+        """The folder of what running cycles need."""
+        return self.root / "checkpoints"
+
     def checkpoints(self, seed: int, cycle: int) -> Path:
         """The folder of a running cycle's checkpoints."""
-        return self.root / "checkpoints" / _seed(seed) / f"cycle-{cycle:02d}"
+        return self.running / _seed(seed) / f"cycle-{cycle:02d}"
 
     def before(self, seed: int, cycle: int) -> Path:
         """Latents that the first stage of a running cycle has left."""
-        return self.root / "checkpoints" / _seed(seed) / f"before-{cycle:02d}.npz"
+        return self.running / _seed(seed) / f"before-{cycle:02d}.npz"
 
     def carried(self, seed: int, cycle: int) -> Path:
         """The folder of what a cycle hands on to the next."""
-        return self.root / "checkpoints" / _seed(seed) / f"carried-{cycle:02d}"
+        return self.running / _seed(seed) / f"carried-{cycle:02d}"
 
 
 def of(folder: str | os.PathLike[str]) -> Layout:

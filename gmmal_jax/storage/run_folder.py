@@ -16,7 +16,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.config.checks import option
 from gmmal_jax.data.sources import Dataset, tables
 from gmmal_jax.errors import UserError
-from gmmal_jax.storage import files, layout
+from gmmal_jax.storage import files, layout, records
 
 PACKAGES = ("gmmal_jax", "jax", "jaxlib", "numpy")
 MACHINE = ("python", "device", "devices", "cores")
@@ -29,6 +29,35 @@ Values = dict[str, Any]
 def holds_run(folder: Path) -> bool:
     """Whether a run began in the folder."""
     return layout.of(folder).config.exists()
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder without a run whose files a run would write over.
+
+    A start that was killed has left at most the reference's configuration there: the
+    method's, by which `holds_run` knows a run, comes after it.
+
+    Raises:
+      UserError: it holds one.
+    """
+    there = layout.of(folder)
+    reference = layout.of(there.reference)
+    for path in there.written(records.tables([])):
+        ours = path == reference.root and _is_begun(reference)
+        if os.path.lexists(path) and not ours:
+            remedy = "choose a folder of its own"
+            raise UserError("--out: holds other files", str(path), remedy)
+
+
+def _is_begun(reference: layout.Layout) -> bool:
+    """Whether a start has written a configuration, and nobody anything else."""
+    try:
+        names = {path.name for path in reference.root.iterdir()}
+        if reference.config.name in names:
+            read_config(reference.root)
+    except (OSError, UserError):
+        return False
+    return {name for name in names if name[0] != "."} <= {reference.config.name}
 
 
 def read_config(folder: Path) -> Values:

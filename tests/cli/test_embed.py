@@ -67,6 +67,25 @@ def test_options_change_what_is_computed(world):
     assert features.dtype == np.float32 and not features.any() and len(features) == 3
 
 
+def test_below_its_pictures_it_goes_on_too(world, monkeypatch):
+    """What it has begun there is no change of the folder."""
+    out, write, calls = "pictures/out", job._write, []
+
+    def stop_in_second(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return write(*args)
+
+    monkeypatch.setattr(job, "_write", stop_in_second)
+    assert cli.main(arguments(world, out=out)) == 130
+    assert (world / out / "f.npy.part").exists()
+    assert cli.main(arguments(world, out=out)) == 0
+    assert len(calls) == 3 and np.load(world / out / "f.npy").shape == (79, 4)
+    # Again: these very features are there.
+    assert cli.main(arguments(world, out=out)) == 0
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_the_same_command_goes_on(
     signum, world, capsys, monkeypatch, request

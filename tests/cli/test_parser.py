@@ -53,7 +53,10 @@ def test_forms_of_options():
         (["east"], "--color NAME is required; see gmmal paint --help"),
         (["east", "--colour", "red"], "'--colour'; did you mean --color?"),
         (["east", "--color", "red", "--qqq"], "'--qqq'; see gmmal paint --help"),
-        (["east", "--color", "x", "--dry.no-slow", "1"], "'--dry.no-slow'"),
+        (
+            ["east", "--color", "x", "--dry.no-slow", "1"],
+            "--dry.no-slow: '1'; it takes no value",
+        ),
         (["east", "-x", "--color", "red"], "unknown option: '-x'"),
     ],
 )

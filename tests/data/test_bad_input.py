@@ -199,7 +199,7 @@ CASES = {
     "manifest: missing": (lambda root: f"manifest:{root / 'no.csv'}", "No such file"),
     "manifest: a folder": (lambda root: f"manifest:{root}", "name it .csv or .jsonl"),
     "manifest: unknown kind": (manifest("", "t.txt"), "name it .csv or .jsonl"),
-    "manifest: empty": (manifest(""), "has no rows"),
+    "manifest: empty": (manifest(""), "no column: 'path'"),
     "manifest: header only": (manifest("path,label\n"), "has no rows"),
     "manifest: no label column": (
         manifest(table(header="path,class")), "no column: 'label'",

@@ -106,6 +106,8 @@ def test_a_table_beside_wins_over_an_array_beside(file, tmp_path):
         ("id,label\n1,a\n1,b\n", "it stands in line 2 already"),
         ("id;label\n1;a\n", "commas part them"),
         ("id,label\n1,a,b\n", "more values than columns"),
+        ("", "no column: 'id'; the head is id,label"),
+        ("\n\n", "no column: 'id'"),
         ("id,label\n1,a\n2,a \u200b\n", "look the same"),
     ],
 )

@@ -1,11 +1,12 @@
 """What is embedded: folders, manifests, arrays; their order and their labels."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gmmal_jax.encoders import inputs, npz_stream
+from gmmal_jax.encoders import inputs, npz_stream, output
 from gmmal_jax.errors import UserError
 
 
@@ -55,6 +56,18 @@ def test_what_is_no_picture_is_passed_over(tmp_path):
         "a name that is no line of text"
     )
     assert len(reasons) == 2
+
+
+def test_our_own_files_are_not_of_the_folder(tmp_path, monkeypatch):
+    """Their coming and going would make it another folder at the next start."""
+    before = found(tmp_path, "a/1.png", "a/other/f.npy.part")
+    tree(tmp_path, "a/out/f.npy.part", "a/out/f.npy.progress")
+    assert inputs.find(str(tmp_path)).fingerprint != before.fingerprint
+    monkeypatch.chdir(tmp_path)
+    own = output.Places(Path("a/out/f.npy")).all()
+    after = inputs.find(str(tmp_path), own)
+    assert after.fingerprint == before.fingerprint
+    assert after.skipped == before.skipped and len(after.skipped) == 1
 
 
 def test_names_that_are_no_text_and_links_that_turn_round(tmp_path):

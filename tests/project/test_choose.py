@@ -5,13 +5,14 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gmmal_jax.cli import main
+from gmmal_jax.cli import main, select, signals
 from gmmal_jax.cli.select import configuration
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.loop import Silent
@@ -47,7 +48,7 @@ def config_of(features, labels=None, **given):
 
 def chosen_of(features, labels=None, work="work", report=None, stop=None, **given):
     config = config_of(features, labels, **given)
-    more = (stop,) if stop else ()
+    more = (lambda: nullcontext(stop),) if stop else ()
     return choose.choose(config, features.parent / work, report or Silent(), *more)
 
 
@@ -166,6 +167,7 @@ def test_the_command_writes_a_table_a_summary_and_pictures(features, capsys):
     code, out = run(features)
     said = capsys.readouterr().out
     assert code == 0 and "no label: a first choice" in said
+    assert "next: write labels of these rows to a table" in said
     with open(out, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["rank"] for row in rows] == [*"123456"]
@@ -188,6 +190,9 @@ def test_the_command_writes_a_table_a_summary_and_pictures(features, capsys):
     [
         (["--out", "x.txt"], "let its name end in .csv"),
         (["--seed", "-1"], "use a whole number of 0 or more"),
+        (["--seed", "9" * 5000], "use a whole number of 0 or more"),
+        (["--seed", "99999999999"], "--seed: 99999999999; use seeds of 0 or more"),
+        (["--features", "nothere.npy"], "--features: no such file: 'nothere.npy'"),
         (["--cycles", "2"], "unknown option"),
         (["--model", "resnet18"], "it reads pictures, not features"),
     ],
@@ -195,6 +200,36 @@ def test_the_command_writes_a_table_a_summary_and_pictures(features, capsys):
 def test_what_the_command_refuses(features, capsys, more, line):
     code, out = run(features, "--labels", str(features.with_name("some.csv")), *more)
     assert code == 2 and line in capsys.readouterr().err and not out.exists()
+
+
+def test_ctrl_c_outside_of_training_is_at_once(features, monkeypatch, capsys):
+    labels = features.with_name("some.csv")
+    before = sorted(features.parent.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(choose.bind, "loaded", interrupt)
+        assert run(features, "--labels", str(labels))[0] == 130
+    assert sorted(features.parent.iterdir()) == before
+    assert capsys.readouterr().err == "gmmal: stopped by SIGINT\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(choose.cycles, "ask", interrupt)
+        assert run(features, "--labels", str(labels))[0] == 130
+    said = capsys.readouterr().out
+    assert "stopped by SIGINT; the same command goes on" in said
+    assert "stopping after" not in said
+    assert run(features, "--labels", str(labels))[0] == 0
+    said = capsys.readouterr().out
+    # One file holds all labels: a new one would lose those that there are.
+    wanted = f"next: add the labels of these rows to those in {labels}, and give the "
+    assert f"{wanted}same command with another --out\n" in said
+
+
+def interrupt(*args):
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_in_the_last_chunk_is_not_lost():
+    with pytest.raises(signals.Stopped), signals.at_once(), select._training():
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_killed_it_goes_on_to_the_same_bytes(features):

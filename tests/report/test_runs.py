@@ -19,6 +19,10 @@ def test_errors_of_one_folder(tmp_path):
         report.load_run(tmp_path / "nowhere")
     with pytest.raises(UserError, match="not a run's folder"):
         report.load_run(tmp_path)
+    for foreign in ('{"label": "mine"}', "[]", "3"):
+        (tmp_path / "config.json").write_text(foreign)
+        with pytest.raises(UserError, match="not a run's folder.*`gmmal run` wrote"):
+            report.load_run(tmp_path)
     with pytest.raises(UserError, match="no finished cycle yet.*gmmal resume"):
         report.load_run(write_run(tmp_path / "new", "gmm", {}))
     (tmp_path / "new" / "config.json").write_text("{")

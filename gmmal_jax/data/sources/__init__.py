@@ -130,6 +130,26 @@ def located(name: str) -> str:
     return f"{kind}:{Path(rest).expanduser().absolute()}"
 
 
+def require_outside(name: str, out: Path) -> None:
+    """Refuse a folder of ours among the class folders of `folder:`.
+
+    It would be read as one of them, by the very call that makes it.
+
+    Raises:
+      UserError: it lies there, and not in a hidden folder, which is passed over.
+    """
+    kind, _, rest = name.partition(":")
+    if kind != "folder" or not rest:
+        return
+    place, root = out.resolve(), Path(rest).expanduser().resolve()
+    if not place.is_relative_to(root):
+        return
+    inside = place.relative_to(root).parts
+    if not any(folder.is_clutter(Path(part)) for part in inside):
+        remedy = "choose a folder outside of the pictures"
+        raise UserError(f"--out: lies in the pictures of {name}", str(out), remedy)
+
+
 def is_there(name: str) -> bool:
     """Whether something lies where a data set's name points to; true without a path."""
     kind, _, rest = name.partition(":")

@@ -85,6 +85,17 @@ def _npy(path: Path) -> _Rows:
     return _Rows(found, found[:0], None, None)
 
 
+def place_of_labels(path: Path) -> Path:
+    """The file of labels where none is named: one beside, or the features' own.
+
+    Args:
+      path: of features that have labels.
+    """
+    if path.suffix == ".npz" and "y_train" in npz.members(path, (), ("y_train",)):
+        return path
+    return _beside(path) or path
+
+
 def _npz(path: Path) -> _Rows:
     held = npz.members(path, ("x_train",), ("y_train", "x_test", "y_test"))
     if ("x_test" in held) != ("y_test" in held):
@@ -135,10 +146,13 @@ def _labels(path: Path, rows: _Rows, ids: Ids, chosen: str | None) -> labels.Lab
         return labels.read(Path(chosen).expanduser(), ids)
     if rows.train_labels is not None:
         return labels.of_array(f"{path}: y_train", rows.train_labels, num)
-    for name in BESIDE:
-        if (path.parent / name).exists():
-            return labels.read(path.parent / name, ids)
-    return labels.unknown(num)
+    found = _beside(path)
+    return labels.unknown(num) if found is None else labels.read(found, ids)
+
+
+def _beside(path: Path) -> Path | None:
+    files = [path.parent / name for name in BESIDE]
+    return next((file for file in files if file.exists()), None)
 
 
 def _test_labels(path: Path, rows: _Rows, known: labels.Labels) -> np.ndarray:

@@ -54,10 +54,10 @@ def read_csv(file: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any]
     # utf-8-sig: spreadsheets put a byte order mark first.
     with open(file, encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
-        if reader.fieldnames is not None:
-            reader.fieldnames = [name.strip() for name in reader.fieldnames]
-            distinct(file, [(name, None) for name in reader.fieldnames])
-            require_columns(file, list(reader.fieldnames), columns)
+        # None: the file is empty, and lacks every column.
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        distinct(file, [(name, None) for name in reader.fieldnames])
+        require_columns(file, list(reader.fieldnames), columns)
         for first, values in _numbered(file, reader):
             if any("\n" in str(text) for text in values.values()):
                 raise _open_quote(file, first, "it runs over the end of its line")
