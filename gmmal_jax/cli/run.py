@@ -71,7 +71,9 @@ def _filled(saved: Any) -> Any:
     A run's file has the groups of settings that its method reads, and no others: for
     another method they would be the paper's, however small the data set is.
     """
-    dataset = saved.get("dataset", Config().dataset) if isinstance(saved, dict) else None
+    dataset = (
+        saved.get("dataset", Config().dataset) if isinstance(saved, dict) else None
+    )
     if not isinstance(dataset, str):
         return saved  # refused where the configuration is built
     return to_dict(presets.preset(dataset)) | saved
