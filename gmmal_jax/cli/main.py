@@ -72,7 +72,7 @@ def _main(args: list[str]) -> int:
 
 
 def _show_any_name() -> None:
-    """Names of files need not be UTF-8, and no terminal shows all: `\\xe9` stands for it."""
+    """Let a name that the output cannot hold be escaped: it need not be UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -8,14 +8,14 @@ written, are not done again.
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from gmmal_jax.data import sources
-from gmmal_jax.data.sources import npy, npz
+from gmmal_jax.data.sources import npy, npz, pictures
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import scratch
 from gmmal_jax.storage import files
@@ -48,7 +48,7 @@ def pack(
     with files.lock(out):
         _require_free(out)
         with scratch.room(out):
-            empty = partial(scratch.begin, out)
+            empty = partial(_empty, out)
             dataset = sources.load(name, data_dir, image_size, empty=empty)
             for field, array in zip(npz.FIELDS, dataset[1:5], strict=True):
                 path = npy.file(out, field)
@@ -58,6 +58,21 @@ def pack(
             files.write_atomic(out / npy.CLASSES, text)
             scratch.remove(out)
     return dataset
+
+
+def _empty(
+    out: Path, where: str, shape: tuple[int, ...], stamp: str, names: Sequence[str]
+) -> pictures.Begun:
+    """Where pictures are decoded to, if the names of their classes can be written.
+
+    Raises:
+      UserError: a name that is no line, as `npy.CLASSES` has one each; no room.
+    """
+    for name in names:
+        if name.splitlines() != [name]:
+            remedy = "give it a name without line breaks"
+            raise UserError(f"{where}: a class's name", name, remedy)
+    return scratch.begin(out, where, shape, stamp)
 
 
 def _require_free(out: Path) -> None:

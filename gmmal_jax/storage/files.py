@@ -50,7 +50,7 @@ def _bytes(text: str) -> bytes:
 
 
 def readable(text: str) -> str:
-    """A text that any reader of UTF-8 takes: other bytes of names are shown as \\xff."""
+    """A text that any reader of UTF-8 takes: other bytes of names are escaped."""
     return _bytes(text).decode(errors="backslashreplace")
 
 

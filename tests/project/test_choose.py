@@ -1,8 +1,8 @@
 """One choice from features: warm, cold, killed and gone on."""
 
-import os
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys

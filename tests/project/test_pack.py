@@ -228,6 +228,16 @@ def test_names_of_folders_need_not_be_utf8(tmp_path, capsys):
     assert "skipped: " in said and "udce9/broken.png" in said
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028", "\x85b"])
+def test_a_class_whose_name_is_no_line_is_refused_first(tmp_path, name, monkeypatch):
+    source = folder(tmp_path / "pictures")
+    (tmp_path / "pictures" / "ant").rename(tmp_path / "pictures" / name)
+    monkeypatch.setattr(pictures, "_decode", None)  # nothing is decoded
+    with pytest.raises(UserError, match="a class's name: .*without line breaks"):
+        pack.pack(source, tmp_path / "out", image_size=8)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_tells_what_to_do_next(tmp_path, capsys):
     name, out = npz(tmp_path / "a.npz"), str(tmp_path / "out")
     assert main(["datasets", "pack", name, "--out", out]) == 0
