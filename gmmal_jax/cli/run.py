@@ -49,7 +49,7 @@ def configuration(given: Given) -> Config:
     file = parser.one(given, "config")
     if file is None:
         return methods.configure({"dataset": DEFAULT_DATASET} | values, names)
-    return methods.changed(_read_config(Path(file)), values, names)
+    return methods.changed(_read_config(parser.path(file)), values, names)
 
 
 def _read_config(path: Path) -> Config:
@@ -94,15 +94,17 @@ def _run(parsed: Parsed) -> int:
 def _new_folder(config: Config) -> Path:
     from gmmal_jax.parallel import hosts
 
+    if config.out:
+        return parser.path(config.out)
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
     # Clocks differ: it is the first process's.
     stamp = hosts.told(lambda: time.strftime("%Y%m%d-%H%M%S"))
     safe = name.replace(os.sep, "-")
-    return Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
+    return Path("runs") / f"{safe}-{stamp}"
 
 
 def _resume(parsed: Parsed) -> int:
-    folder, parallel = Path(parsed.words[0]), seeds.wanted(parsed.given)
+    folder, parallel = parser.path(parsed.words[0]), seeds.wanted(parsed.given)
     with cluster.joined(parsed.given):
         from gmmal_jax.parallel import hosts
         from gmmal_jax.storage import run_folder

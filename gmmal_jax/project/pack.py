@@ -8,6 +8,7 @@ written, are not done again.
 
 import io
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ def pack(
     """
     kind = name.partition(":")[0]
     if kind in ("features", "npy"):
-        remedy = f"use it as it is: --dataset {name}"
+        remedy = f"use it as it is: --dataset {shlex.quote(name)}"
         raise UserError(f"{kind}: is mapped into memory already", name, remedy)
     with files.lock(out):
         _require_free(out)
@@ -80,7 +81,7 @@ def _require_free(out: Path) -> None:
     for path in sorted(out.iterdir()):
         if path.name == npy.CLASSES:
             scratch.remove(out)  # of a call that was killed at its very end
-            remedy = f"use it, --dataset npy:{out}, or choose another"
+            remedy = f"use it, --dataset {shlex.quote(f'npy:{out}')}, or choose another"
             raise UserError("--out: holds packed data", str(out), remedy)
         if path.name not in own and path.name[0] != ".":
             remedy = "choose a folder of its own"

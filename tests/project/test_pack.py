@@ -238,6 +238,14 @@ def test_a_class_whose_name_is_no_line_is_refused_first(tmp_path, name, monkeypa
     assert not (tmp_path / "out").exists()
 
 
+def test_the_next_command_can_be_pasted(tmp_path, capsys):
+    name, out = npz(tmp_path / "a.npz"), tmp_path / "my pack"
+    assert main(["datasets", "pack", name, "--out", str(out)]) == 0
+    assert f"gmmal run --dataset 'npy:{out}'\n" in capsys.readouterr().out
+    assert main(["datasets", "pack", name, "--out", str(out)]) == 2
+    assert f"use it, --dataset 'npy:{out}', or" in capsys.readouterr().err
+
+
 def test_the_command_tells_what_to_do_next(tmp_path, capsys):
     name, out = npz(tmp_path / "a.npz"), str(tmp_path / "out")
     assert main(["datasets", "pack", name, "--out", out]) == 0
