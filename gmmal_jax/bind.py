@@ -23,7 +23,7 @@ from gmmal_jax.data.sources import features
 from gmmal_jax.errors import UserError
 from gmmal_jax.models import table
 from gmmal_jax.phases import network as networks
-from gmmal_jax.storage import layout, run_folder
+from gmmal_jax.storage import checkpoint, layout, run_folder
 from gmmal_jax.storage.layout import Layout
 
 _WIDTH = 64
@@ -108,9 +108,10 @@ def prepare(
         `sources.features.Given`.
 
     Raises:
-      UserError: unusable options or data.
+      UserError: unusable options or data, a folder that checkpoints cannot go to.
     """
     methods.resolve(config)
+    checkpoint.require_path(folder)
     dataset = loaded(config, remembered)
     config = clipped(config, dataset)
     wanted = wanted_of(config)

@@ -59,7 +59,9 @@ def joined(given: Given) -> Iterator[None]:
     hosts.join(_read(given))
     with contextlib.ExitStack() as stack:
         if not hosts.leads():
-            nowhere = stack.enter_context(open(os.devnull, "w"))
+            # Nor may a name that is no text fail here alone.
+            nothing = open(os.devnull, "w", errors="backslashreplace")
+            nowhere = stack.enter_context(nothing)
             stack.enter_context(contextlib.redirect_stdout(nowhere))
         yield
 

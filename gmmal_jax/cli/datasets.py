@@ -1,6 +1,6 @@
 """`gmmal datasets`: what there is, and original files made ready for TFDS."""
 
-from pathlib import Path
+import shlex
 
 from gmmal_jax.cli import parser
 from gmmal_jax.cli.parser import Option, Parsed, Verb
@@ -59,14 +59,14 @@ def _prepare(parsed: Parsed) -> int:
     (name,) = parsed.words
     if name not in originals.ORIGINALS:
         raise unknown("gmmal datasets prepare: no such NAME", name, originals.ORIGINALS)
-    folder = str(parser.one(parsed.given, "data-dir"))
-    data_dir = Path(folder).expanduser()
+    data_dir = parser.path(str(parser.one(parsed.given, "data-dir")))
     print(f"{name}: checking, then writing it; about a minute", flush=True)
     prepared = preparation.prepare(
-        name, list(map(Path, parsed.given["from"])), data_dir
+        name, list(map(parser.path, parsed.given["from"])), data_dir
     )
     print(f"prepared: {prepared}")
-    print(f"use it: gmmal run --dataset {name} --data-dir {data_dir}")
+    folder = shlex.quote(str(data_dir))
+    print(f"use it: gmmal run --dataset {name} --data-dir {folder}")
     return 0
 
 
@@ -88,7 +88,7 @@ def _pack(parsed: Parsed) -> int:
 
     (name,) = parsed.words
     given = parsed.given
-    folder = Path(str(parser.one(given, "out"))).expanduser()
+    folder = parser.path(str(parser.one(given, "out")))
     size = parser.one(given, "image-size")
     if size is not None and not (size.isdecimal() and int(size)):
         raise UserError("--image-size", size, "give a number of pixels")
@@ -99,7 +99,7 @@ def _pack(parsed: Parsed) -> int:
           f"{len(done.test_labels):,} to test with")  # fmt: skip
     for path, reason in done.skipped:
         print(f"skipped: {path}: {reason}")
-    print(f"use it: gmmal run --dataset npy:{folder}")
+    print(f"use it: gmmal run --dataset {shlex.quote(f'npy:{folder}')}")
     return 0
 
 

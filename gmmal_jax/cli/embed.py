@@ -76,7 +76,7 @@ def _execute(
 
 
 def _out(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = parser.path(text)
     if path.suffix != ".npy" or path.is_dir():
         remedy = "name a file that ends in .npy, in a folder of its own"
         raise UserError("--out", text, remedy)

@@ -1,7 +1,7 @@
 """`gmmal encoders`: what makes features of pictures, and one that can be written."""
 
+import shlex
 import textwrap
-from pathlib import Path
 
 from gmmal_jax import plugins
 from gmmal_jax.cli import pages, parser
@@ -40,7 +40,7 @@ def _export(parsed: Parsed) -> int:
     (name,) = parsed.words
     if name not in table.EXPORTS:
         raise unknown("gmmal encoders export: no such NAME", name, table.EXPORTS)
-    out = Path(str(parser.one(parsed.given, "out"))).expanduser()
+    out = parser.path(str(parser.one(parsed.given, "out")))
     if out.exists():
         raise UserError("--out: it is there already", str(out), "name another file")
     kind = table.EXPORTS[name]
@@ -48,8 +48,8 @@ def _export(parsed: Parsed) -> int:
     plugins.resolve(kind.load, name)(out)
     print(f"encoder: {out} ({out.stat().st_size / 1e6:.1f} MB), {kind.text}")
     print(
-        f"use it: gmmal embed --images PATH --encoder onnx:{out} --out FOLDER/"
-        "features.npy"
+        f"use it: gmmal embed --images PATH --encoder {shlex.quote(f'onnx:{out}')} "
+        "--out FOLDER/features.npy"
     )
     return 0
 

@@ -5,6 +5,7 @@ and 129 stopped by Ctrl-C, SIGTERM and SIGHUP, nothing lost.
 """
 
 import contextlib
+import io
 import itertools
 import os
 import sys
@@ -32,6 +33,7 @@ paper's method beside random choice."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code."""
+    _show_any_name()
     try:
         with signals.at_once():
             code = _main(list(sys.argv[1:] if argv is None else argv))
@@ -67,6 +69,13 @@ def _main(args: list[str]) -> int:
     except TrainingDiverged as error:
         print(f"gmmal: {error}", file=sys.stderr)
         return 1
+
+
+def _show_any_name() -> None:
+    """Let a name that the output cannot hold be escaped: it need not be UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _give_up_output() -> None:

@@ -5,6 +5,7 @@ options the last counts; `--help` stands anywhere.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from gmmal_jax.errors import UserError, nearest, unknown
@@ -158,6 +159,18 @@ def number(given: Given, name: str, least: int) -> int | None:
     if not text.isdecimal() or int(text) < least:
         raise UserError(f"--{name}", text, f"give a whole number from {least} on")
     return int(text)
+
+
+def path(text: str) -> Path:
+    """A path as a person writes it: a shell leaves the ~ of --name=~/file as it is.
+
+    Raises:
+      UserError: nobody's home folder is known by that name.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError("no such home folder", text, "write the whole path") from None
 
 
 def see(verb: Verb) -> str:

@@ -23,8 +23,10 @@ def _report(parsed: Parsed) -> int:
     from gmmal_jax.report import arms, findings, sections
 
     level, base = _level(parsed), parser.one(parsed.given, "base")
-    places = {name: parser.one(parsed.given, name) for name in ("csv", "json", "html")}
-    groups = arms.grouped([report.load_run(Path(each)) for each in parsed.words])
+    given = {name: parser.one(parsed.given, name) for name in ("csv", "json", "html")}
+    places = {k: parser.path(text) for k, text in given.items() if text is not None}
+    runs = map(parser.path, parsed.words)
+    groups = arms.grouped([report.load_run(each) for each in runs])
     tasks = [arms.task(group) for group in groups]
     for task, group in zip(tasks, groups, strict=True):
         if len(tasks) > 1:
@@ -57,25 +59,25 @@ def _level(parsed: Parsed) -> float | None:
     return level
 
 
-def _written(places: Mapping[str, str | None], found: "Findings") -> Iterator[Path]:
+def _written(places: Mapping[str, Path], found: "Findings") -> Iterator[Path]:
     """Write what is asked for; a path each.
 
     Args:
-      places: csv, json and html -> where, None: not at all.
+      places: csv, json and html -> where, if at all.
       found: what is written.
     """
     from gmmal_jax.report import findings, page
     from gmmal_jax.storage import files
 
-    if places["csv"] is not None:
-        yield from findings.write_csv(Path(places["csv"]), found)
-    if places["json"] is not None:
-        yield from findings.write_json(Path(places["json"]), found)
-    if places["html"] is not None:
+    if "csv" in places:
+        yield from findings.write_csv(places["csv"], found)
+    if "json" in places:
+        yield from findings.write_json(places["json"], found)
+    if "html" in places:
         # The name of a folder, and so of a class, need not be UTF-8.
         content = page.render(found).encode(errors="backslashreplace")
         files.write_atomic(places["html"], content)
-        yield Path(places["html"])
+        yield places["html"]
 
 
 def _drawn(groups: Sequence[Sequence["Run"]]) -> "Drawn":

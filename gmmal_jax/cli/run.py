@@ -6,12 +6,13 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gmmal_jax import methods
 from gmmal_jax.cli import cluster, options, parser, seeds, signals
 from gmmal_jax.cli.parser import Given, Option, Parsed, Verb
 from gmmal_jax.cli.signals import Stopped
-from gmmal_jax.config import Config, from_dict, presets, replace
+from gmmal_jax.config import Config, from_dict, presets, replace, to_dict
 from gmmal_jax.config.checks import option
 from gmmal_jax.config.plain import REMOVED
 from gmmal_jax.errors import Interrupted, UserError
@@ -19,7 +20,8 @@ from gmmal_jax.errors import Interrupted, UserError
 DEFAULT_DATASET = "digits"
 OWN = (
     Option("config", "FILE", "Start from a saved configuration, such as a run's "
-           "config.json, in place of the presets of data set and method."),
+           "config.json, in place of the presets of data set and method; groups of "
+           "settings that it lacks are those of its data set's preset."),
     Option("preset", "NAME ...", "Put presets on top, later ones over earlier ones: "
            f"{', '.join(presets.NAMED)} (gmmal datasets shows what each changes), and "
            f"{methods.OFFICIAL}: the protocol of the method's authors."),
@@ -30,8 +32,9 @@ OWN = (
 def parse_run(args: Sequence[str]) -> Config:
     """The configuration that `gmmal run ARGS` means.
 
-    A saved file (--config) comes first, else the data set's preset and what the method
-    changes; then named presets (--preset) in their order; then the other options.
+    A saved file (--config) comes first, its data set's preset where it lacks a group;
+    without one that preset and what the method changes. Then come named presets
+    (--preset) in their order, then the other options.
 
     Raises:
       UserError: an unknown or impossible option, an unusable file.
@@ -46,7 +49,7 @@ def configuration(given: Given) -> Config:
     file = parser.one(given, "config")
     if file is None:
         return methods.configure({"dataset": DEFAULT_DATASET} | values, names)
-    return methods.changed(_read_config(Path(file)), values, names)
+    return methods.changed(_read_config(parser.path(file)), values, names)
 
 
 def _read_config(path: Path) -> Config:
@@ -59,7 +62,21 @@ def _read_config(path: Path) -> Config:
         raise UserError(f"{path}: not valid JSON", str(error), remedy) from None
     if not isinstance(saved, dict):
         raise UserError(f"{path}: not a configuration", None, "use a config.json")
-    return replace(from_dict(saved.get("config", saved), str(path)), out=None)
+    return replace(from_dict(_filled(saved.get("config", saved)), str(path)), out=None)
+
+
+def _filled(saved: Any) -> Any:
+    """With what the file lacks, as its data set's preset has it.
+
+    A run's file has the groups of settings that its method reads, and no others: for
+    another method they would be the paper's, however small the data set is.
+    """
+    dataset = (
+        saved.get("dataset", Config().dataset) if isinstance(saved, dict) else None
+    )
+    if not isinstance(dataset, str):
+        return saved  # refused where the configuration is built
+    return to_dict(presets.preset(dataset)) | saved
 
 
 def _defaults(parsed: Parsed) -> Mapping[str, str]:
@@ -77,15 +94,17 @@ def _run(parsed: Parsed) -> int:
 def _new_folder(config: Config) -> Path:
     from gmmal_jax.parallel import hosts
 
+    if config.out:
+        return parser.path(config.out)
     name = f"{config.dataset}-{methods.label(config)}".replace(":", "-")
     # Clocks differ: it is the first process's.
     stamp = hosts.told(lambda: time.strftime("%Y%m%d-%H%M%S"))
     safe = name.replace(os.sep, "-")
-    return Path(config.out) if config.out else Path("runs") / f"{safe}-{stamp}"
+    return Path("runs") / f"{safe}-{stamp}"
 
 
 def _resume(parsed: Parsed) -> int:
-    folder, parallel = Path(parsed.words[0]), seeds.wanted(parsed.given)
+    folder, parallel = parser.path(parsed.words[0]), seeds.wanted(parsed.given)
     with cluster.joined(parsed.given):
         from gmmal_jax.parallel import hosts
         from gmmal_jax.storage import run_folder

@@ -77,7 +77,7 @@ def _select(parsed: Parsed) -> int:
     from gmmal_jax.storage import files
 
     config = configuration(parsed.given)
-    out = Path(parser.one(parsed.given, "out") or OUT)
+    out = parser.path(parser.one(parsed.given, "out") or OUT)
     if out.suffix != ".csv":
         raise UserError("--out", str(out), "let its name end in .csv")
     places = choices.Places(out)

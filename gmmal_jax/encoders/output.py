@@ -78,11 +78,11 @@ def header(num: int, width: int, dtype: np.dtype[Any]) -> bytes:
 
 
 def table(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Write rows of text as CSV, whole or not at all."""
+    """Write rows of text as CSV in UTF-8, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows(map(tables.cell, row) for row in rows)
-    files.write_atomic(path, text.getvalue())
+    files.write_atomic(path, files.readable(text.getvalue()))
 
 
 def require_free(places: Places) -> None:

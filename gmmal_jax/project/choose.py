@@ -28,7 +28,7 @@ from gmmal_jax.loop import Reporter, Stop, Watch, never
 from gmmal_jax.pool import Pool
 from gmmal_jax.project import forecast, places as own
 from gmmal_jax.selection import Ask
-from gmmal_jax.storage import layout, run_folder
+from gmmal_jax.storage import checkpoint, layout, run_folder
 from gmmal_jax.storage.saver import Saver
 from gmmal_jax.strategies import base
 from gmmal_jax.types import PoolView, PyTree, Query
@@ -133,6 +133,7 @@ def _warm(
     report: Reporter,
     training: Training,
 ) -> Chosen:
+    checkpoint.require_path(work)
     mesh, places, seed = parallel.make_mesh(None), layout.of(work), config.seeds[0]
     arm = bind.arm_of(config, places, dataset, mesh, room)
     _begin(work, arm, dataset, pool, report)

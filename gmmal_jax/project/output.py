@@ -11,6 +11,7 @@ from gmmal_jax.data.sources import tables
 from gmmal_jax.data.sources.arrays import Ids
 from gmmal_jax.encoders.output import Places, read_about
 from gmmal_jax.project.choose import Chosen
+from gmmal_jax.storage import files
 
 Row = dict[str, Any]
 
@@ -65,12 +66,15 @@ def pictures_of(features: Path, ids: Ids) -> Path | None:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as CSV; an empty head where there are none."""
+    """The rows as CSV; an empty head where there are none.
+
+    It is UTF-8 whatever the names of folders are: it comes back as --labels.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    return files.readable(text.getvalue())
 
 
 def summary(chosen: Chosen, settings: dict[str, Any]) -> dict[str, Any]:

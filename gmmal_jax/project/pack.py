@@ -8,14 +8,15 @@ written, are not done again.
 
 import io
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from gmmal_jax.data import sources
-from gmmal_jax.data.sources import npy, npz
+from gmmal_jax.data.sources import npy, npz, pictures
 from gmmal_jax.errors import UserError
 from gmmal_jax.project import scratch
 from gmmal_jax.storage import files
@@ -43,13 +44,13 @@ def pack(
     """
     kind = name.partition(":")[0]
     if kind in ("features", "npy"):
-        remedy = f"use it as it is: --dataset {name}"
+        remedy = f"use it as it is: --dataset {shlex.quote(name)}"
         raise UserError(f"{kind}: is mapped into memory already", name, remedy)
     sources.require_outside(name, out)
     with files.lock(out):
         _require_free(out)
         with scratch.room(out):
-            empty = partial(scratch.begin, out)
+            empty = partial(_empty, out)
             dataset = sources.load(name, data_dir, image_size, empty=empty)
             for field, array in zip(npz.FIELDS, dataset[1:5], strict=True):
                 path = npy.file(out, field)
@@ -61,12 +62,27 @@ def pack(
     return dataset
 
 
+def _empty(
+    out: Path, where: str, shape: tuple[int, ...], stamp: str, names: Sequence[str]
+) -> pictures.Begun:
+    """Where pictures are decoded to, if the names of their classes can be written.
+
+    Raises:
+      UserError: a name that is no line, as `npy.CLASSES` has one each; no room.
+    """
+    for name in names:
+        if name.splitlines() != [name]:
+            remedy = "give it a name without line breaks"
+            raise UserError(f"{where}: a class's name", name, remedy)
+    return scratch.begin(out, where, shape, stamp)
+
+
 def _require_free(out: Path) -> None:
     own = {npy.file(out, field).name for field in npz.FIELDS}
     for path in sorted(out.iterdir()):
         if path.name == npy.CLASSES:
             scratch.remove(out)  # of a call that was killed at its very end
-            remedy = f"use it, --dataset npy:{out}, or choose another"
+            remedy = f"use it, --dataset {shlex.quote(f'npy:{out}')}, or choose another"
             raise UserError("--out: holds packed data", str(out), remedy)
         if path.name not in own and path.name[0] != ".":
             remedy = "choose a folder of its own"

@@ -19,7 +19,7 @@ _PROGRESS = ".rows.progress"
 def begin(
     folder: Path, where: str, shape: tuple[int, ...], stamp: str
 ) -> pictures.Begun:
-    """An array on the disk, a `pictures.Empty` but for the folder that holds it.
+    """An array on the disk, a `pictures.Empty` but for folder and names of classes.
 
     Its room is reserved: a disk that is full later would end the process.
 

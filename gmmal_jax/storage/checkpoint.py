@@ -43,6 +43,23 @@ class Restored(NamedTuple):
     warnings: list[str]
 
 
+def require_path(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that no checkpoint can be written into, before any work is done.
+
+    Args:
+      folder: above those of checkpoints.
+
+    Raises:
+      UserError: its absolute path is not UTF-8, which the files' writer needs.
+    """
+    path = str(Path(folder).absolute())
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        remedy = "choose another, or another name of a folder above it"
+        raise UserError("--out: a path that is not UTF-8", path, remedy) from None
+
+
 def save(
     folder: str | os.PathLike[str],
     name: str,

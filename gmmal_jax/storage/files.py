@@ -21,7 +21,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
 
     Args:
       path: the file; missing parent folders are made.
-      data: the whole content; text is written as UTF-8.
+      data: the whole content; text is written as UTF-8, and bytes of names of files
+        that are none as they are.
 
     Raises:
       OSError: with the file's name, also where the system gives none (a full disk).
@@ -31,7 +32,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            file.write(_bytes(data) if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -42,6 +43,15 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
             error.filename, error.filename2 = str(path), None
         raise
     sync(path.parent)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def readable(text: str) -> str:
+    """A text that any reader of UTF-8 takes: other bytes of names are escaped."""
+    return _bytes(text).decode(errors="backslashreplace")
 
 
 def sync(path: str | os.PathLike[str]) -> None:

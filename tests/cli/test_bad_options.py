@@ -157,6 +157,13 @@ def test_a_configuration_file_is_checked_field_by_field(
     assert not out.exists()
 
 
+def test_a_folder_that_no_checkpoint_can_go_to_is_refused(capsys, tmp_path):
+    out = tmp_path / os.fsdecode(b"caf\xe9")
+    line = refused(capsys, "run", "--out", str(out))
+    assert line.startswith("--out: a path that is not UTF-8") and "choose" in line
+    assert not out.exists()
+
+
 def saved_run(folder, **changes):
     """A folder that says it holds a run of these settings."""
     folder.mkdir()

@@ -169,6 +169,14 @@ def test_presets_go_on_top_of_a_saved_file(tmp_path):
     assert config == configs.replace(saved, **PINNED_NAMED["appendix_rate"])
 
 
+def test_groups_that_a_saved_file_lacks_are_its_data_sets_preset(tmp_path):
+    path = tmp_path / "config.json"
+    saved = configs.replace(preset("digits"), method="entropy", budget=7)
+    path.write_text(json.dumps({"config": configs.to_dict(saved, ())}))
+    config = cli.parse_run(["--config", str(path), "--method", "gmm"])
+    assert config == configs.replace(saved, method="gmm")
+
+
 @pytest.mark.parametrize("changes", [*PRESETS.values(), *NAMED.values()])
 def test_presets_say_why(changes):
     assert all(reason for _, reason in changes.values())

@@ -56,6 +56,15 @@ def test_it_says_what_it_did(world, capsys):
     assert features.shape == (79, 4) and features.dtype == np.float16
 
 
+def test_names_of_folders_need_not_be_utf8(world, capsys):
+    name, out = os.fsdecode(b"pic\xe9"), world / os.fsdecode(b"out\xe9")
+    (world / "pictures").rename(world / name)
+    moved = ["--images", str(world / name), "--out", str(out / "f.npy")]
+    assert cli.main([*arguments(world), *moved]) == 0
+    assert f"images: 80 in {world}/pic\\udce9" in capsys.readouterr().out
+    assert f"{world}/pic\\xe9/b/79.png" in (out / "skipped.csv").read_text("utf-8")
+
+
 def test_options_change_what_is_computed(world):
     """Mean 0, std 1: black pictures become zeros."""
     np.savez(world / "black.npz", x_train=np.zeros((3, 8, 8), np.uint8))

@@ -64,6 +64,34 @@ def test_faults_are_one_line(args, message):
     assert message in refused(*args)
 
 
+def test_the_home_folder_has_a_short_name(monkeypatch, tmp_path):
+    """A shell expands `--out ~/f`, and leaves `--out=~/f` to the program."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parser.path("~/f") == tmp_path / "f" and str(parser.path("a~")) == "a~"
+    with pytest.raises(UserError, match="'~nobody/f'; write the whole path"):
+        parser.path("~nobody/f")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "--config=~/f"],
+        ["run", "--out=~/f"],
+        ["resume", "~/f"],
+        ["report", "~/f"],
+        ["select", "--features=f.npy", "--out=~/f.txt"],
+        ["encoders", "export", "efficientnet_lite0", "--out=~/f"],
+    ],
+)
+def test_every_verb_knows_the_home_folder(args, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "f").write_text("a file, and so a fault that is told with its path")
+    assert cli.main(args) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path}/f" in error and not (tmp_path / "~").exists()
+
+
 def test_too_many_words():
     assert "takes WALL: 'a b'" in refused("a", "b", "--color", "x", words="WALL")
     assert "no option before: 'a'" in refused("a", "--color", "x", words="")

@@ -80,6 +80,17 @@ def test_a_feature_that_says_nothing_is_divided_by_one(tmp_path):
     assert load(tmp_path / "f.npy").std[1:3] == (1.0, 1.0)
 
 
+def test_an_id_keeps_its_spaces_unless_they_are_a_persons(file, tmp_path):
+    names = [" cat/0.png", "cat/0.png", "dog/0.png ", *(f"{i}.png" for i in range(9))]
+    (tmp_path / "ids.txt").write_text("".join(f"{name}\n" for name in names))
+    (tmp_path / "labels.npy").unlink()
+    rows = "".join(
+        f"{name},{label}\n" for name, label in zip(names, "abc", strict=False)
+    )
+    (tmp_path / "labels.csv").write_text(f"id,label\n{rows}  8.png ,a\n")
+    assert load(file).train_labels.tolist() == [0, 1, 2, *[UNKNOWN] * 8, 0]
+
+
 def test_labels_of_a_table_by_id(file, tmp_path):
     (tmp_path / "ids.txt").write_text("".join(f"p{i}.png\n" for i in range(12)))
     (tmp_path / "t.csv").write_text("id,label\np3.png,dog\np0.png,cat\np5.png,\n")

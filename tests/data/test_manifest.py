@@ -8,6 +8,7 @@ from images import pixels, save
 
 from gmmal_jax.data import sources
 from gmmal_jax.data.sources import cut
+from gmmal_jax.errors import UserError
 
 
 def write(path, rows, ending="\n", bom=""):
@@ -41,6 +42,14 @@ def test_rows_keep_the_order_of_the_table(tmp_path, name):
     assert loaded.test_labels.tolist() == [1, 0]
     assert loaded.train_images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert loaded.test_images[:, 0, 0, 0].tolist() == [4, 5]
+
+
+def test_half_a_character_is_refused(tmp_path):
+    name = write(tmp_path / "t.jsonl", given(["dog", "cat"] * 3))
+    text = (tmp_path / "t.jsonl").read_text().replace("dog", "\\ud83d")
+    (tmp_path / "t.jsonl").write_text(text)
+    with pytest.raises(UserError, match="line 1, label: .*half a character"):
+        sources.load(name)
 
 
 def test_integers_are_sorted_as_numbers(tmp_path):

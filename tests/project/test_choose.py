@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +97,11 @@ def test_broken_rows_are_not_asked(features):
     found = chosen_of(features, **{"data.broken": "skip"}, budget=110)
     assert sorted(found.pool.ids[found.query.indices]) == [*range(50), *range(60, 120)]
     assert output.summary(found, {})["broken_rows"] == 10
+
+
+def test_its_table_is_utf8_whatever_folders_are_called():
+    table = output.table([{"id": "0.png", "path": os.fsdecode(b"/caf\xe9/0.png")}])
+    assert table == "id,path\n0.png,/caf\\xe9/0.png\n"
 
 
 def test_more_than_there_is(features):

@@ -204,7 +204,6 @@ def test_a_full_disk_is_a_line_and_no_data(tmp_path, monkeypatch, call):
         (lambda out: np.save(out / "x_train.npy", np.zeros((12, 6, 6, 3))), "dtype"),
         (lambda out: (out / "classes.txt").write_text("a\n"), "names: 1; give one a"),
         (lambda out: (out / "classes.txt").write_text("a\na\nb\n"), "comes twice"),
-        (lambda out: (out / "classes.txt").write_bytes(b"\xff\n"), "as UTF-8"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, change, said):
@@ -214,6 +213,37 @@ def test_what_is_wrong_is_one_line(tmp_path, change, said):
     with pytest.raises(UserError, match=said) as raised:
         sources.load(f"npy:{out}")
     assert str(out) in str(raised.value)
+
+
+def test_names_of_folders_need_not_be_utf8(tmp_path, capsys):
+    name = folder(tmp_path / os.fsdecode(b"lat\xe9"))
+    ant = tmp_path / os.fsdecode(b"lat\xe9") / "ant"
+    ant.rename(ant.with_name(os.fsdecode(b"caf\xe9")))
+    out = tmp_path / os.fsdecode(b"out\xe9")
+    arguments = [name, "--image-size", "8", "--out", str(out)]
+    assert main(["datasets", "pack", *arguments]) == 0
+    same(sources.load(f"npy:{out}"), sources.load(name, None, 8))
+    assert (out / "classes.txt").read_bytes() == b"bee\ncaf\xe9\ncat\n"
+    said = capsys.readouterr().out
+    assert "skipped: " in said and "udce9/broken.png" in said
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028", "\x85b"])
+def test_a_class_whose_name_is_no_line_is_refused_first(tmp_path, name, monkeypatch):
+    source = folder(tmp_path / "pictures")
+    (tmp_path / "pictures" / "ant").rename(tmp_path / "pictures" / name)
+    monkeypatch.setattr(pictures, "_decode", None)  # nothing is decoded
+    with pytest.raises(UserError, match="a class's name: .*without line breaks"):
+        pack.pack(source, tmp_path / "out", image_size=8)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_next_command_can_be_pasted(tmp_path, capsys):
+    name, out = npz(tmp_path / "a.npz"), tmp_path / "my pack"
+    assert main(["datasets", "pack", name, "--out", str(out)]) == 0
+    assert f"gmmal run --dataset 'npy:{out}'\n" in capsys.readouterr().out
+    assert main(["datasets", "pack", name, "--out", str(out)]) == 2
+    assert f"use it, --dataset 'npy:{out}', or" in capsys.readouterr().err
 
 
 def test_the_command_tells_what_to_do_next(tmp_path, capsys):

@@ -28,6 +28,13 @@ def test_write_atomic_makes_folders_and_replaces(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
 
 
+def test_names_that_are_not_utf8_are_kept_or_shown(tmp_path):
+    name = os.fsdecode(b"caf\xe9 \xc2\xb1")
+    files.write_atomic(tmp_path / "b.txt", name)
+    assert (tmp_path / "b.txt").read_bytes() == b"caf\xe9 \xc2\xb1"
+    assert files.readable(name) == "caf\\xe9 \u00b1"
+
+
 def test_write_atomic_obeys_the_umask(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     files.write_atomic(tmp_path / "ours", b"")

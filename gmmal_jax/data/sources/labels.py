@@ -119,12 +119,12 @@ def _given(
     seen: dict[int, int] = {}
     try:
         for number, values in tables.read_csv(path, _COLUMNS):
-            name = (values["id"] or "").strip()
+            name = values["id"] or ""
             label = tables.plain((values["label"] or "").strip())
             where = f"{path}: line {number}, id"
             row = _row(name, named, num)
             if row is None:
-                raise UserError(where, name, _no_such(name, named, num))
+                raise UserError(where, name, _no_such(name.strip(), named, num))
             if row in seen:
                 remedy = f"it stands in line {seen[row]} already; remove one"
                 raise UserError(where, name, remedy)
@@ -140,10 +140,17 @@ def _given(
 
 
 def _row(name: str, named: Mapping[str, int], num: int) -> int | None:
-    """Of an id, also as our own tables write it; None: no row has it."""
+    """Of an id, also as our own tables write it; None: no row has it.
+
+    A name of a file may begin or end with spaces; those that a person left are not its.
+    """
     if not named:
-        return _number(name, num)
-    return named.get(name, named.get(tables.plain(name)))
+        return _number(name.strip(), num)
+    for text in (name, name.strip()):
+        row = named.get(text, named.get(tables.plain(text)))
+        if row is not None:
+            return row
+    return None
 
 
 def _number(name: str, num: int) -> int | None:

@@ -139,7 +139,7 @@ def _line(
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             remedy = "use a text or an integer"
             raise UserError(f"{file}: line {number}, {column}", value, remedy)
-        texts[column] = str(value).strip()
+        texts[column] = _text(f"{file}: line {number}, {column}", str(value)).strip()
     for column in columns.required:
         if not texts[column]:
             remedy = "fill it in, or remove the line"
@@ -149,6 +149,19 @@ def _line(
         raise UserError(what, texts["split"], f"use {' or '.join(SPLITS)}")
     path = _path(file.parent, texts["path"])
     return Line(number, path, texts["label"], texts["split"], texts["group"])
+
+
+def _text(where: str, text: str) -> str:
+    r"""Refuse what no file can hold: JSON may name halves of a character, as \ud800.
+
+    The bytes of a file's name that is not UTF-8, \udc80 to \udcff, can be held.
+    """
+    try:
+        text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        remedy = "it holds half a character; write it whole"
+        raise UserError(where, text, remedy) from None
+    return text
 
 
 def _path(folder: Path, text: str) -> Path:

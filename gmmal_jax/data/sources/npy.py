@@ -61,10 +61,9 @@ def _names(folder: Path, numbers: tuple[str, ...]) -> tuple[str, ...]:
     path = folder / CLASSES
     if not path.exists():
         return numbers
-    try:
-        names = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: {error}", None, "save it as UTF-8 text") from None
+    # Names of folders need not be UTF-8, and pack writes them as they are.
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    names = text.splitlines()
     if len(names) != len(numbers):
         remedy = f"give one a class: y_train has {len(numbers)}"
         raise UserError(f"{path}: names", len(names), remedy)

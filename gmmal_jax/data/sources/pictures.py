@@ -46,18 +46,21 @@ class Begun(NamedTuple):
     save: Callable[[int, dict[Path, str]], None]
 
 
-def in_memory(where: str, shape: tuple[int, ...], stamp: str) -> Begun:
+def in_memory(
+    where: str, shape: tuple[int, ...], stamp: str, names: Sequence[str]
+) -> Begun:
     """An empty array for pictures.
 
     Args:
       where: they lie, for errors.
       shape: of the array.
       stamp: of what will be in it.
+      names: of their classes.
 
     Raises:
       UserError: there is not so much memory.
     """
-    del stamp  # what is in memory is never gone on with
+    del stamp, names  # what is in memory is never gone on with
     try:
         return Begun(np.empty(shape, np.uint8), 0, {}, lambda done, bad: None)
     except MemoryError:
@@ -70,9 +73,9 @@ def in_memory(where: str, shape: tuple[int, ...], stamp: str) -> Begun:
         raise UserError(what, gigabytes, remedy) from None
 
 
-Empty = Callable[[str, tuple[int, ...], str], Begun]
-"""Where pictures lie, for errors; a shape; what tells these pictures from others -> an
-array to decode them into: `in_memory`, or one on a disk."""
+Empty = Callable[[str, tuple[int, ...], str, Sequence[str]], Begun]
+"""Where pictures lie, for errors; a shape; what tells these pictures from others; names
+of their classes -> an array to decode them into: `in_memory`, or one on a disk."""
 SAVE_ROWS = 1000
 """Pictures after which it is kept how far it is."""
 
@@ -177,7 +180,7 @@ def read(
     _require_each_class(where, train, test, names, bad)
     shape = _shape(where, readable, image_size, channels)
     resized = image_size is not None
-    begun = empty(where, (len(rows), *shape), _stamp(rows, shape, resized))
+    begun = empty(where, (len(rows), *shape), _stamp(rows, shape, resized), names)
     images = begun.images
     kept = _fill(begun, rows, shape, resized, bad)
     _require_each_class(where, train, test, names, bad)
