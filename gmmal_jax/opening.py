@@ -49,6 +49,9 @@ def opened(
         compilation is switched off.
     """
     switches.require_jit()
+    if config is not None:
+        # Before the lock, which would leave a file of its own there.
+        hosts.told(lambda: _require_place(config, folder))
     with switches.pinned(), _held(folder):
         if config is None:
             yield reopen(folder, num_devices)
@@ -81,6 +84,18 @@ def _is_there(config: Config, folder: Path) -> bool:
     return True
 
 
+def _require_place(config: Config, folder: Path) -> None:
+    """Refuse a folder where a run cannot begin, unless one has.
+
+    Raises:
+      UserError: it holds files that the run would write over, or lies among the
+        pictures.
+    """
+    if not run_folder.holds_run(folder):
+        run_folder.require_free(folder)
+        sources.require_outside(config.dataset, folder)
+
+
 def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
     """Check everything that can be checked, then write the run's configuration.
 
@@ -93,8 +108,7 @@ def start(config: Config, folder: Path, num_devices: int | None = None) -> Run:
         if hosts.leads():
             if run_folder.holds_run(folder):
                 raise run_folder.taken(config, folder)
-            run_folder.require_free(folder)
-            sources.require_outside(config.dataset, folder)
+            _require_place(config, folder)
         return bind.prepare(config, folder, num_devices)
 
     def write() -> None:

@@ -310,8 +310,11 @@ def test_files_of_others_that_a_run_would_write_over_are_refused(tmp_path, name)
     mine = tmp_path / "mine" / name
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(UserError, match="--out: holds other files.*of its own"):
-        opening.start(tiny.config(), tmp_path / "mine", 1)
+    with (
+        pytest.raises(UserError, match="--out: holds other files.*of its own"),
+        opening.opened(tiny.config(), tmp_path / "mine", 1),
+    ):
+        pass
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
     assert mine.read_text() == "mine"
 
