@@ -11,8 +11,8 @@ _BREAKING = {"Cc", "Cs", "Zl", "Zp"}
 class UserError(Exception):
     """Input that cannot be used: one line with what, which value and the remedy.
 
-    The command line prints it and exits with its `code`. Control characters, which names
-    of files may have, are escaped.
+    The command line prints it and exits with its `code`. Control characters, which
+    names of files may have, are escaped.
 
     Args:
       what: the file or option, and what is wrong with it.
