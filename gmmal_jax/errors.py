@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _BREAKING = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories that end a line, steer a terminal, or cannot be printed."""
@@ -11,14 +11,17 @@ _BREAKING = {"Cc", "Cs", "Zl", "Zp"}
 class UserError(Exception):
     """Input that cannot be used: one line with what, which value and the remedy.
 
-    The command line prints it and exits with code 2. Control characters, which names of
-    files may have, are escaped.
+    The command line prints it and exits with its `code`. Control characters, which
+    names of files may have, are escaped.
 
     Args:
       what: the file or option, and what is wrong with it.
       value: the offending value, None where naming it adds nothing.
       remedy: what to do instead.
     """
+
+    code = 2
+    """Of the process that it ends."""
 
     def __init__(self, what: str, value: object = None, remedy: str = "") -> None:
         shown = "" if value is None else f": {value!r}"
@@ -78,6 +81,21 @@ class TrainingDiverged(Exception):
             "the last good checkpoint is kept; lower the learning rate of that stage"
         )
         self.cycle, self.stage, self.step = cycle, stage, step
+
+
+class SeedsFailed(UserError):
+    """Processes of some seeds have ended, and have said why.
+
+    Args:
+      codes: of those that failed, one at least. Where all of them are 1, as where
+        training diverged, it is this process's code, too.
+    """
+
+    def __init__(self, codes: Sequence[int]) -> None:
+        remedy = "what was wrong stands above; the others have saved"
+        worst = next((code for code in codes if code != 1), 1)
+        super().__init__("a process of some seeds ended with code", worst, remedy)
+        self.code = 1 if worst == 1 else 2
 
 
 class Interrupted(Exception):

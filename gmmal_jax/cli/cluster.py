@@ -31,9 +31,9 @@ def wanted(given: Given) -> bool:
     """Whether there are to be several processes.
 
     Raises:
-      UserError: options of several without `--distributed`.
+      UserError: options of several without `--distributed`, or that is no switch.
     """
-    if given.get("distributed") == []:
+    if parser.switch(given, "distributed"):
         return True
     for option in OPTIONS[1:]:
         if option.name in given:

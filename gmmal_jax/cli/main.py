@@ -65,7 +65,7 @@ def _main(args: list[str]) -> int:
         return verb.run(parsed)
     except UserError as error:
         print(f"gmmal: {error}", file=sys.stderr)
-        return 2
+        return error.code
     except TrainingDiverged as error:
         print(f"gmmal: {error}", file=sys.stderr)
         return 1

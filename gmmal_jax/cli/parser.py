@@ -161,6 +161,19 @@ def number(given: Given, name: str, least: int) -> int | None:
     return int(text)
 
 
+def switch(given: Given, name: str) -> bool:
+    """Whether a switch is on; it is off where it is not given.
+
+    Raises:
+      UserError: a text other than true and false, or several.
+    """
+    texts = given.get(name, ["false"])
+    text = single(texts, name) if texts else "true"
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"--{name}", text, "use true or false, or leave it alone")
+    return text.lower() == "true"
+
+
 def path(text: str) -> Path:
     """A path as a person writes it: a shell leaves the ~ of --name=~/file as it is.
 

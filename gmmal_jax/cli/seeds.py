@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmal_jax.cli import parser
+from gmmal_jax.cli import cluster, parser
 from gmmal_jax.cli.parser import Given, Option
-from gmmal_jax.errors import Interrupted, UserError
+from gmmal_jax.errors import Interrupted, SeedsFailed, UserError
 
 if TYPE_CHECKING:
     from gmmal_jax.bind import Run
@@ -38,7 +38,7 @@ def wanted(given: Given) -> int:
       UserError: an impossible number; several processes for a seed, too.
     """
     number = parser.number(given, OPTION.name, 1)
-    if number is not None and "distributed" in given:
+    if number is not None and cluster.wanted(given):
         raise UserError(f"--{OPTION.name}", number, "not together with --distributed")
     return number or 0
 
@@ -78,7 +78,7 @@ def execute(run: "Run", own: Sequence[dict[str, str]], report: Any, stop: Any) -
 
     Raises:
       Interrupted: `stop` said so; all have saved.
-      UserError: a process failed, and has said why; the others have saved.
+      SeedsFailed: a process failed, and has said why; the others have saved.
     """
     from gmmal_jax.storage import records
 
@@ -136,10 +136,7 @@ class _Crew:
             raise Interrupted(signum)
         failed = [code for code in codes if code and code != 128 + signal.SIGTERM]
         if failed:
-            remedy = "what was wrong stands above; the others have saved"
-            raise UserError(
-                "a process of some seeds ended with code", failed[0], remedy
-            )
+            raise SeedsFailed(failed)
 
     def _tell(self, signum: int) -> None:
         for member in self.members:

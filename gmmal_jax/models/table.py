@@ -1,5 +1,6 @@
 """The table of networks; it imports no JAX, so that a mistyped name fails at once."""
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 GROUP = "gmmal_jax.models"
 """Entry points of installed packages: name = package.module:make."""
 OPTION = "--model"
+_PARAMETERS = ("num_classes", "width", "image_shape")
+"""What makes a network is called with these, by place."""
 
 
 class Row(NamedTuple):
@@ -66,7 +69,22 @@ def load(
     if isinstance(found, Row):
         found, width = found.make, width or found.width
     make: Callable[..., Any] = plugins.resolve(found, f"{OPTION} {name}")
+    _require_parameters(name, make)
     return _architecture(name, make(num_classes, width, image_shape))
+
+
+def _require_parameters(name: str, make: Any) -> None:
+    """Refuse what cannot be called as we do: a fault within it shows its own trace."""
+    remedy = f"let it be a function of ({', '.join(_PARAMETERS)})"
+    try:
+        signature = inspect.signature(make)
+    except (TypeError, ValueError):  # no function; a function that does not say
+        raise UserError(f"{OPTION} {name} is no such function", make, remedy) from None
+    try:
+        signature.bind(*_PARAMETERS)
+    except TypeError:
+        what = f"{OPTION} {name} takes other parameters"
+        raise UserError(what, str(signature), remedy) from None
 
 
 def _architecture(name: str, made: Any) -> "Architecture":

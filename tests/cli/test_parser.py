@@ -68,8 +68,8 @@ def test_the_home_folder_has_a_short_name(monkeypatch, tmp_path):
     """A shell expands `--out ~/f`, and leaves `--out=~/f` to the program."""
     monkeypatch.setenv("HOME", str(tmp_path))
     assert parser.path("~/f") == tmp_path / "f" and str(parser.path("a~")) == "a~"
-    with pytest.raises(UserError, match="'~nobody/f'; write the whole path"):
-        parser.path("~nobody/f")
+    with pytest.raises(UserError, match="'~no-such-user/f'; write the whole path"):
+        parser.path("~no-such-user/f")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,17 @@ def test_every_verb_knows_the_home_folder(args, monkeypatch, tmp_path, capsys):
     assert cli.main(args) == 2
     error = capsys.readouterr().err
     assert f"{tmp_path}/f" in error and not (tmp_path / "~").exists()
+
+
+def test_a_switch_takes_true_or_false_or_nothing():
+    given = {"a": [], "b": ["TRUE"], "c": ["False"]}
+    assert [parser.switch(given, name) for name in "abcd"] == [True, True, False, False]
+    for texts, line in (
+        (["yes"], "--e: 'yes'; use true or false"),
+        (["a", "b"], "one"),
+    ):
+        with pytest.raises(UserError, match=line):
+            parser.switch({"e": texts}, "e")
 
 
 def test_too_many_words():

@@ -1,6 +1,7 @@
 """Seeds side by side against one after the other, on a core each."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import processes
 import pytest
 from crew import OPTIONS, features
 
-from gmmal_jax.cli import seeds
+from gmmal_jax.cli import main as cli, seeds
 from gmmal_jax.errors import UserError
 
 CORES = sorted(os.sched_getaffinity(0))
@@ -103,8 +104,41 @@ def test_whoever_starts_them_takes_them_along(tmp_path):
         ({"parallel-seeds": ["0"]}, "a whole number from 1 on"),
         ({"parallel-seeds": ["two"]}, "a whole number from 1 on"),
         ({"parallel-seeds": ["2"], "distributed": []}, "not together with"),
+        ({"parallel-seeds": ["2"], "distributed": ["true"]}, "not together with"),
     ],
 )
 def test_impossible_numbers_are_one_line(given, line):
     with pytest.raises(UserError, match=line):
         seeds.wanted(given)
+
+
+class Ended:
+    """A process of some seeds that has ended.
+
+    Args:
+      code: with which.
+    """
+
+    def __init__(self, code):
+        self.poll = self.wait = lambda: code
+
+
+@pytest.mark.parametrize(
+    ("codes", "wanted"),
+    [((0, 1), 1), ((1, 143), 1), ((1, 1), 1), ((1, 2), 2), ((0, 2), 2), ((-9, 1), 2)],
+)
+def test_seeds_that_diverge_end_with_the_code_of_one_that_does(
+    codes, wanted, monkeypatch, capsys
+):
+    crew = object.__new__(seeds._Crew)
+    crew.messages, crew.members = queue.Queue(), [Ended(code) for code in codes]
+    for _ in codes:
+        crew.messages.put({"kind": "ended"})
+    verb = cli.VERBS["methods"]._replace(run=lambda parsed: crew.show(None, int))
+    monkeypatch.setitem(cli.VERBS, "methods", verb)
+    assert cli.main(["methods"]) == wanted
+    assert "seeds ended with code: " in capsys.readouterr().err
+
+
+def test_not_distributed_is_no_obstacle():
+    assert seeds.wanted({"parallel-seeds": ["2"], "distributed": ["False"]}) == 2

@@ -109,6 +109,8 @@ def test_who_cannot_go_on_ends_all(tmp_path):
     ("words", "line"),
     [
         (["--processes", "2"], "--processes; it goes with --distributed"),
+        (["--distributed", "yes"], "--distributed: 'yes'; use true or false"),
+        (["--distributed", "true"], "give --coordinator HOST:PORT, --processes and"),
         (["--distributed", "--coordinator", "here"], "write HOST:PORT"),
         (["--distributed", "--processes", "0"], "a whole number from 1 on"),
         (["--distributed"], "give --coordinator HOST:PORT, --processes and --process"),

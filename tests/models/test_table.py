@@ -47,6 +47,10 @@ def bare(num_classes, width, image_shape):
     return Bare()
 
 
+def eager(num_classes):
+    return Flat(num_classes)
+
+
 def make(name, width=None):
     return networks.make(f"test_table:{name}", width, 3, FORM)
 
@@ -97,3 +101,13 @@ def test_checking_a_name_loads_no_jax():
         "assert not {'jax', 'flax', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["math:sqrt", "math:pi", "builtins:dict", "eager"])
+def test_what_takes_other_parameters_is_a_line(name):
+    name = name if ":" in name else f"test_table:{name}"
+    with pytest.raises(UserError) as caught:
+        networks.make(name, None, 3, FORM)
+    line = str(caught.value)
+    assert line.startswith(f"--model {name} ") and "\n" not in line
+    assert line.endswith("let it be a function of (num_classes, width, image_shape)")
