@@ -22,7 +22,7 @@ def cost(
     result = {"network_steps": 0, "critic_steps": 0}
     for phase in learner.phases[first_phase:]:
         steps = train.length(phase, (labeled, pool - labeled), chunk)
-        result["network_steps"] += 0 if phase.name == "critic" else steps
+        result["network_steps"] += 0 if phase.frozen else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
     images = estimate.of_training(learner, chunk, labeled, pool, first_phase)
     return result | {"images_forwarded": sum(images)}
