@@ -3,9 +3,6 @@
 from gmmal_jax import estimate, train
 from gmmal_jax.phases.base import Learner
 
-_OTHERS = frozenset({"critic", "vaal", "ta_vaal"})
-"""Phases that leave the task network as it is."""
-
 
 def cost(
     learner: Learner, chunk: int, labeled: int, pool: int, first_phase: int = 0
@@ -25,7 +22,7 @@ def cost(
     result = {"network_steps": 0, "critic_steps": 0}
     for phase in learner.phases[first_phase:]:
         steps = train.length(phase, (labeled, pool - labeled), chunk)
-        result["network_steps"] += 0 if phase.name in _OTHERS else steps
+        result["network_steps"] += 0 if phase.frozen else steps
         result["critic_steps"] += steps if phase.name in ("alignment", "critic") else 0
     images = estimate.of_training(learner, chunk, labeled, pool, first_phase)
     return result | {"images_forwarded": sum(images)}

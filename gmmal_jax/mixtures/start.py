@@ -88,6 +88,23 @@ def complete(
 
     Source: ours (A5).
     """
+
+    def completed() -> Mixture:
+        return _completed(key, labeled, latents, mask, floor, axis)
+
+    # Devices hold the same mixture: all take one branch, and meet in its sums.
+    mixture: Mixture = lax.cond((labeled.weights > 0).all(), lambda: labeled, completed)
+    return mixture
+
+
+def _completed(
+    key: Key,
+    labeled: Mixture,
+    latents: jax.Array,
+    mask: jax.Array,
+    floor: Floor,
+    axis: str | None,
+) -> Mixture:
     present = labeled.weights > 0
     rows, data = survey(latents, mask, axis)
     none = ~present.any()
@@ -112,11 +129,12 @@ def _unlikely(
     mixture: Mixture, latents: jax.Array, rows: jax.Array, axis: str | None
 ) -> jax.Array:
     """Mark the least likely rows, at least as many as there are components."""
-    num_rows, dims = latents.shape
-    padding = -num_rows % _BLOCK_ROWS
-    blocks = jnp.pad(latents, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, dims)
-    scores = lax.map(lambda block: gaussian.log_likelihood(block, mixture), blocks)
-    scores = jnp.where(rows, scores.reshape(-1)[:num_rows], jnp.inf)
+
+    def likely(block: jax.Array) -> jax.Array:
+        return gaussian.log_likelihood(block, mixture)
+
+    scores = numerics.by_blocks(likely, (latents,), _BLOCK_ROWS)
+    scores = jnp.where(rows, scores, jnp.inf)
     order = jnp.argsort(shares.joined(scores, axis))
     everyone = order.size
     rank = jnp.zeros(everyone, order.dtype).at[order].set(jnp.arange(everyone))

@@ -116,7 +116,8 @@ def critic_phase(adversary: Adversary) -> Phase:
         metrics["loss"] = metrics["critic/loss"]
         return state._replace(critic=critic), metrics
 
-    return _phase("critic", adversary, step)._replace(refresh_once=True)
+    phase = _phase("critic", adversary, step)
+    return phase._replace(refresh_once=True, frozen=True)
 
 
 def _phase(name: str, adversary: Adversary, step: Any) -> Phase:

@@ -70,6 +70,7 @@ class Phase(NamedTuple):
       refresh_once: what a refresh reads does not change in this phase: it runs before
         the first step only, whatever `refresh_every` says.
       scan_safe: see `parallel.compile_step`.
+      frozen: the task network stays as it is: a critic or a VAE learns beside it.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Phase(NamedTuple):
     refresh_every: int = 0
     refresh_once: bool = False
     scan_safe: bool = True
+    frozen: bool = False
 
 
 def carry_nothing(state: PyTree) -> None:

@@ -75,6 +75,7 @@ class Beside(NamedTuple):
       inputs: what it reads, beside what the base reads.
       phases: names of the phases that it goes along with; None: all.
       skips: names of phases that it lets alone.
+      frozen: whether it goes along with phases that leave the task network as it is.
       scan_safe: as in `Phase`.
     """
 
@@ -82,6 +83,7 @@ class Beside(NamedTuple):
     inputs: Inputs = Inputs()
     phases: frozenset[str] | None = None
     skips: frozenset[str] = frozenset()
+    frozen: bool = True
     scan_safe: bool = True
 
 
@@ -203,8 +205,7 @@ def _with_base(state: Extended, base: PyTree) -> Extended:
 
 def _along(phase: Phase, beside: Beside | None) -> Phase:
     """The base's phase with what goes along with it."""
-    known = {phase.name} if beside is None or beside.phases is None else beside.phases
-    if beside is None or phase.name not in known - beside.skips:
+    if beside is None or not _goes_along(beside, phase):
         return phase
 
     def step(key: Key, state: Extended, batch: StepBatch) -> tuple[Extended, Metrics]:
@@ -219,6 +220,13 @@ def _along(phase: Phase, beside: Beside | None) -> Phase:
         inputs=phase.inputs.beside(beside.inputs),
         scan_safe=phase.scan_safe and beside.scan_safe,
     )
+
+
+def _goes_along(beside: Beside, phase: Phase) -> bool:
+    if phase.frozen and not beside.frozen:
+        return False
+    known = {phase.name} if beside.phases is None else beside.phases
+    return phase.name in known - beside.skips
 
 
 def _carry(learner: Learner, extension: Extension) -> Callable[[Extended], Any]:

@@ -171,6 +171,7 @@ def _phase(game: Game, network: Network, name: str, tell: Tell) -> Phase:
         step=step,
         num_steps=num_steps(settings),
         inputs=Inputs(settings.batch_size, settings.batch_size, candidates=True),
+        frozen=True,
         refresh=tell.learn and refresh,
         refresh_every=tell.learn_every,
         refresh_once=not tell.learn_every,

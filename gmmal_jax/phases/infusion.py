@@ -34,7 +34,7 @@ def of_task(tell: Tell, network: Network, gmm: MixtureConfig) -> Tell:
     def more(known: PyTree, columns: Columns) -> Told:
         told = tell.tell(None, columns)
         assert told.discriminator is not None
-        found = adversary.standardized(columns["latents"], *known)
+        found = known.columns(columns["latents"])
         both = jnp.concatenate([told.discriminator, found], axis=1)
         return told._replace(discriminator=both)
 
@@ -76,15 +76,21 @@ def _infused(
 
     def init() -> Infused:
         mixture = adversary.placeholder(k, size)
-        return Infused(mixture, mixture, jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2))
+        center, scale = jnp.zeros(2 * k + 2), jnp.ones(2 * k + 2)
+        return Infused(mixture, mixture, center, scale, jnp.zeros(()))
 
-    def learn(key: Key, known: PyTree, view: PoolView) -> Infused:
+    def learn(key: Key, known: Infused, view: PoolView) -> Infused:
         latents = adversary.on_device(view.columns[column], view.team)
-        labeled, unlabeled, _ = adversary.fit_mixtures(key, latents, view, k, gmm)
+        # Before the first fit there is a placeholder, which EM cannot part.
+        previous = known.unlabeled if float(known.live) else None
+        labeled, unlabeled, info = adversary.fit_mixtures(
+            key, latents, view, k, gmm, previous
+        )
         scale = adversary.column_scale(
             latents, labeled, unlabeled, "standardize", view.team
         )
-        return Infused(labeled, unlabeled, *scale)
+        live = jnp.asarray(info.live, jnp.float32)
+        return Infused(labeled, unlabeled, *scale, live)
 
     sizes = (decoder, discriminator + 2 * k + 2)
     return tell._replace(sizes=sizes, init=init, tell=more, learn=learn)

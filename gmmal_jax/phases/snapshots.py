@@ -33,6 +33,9 @@ def committee(
 ) -> Extension:
     """Snapshots beside any learner's steps; those of the last phase remain.
 
+    Of the last one that trains the network: where a critic or a VAE learns beside a
+    network that is frozen, all members would be that network.
+
     A member is a whole network, BatchNorm's running averages too. The last one is the
     learner's network itself, which is why the state holds one network less: all of them
     only where the learner's becomes the mean of its states. Members vote by the
@@ -87,7 +90,7 @@ def committee(
         GIVES,
         init,
         phases=(weight_averaging.phase(network, train),) if averages else (),
-        beside=Beside(step),
+        beside=Beside(step, frozen=False),
         readout=readout,
     )
 

@@ -30,12 +30,20 @@ class Infused(NamedTuple):
       unlabeled: mixture of the unlabeled pool's.
       center: [f], of the columns over the pool, f = 2 k + 2.
       scale: [f], their standard deviation.
+      live: live components of the unlabeled mixture; 0 before the first fit.
     """
 
     labeled: Mixture
     unlabeled: Mixture
     center: jax.Array
     scale: jax.Array
+    live: jax.Array
+
+    def columns(self, latents: jax.Array) -> jax.Array:
+        """[b, f], of latents [b, d]."""
+        return adversary.standardized(
+            latents, self.labeled, self.unlabeled, self.center, self.scale
+        )
 
 
 class Told(NamedTuple):
@@ -126,7 +134,7 @@ def judge(game: Game, params: PyTree, mean: jax.Array, told: Told) -> jax.Array:
     """
     seen = _beside(mean, told.discriminator)
     if told.infused is not None:
-        seen = _beside(seen, adversary.standardized(mean, *told.infused))
+        seen = _beside(seen, told.infused.columns(mean))
     logits = game.discriminator.apply(params, seen)
     assert isinstance(logits, jax.Array)
     return logits

@@ -54,10 +54,10 @@ def check(build: Build, devices: Sequence[int] = (2, 3), kind: Kind = PICTURES) 
 
     The columns are those promised, a row's depend on its image alone, as it is, and a
     head leads from latents to logits; metrics are finite and include the loss, also
-    where all labels are of one class; the first weights are those that every learner of
-    a seed starts from; every number of devices trains as one does; a run that is killed
-    after any chunk and resumed ends with the same bits and asks the same; nothing
-    compiles twice.
+    where all labels are of one class; a frozen phase leaves the network as it is; the
+    first weights are those that every learner of a seed starts from; every number of
+    devices trains as one does; a run that is killed after any chunk and resumed ends
+    with the same bits and asks the same; nothing compiles twice.
 
     Args:
       build: network -> learner; a few steps and small batches will do. It is called
@@ -78,6 +78,7 @@ def check(build: Build, devices: Sequence[int] = (2, 3), kind: Kind = PICTURES) 
         _reads_rows,
         _reads_images_as_they_are,
         _measures,
+        _keeps_frozen,
         _resumes,
         _compiles_once,
         _lacks_classes,
@@ -221,6 +222,18 @@ def _finite(outcome: cycles.Outcome, chunks: list[train.Standing]) -> None:
 def _names(stands: list[train.Standing]) -> list[str]:
     """Of the phases that led to where training stood, chunk by chunk."""
     return [standing.chunk.name for standing in stands if standing.chunk]
+
+
+def _keeps_frozen(case: _Case) -> None:
+    """Phases that are `frozen` leave the network as they found it."""
+    before = _fresh(case.task).model
+    for phase in case.learner.phases:
+        chunks = (s for s in case.chunks if s.chunk and s.chunk.name == phase.name)
+        after = [*chunks][-1].state.model
+        if phase.frozen:
+            said = f"{phase.name} is frozen, and its network is not"
+            chex.assert_trees_all_equal(before, after, custom_message=said)
+        before = after
 
 
 def _resumes(case: _Case) -> None:

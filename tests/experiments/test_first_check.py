@@ -7,7 +7,7 @@ import tiny
 from experiments import costs, pictures, tables
 from experiments.first_check import arms, check, report, tune
 from gmmal_jax.data import sources
-from gmmal_jax.learners import reg_da
+from gmmal_jax.learners import reg_da, vaal
 from gmmal_jax.strategies import random
 
 
@@ -49,6 +49,15 @@ def test_cost_by_hand():
         "images_forwarded": 300 * 119 + 300 * 100 + 4 * 1000,
     }
     assert random.make().needs == set()  # random queries forward nothing more
+
+
+def test_a_network_that_is_frozen_takes_no_steps():
+    """Two iterations of VAAL's, of two steps each, are one chunk of its networks."""
+    learner = tiny.made(vaal.make, tiny.config(**{"train.steps": 300}))
+    assert [phase.frozen for phase in learner.phases] == [False, True]
+    found = costs.cost(learner, 50, 20, 1000)
+    assert (found["network_steps"], found["critic_steps"]) == (300, 0)
+    assert found["images_forwarded"] == 300 * 10 + 50 * 20
 
 
 def rows(arm, accuracies):

@@ -8,17 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 from linear import asked, compare, dense, halves, linear_game, seen_of, state_of
 from tiny import config, made
 
 from gmmal_jax import assembly, config as configs
-from gmmal_jax.config import TaVaalConfig, VaalConfig
+from gmmal_jax.config import MixtureConfig, TaVaalConfig, VaalConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.learners import ce, reg_da, reg_longer, ta_vaal as learner_of
 from gmmal_jax.models import vae
 from gmmal_jax.phases import (
     adversary,
     alignment,
+    infusion,
     optimizer,
     ranking,
     ta_vaal,
@@ -26,6 +28,7 @@ from gmmal_jax.phases import (
     vae_losses,
 )
 from gmmal_jax.phases.extend import extend
+from gmmal_jax.phases.generative import Tell
 from gmmal_jax.phases.vae_game import Infused, Told
 from gmmal_jax.strategies import looks_unlabeled
 from gmmal_jax.testing import learners, worlds
@@ -363,9 +366,8 @@ def an_infusion(generator, k, d):
 
     columns = 2 * k + 2
     scale = jnp.float32(generator.uniform(3, 9, columns))
-    return Infused(
-        mixture(), mixture(), jnp.float32(generator.normal(size=columns)), scale
-    )
+    center = jnp.float32(generator.normal(size=columns))
+    return Infused(mixture(), mixture(), center, scale, jnp.float32(k))
 
 
 def test_the_vaes_means_are_seen_by_their_mixtures_and_feel_them():
@@ -427,6 +429,27 @@ def test_mixtures_of_the_vaes_means_move_with_them():
     np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-3)
     first = outcome.state.own.game.discriminator["params"]["Dense_0"]["kernel"]
     assert first.shape[0] == size + 1 + 2 * k + 2
+
+
+def fitted(start, iterations, fits):
+    """The last unlabeled mixture of some fits of the same rows in the VAE's space."""
+    gmm = MixtureConfig(init=start, mode="exact", em_iters=iterations)
+    tell = infusion.of_vae(Tell(), tiny.LATENT, tiny.CLASSES, gmm, 2)
+    view, known = tiny.view(), tell.init()
+    view.columns["vae_means"] = view.columns["latents"]
+    for _ in range(fits):
+        known = tell.learn(jax.random.key(0), known, view)
+    return known.unlabeled
+
+
+def test_a_refit_in_the_vaes_space_starts_as_asked():
+    """From the mixture before, twice two iterations are four; the first has none."""
+    once, both = fitted("labeled", 2, 1), fitted("labeled", 4, 1)
+    assert equal(fitted("previous", 2, 1), once)
+    assert equal(fitted("labeled", 2, 2), once)
+    assert np.abs(both.means - once.means).max() > 0.01
+    for found, wanted in zip(fitted("previous", 2, 2), both, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
 def test_mixtures_in_the_vaes_space_keep_the_contract():

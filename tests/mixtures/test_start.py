@@ -93,3 +93,22 @@ def test_no_class_and_no_row():
     np.testing.assert_array_equal(np.sort(nearest(got.means)), np.arange(K))
     np.testing.assert_allclose(got.weights, 0.25)
     assert_finite(complete(labeled([0.0] * 4), latents, np.zeros(N, bool)))
+
+
+def test_a_complete_mixture_is_returned_without_a_look_at_the_rows():
+    """Beside the branch for absent classes nothing larger than the mixture is made."""
+    rows = jnp.asarray(blobs()[0]), jnp.ones(N, bool)
+    traced = start.complete.trace(jax.random.key(0), labeled([0.25] * 4), *rows)
+    made = traced.jaxpr.eqns
+    assert [e.primitive.name for e in made].count("cond") == 1
+    assert all(v.aval.size <= K * 3 < N for e in made for v in e.outvars)
+
+
+def test_rows_are_scored_where_they_lie():
+    """No second copy of the latents; blocks of 1,000 rows leave a rest of 500."""
+    rows, dims = 20_500, 128
+    latents, mask = jnp.zeros((rows, dims)), jnp.ones(rows, bool)
+    values = mixture([0.5, 0.5, 0.0], np.zeros((3, dims)), np.ones((3, dims)))
+    lowered = start.complete.lower(jax.random.key(0), values, latents, mask)
+    used = lowered.compile().memory_analysis().temp_size_in_bytes
+    assert used < latents.nbytes

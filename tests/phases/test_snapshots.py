@@ -11,7 +11,7 @@ from gmmal_jax import assembly, config as configs, cycle as cycles
 from gmmal_jax.config import SnapshotConfig, TrainConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.learners import ce, snapshot as learner
-from gmmal_jax.phases import snapshots
+from gmmal_jax.phases import critics, snapshots
 from gmmal_jax.phases.extend import extend
 from gmmal_jax.testing import learners, worlds
 from gmmal_jax.types import Clock
@@ -148,6 +148,33 @@ def test_of_two_phases_the_last_ones_mean_remains():
     mean = chunks[-1].state.own.mean
     assert mean.states == 3
     np.testing.assert_allclose(mean.params["hidden"], np.mean(ends, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("learn", "average"), [("vaal", True), ("ta_vaal", False)])
+def test_a_frozen_network_votes_by_what_it_was_in_training(learn, average):
+    """A phase beside the finished network leaves committee and mean as training did."""
+    options = {"train.steps": 10, "train.learning_rate": 0.05}
+    options["snapshot.average"] = average
+    settings = tiny.config(learn=learn, query="snapshot", **options)
+    both = assembly.make(worlds.network(), settings).learner
+    outcome, stands = worlds.cycle(*worlds.world(both))
+    ends = {s.chunk.name: s.state for s in stands if s.chunk}
+    chex.assert_trees_all_equal(ends[learn].own, ends["supervised"].own)
+    votes = outcome.view.columns["member_logits"]
+    assert np.abs(np.diff(votes, axis=1)).max(axis=(0, 2)).min() > 1e-3
+
+
+def test_a_critics_phase_is_no_state_of_the_network():
+    """Where gmm's query, say, had its critic before the committee."""
+    settings = tiny.config(**{"train.steps": 10, "train.learning_rate": 0.05})
+    network = worlds.network()
+    alone = tiny.made(critics.alone, settings, network)
+    committee = tiny.made(snapshots.committee, settings, network)
+    both = extend(extend(tiny.made(ce.make, settings, network), alone), committee)
+    assert [phase.frozen for phase in both.phases] == [False, True]
+    _, stands = worlds.cycle(*worlds.world(both))
+    ends = {s.chunk.name: s.state for s in stands if s.chunk}
+    chex.assert_trees_all_equal(ends["critic"].own, ends["supervised"].own)
 
 
 def test_a_network_from_elsewhere_is_no_mean_and_stays():

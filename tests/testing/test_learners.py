@@ -43,6 +43,12 @@ def not_finite(step, state, metrics):
     return state, metrics | {"extra": jnp.log(step - 1.0)}
 
 
+def thaws(network):
+    """A phase that says that the network is frozen, and trains it."""
+    made = task.make(network, (), TRAIN)
+    return made._replace(phases=(made.phases[0]._replace(frozen=True),))
+
+
 def hidden_state():
     """A refresh that counts its calls outside the state."""
     calls = itertools.count()
@@ -125,6 +131,7 @@ def compiled_anew(network):
     [
         (with_step(own_rows_only), "2 devices"),
         (with_step(not_finite), "extra.*not finite"),
+        (thaws, "supervised is frozen, and its network is not"),
         (hidden_state(), "resumed at"),
         (across_rows, "a row depends on other rows"),
         (by_batch, "network.train is for training only"),
