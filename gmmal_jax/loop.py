@@ -235,18 +235,38 @@ def _cycle(
         recalls=answers.recall_rows(outcome),
     )
     record = answers.answered(record, own.oracle)
-    if recorded and hosts.leads():
-        if budget:
-            after = answers.tell(pool, record)
-            latents = answers.latents(seed, after, cycle, outcome, saver.kept_before())
-            records.write_arrays(arm.places.root, seed, cycle, **latents)
-        records.write(arm.places.root, record)
-        records.write_views(arm.places.root)
+    if recorded:
+        _write(arm.places.root, pool, record, outcome, saver)
     saver.clean()
     for line in diagnosis.doubts(record.diagnostics):
         report.note(f"cycle {cycle}, seed {seed}: {line}")
     report.row(arm.label, record)
     return record
+
+
+def _write(
+    root: Path, pool: Pool, record: Record, outcome: cycles.Outcome, saver: Saver
+) -> None:
+    """The record, and what a picture shows: of several processes the first one does.
+
+    Args:
+      root: of the arm.
+      pool: that the cycle trained on.
+      record: answered.
+      outcome: of the cycle.
+      saver: of the cycle.
+    """
+    seed, cycle, latents = record.seed, record.cycle, None
+    if record.queries:
+        after, before = answers.tell(pool, record), saver.kept_before()
+        # In all processes: what is not held of the pool they read together.
+        latents = answers.latents(seed, after, cycle, outcome, before)
+    if not hosts.leads():
+        return
+    if latents is not None:
+        records.write_arrays(root, seed, cycle, **latents)
+    records.write(root, record)
+    records.write_views(root)
 
 
 def _ask(

@@ -127,7 +127,9 @@ class Saver:
         self.lap("scoring")
 
     def kept_before(self) -> dict[str, np.ndarray] | None:
-        """What `keep_before` saved; None: nothing, or the file is damaged."""
+        """What `keep_before` saved, where it did; None: nothing, or damaged."""
+        if not hosts.leads():
+            return None
         try:
             return arrays.read(self.first_stage)
         except ValueError:
