@@ -155,7 +155,8 @@ def one_cycle(
         asked.append([row["index"] for row in record.queries])
 
     Nothing is recorded in the folder. Checkpoints lie there until the cycle is done:
-    the same call goes on after a stop, where the folder is still there.
+    the same call goes on after a stop, where the folder is still there. A call with
+    other queries begins anew, and the report is told of it.
 
     Args:
       run: from `opening.opened`; of its arms the method's is run.
@@ -221,7 +222,7 @@ def _cycle(
 ) -> Record:
     """Ask, from the cycle's start or its last good checkpoint; answer; record both."""
     arm, seed = own.arm, own.task.seed
-    saver = Saver(arm.places, seed, cycle, arm.config.checkpoint, arm.trainer)
+    saver = Saver(arm.places, seed, cycle, arm.config.checkpoint, arm.trainer, pool)
     watch = Watch((arm.label, seed, cycle), saver, report, stop)
     outcome = _ask(own, pool, cycle, budget, watch)
     record = Record(
