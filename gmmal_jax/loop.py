@@ -284,7 +284,8 @@ def _ask(
     outcome = cycles.run(
         own.task, pool, cycle, budget, standing, on_chunk, watch.on_scoring
     )
-    saver.keep_carried(own.arm.method.learner.carry(outcome.state))
+    if budget:  # else no cycle follows
+        saver.keep_carried(own.arm.method.learner.carry(outcome.state))
     return outcome
 
 

@@ -101,6 +101,7 @@ class Saver:
         self.first_stage = places.before(seed, cycle)
         self.kept = places.carried(seed, cycle)
         self.before = places.carried(seed, cycle - 1)
+        self.first_record = places.record(seed, 0)
         self.labels = pools.digest(pool)
         self.saved = self.stage_began = time.monotonic()
         self.seconds: dict[str, float] = {}
@@ -109,7 +110,7 @@ class Saver:
         """What the learner kept of the cycle before; None where it keeps nothing.
 
         Raises:
-          UserError: it is lost, so that the run cannot go on as it would have.
+          UserError: it is lost, so that the seed cannot go on as it would have.
         """
         if self.cycle == 0:
             return None
@@ -120,7 +121,8 @@ class Saver:
         if found.state is None:
             why = found.warnings[0] if found.warnings else f"{self.before} is missing"
             what = f"state of the last cycle is lost ({why})"
-            raise UserError(what, None, "start a new run with another --out")
+            remedy = f"delete {self.first_record.parent}, then `gmmal resume`"
+            raise UserError(what, None, f"{remedy}: the seed begins anew")
         return parallel.place_state(self.trainer.mesh, found.state)
 
     def keep_carried(self, carried: Any) -> None:
