@@ -155,7 +155,8 @@ def one_cycle(
         asked.append([row["index"] for row in record.queries])
 
     Nothing is recorded in the folder. Checkpoints lie there until the cycle is done:
-    the same call goes on after a stop, where the folder is still there.
+    the same call goes on after a stop, where the folder is still there. A call with
+    other queries begins anew, and the report is told of it.
 
     Args:
       run: from `opening.opened`; of its arms the method's is run.
@@ -221,7 +222,7 @@ def _cycle(
 ) -> Record:
     """Ask, from the cycle's start or its last good checkpoint; answer; record both."""
     arm, seed = own.arm, own.task.seed
-    saver = Saver(arm.places, seed, cycle, arm.config.checkpoint, arm.trainer)
+    saver = Saver(arm.places, seed, cycle, arm.config.checkpoint, arm.trainer, pool)
     watch = Watch((arm.label, seed, cycle), saver, report, stop)
     outcome = _ask(own, pool, cycle, budget, watch)
     record = Record(
@@ -235,18 +236,38 @@ def _cycle(
         recalls=answers.recall_rows(outcome),
     )
     record = answers.answered(record, own.oracle)
-    if recorded and hosts.leads():
-        if budget:
-            after = answers.tell(pool, record)
-            latents = answers.latents(seed, after, cycle, outcome, saver.kept_before())
-            records.write_arrays(arm.places.root, seed, cycle, **latents)
-        records.write(arm.places.root, record)
-        records.write_views(arm.places.root)
+    if recorded:
+        _write(arm.places.root, pool, record, outcome, saver)
     saver.clean()
     for line in diagnosis.doubts(record.diagnostics):
         report.note(f"cycle {cycle}, seed {seed}: {line}")
     report.row(arm.label, record)
     return record
+
+
+def _write(
+    root: Path, pool: Pool, record: Record, outcome: cycles.Outcome, saver: Saver
+) -> None:
+    """The record, and what a picture shows: of several processes the first one does.
+
+    Args:
+      root: of the arm.
+      pool: that the cycle trained on.
+      record: answered.
+      outcome: of the cycle.
+      saver: of the cycle.
+    """
+    seed, cycle, latents = record.seed, record.cycle, None
+    if record.queries:
+        after, before = answers.tell(pool, record), saver.kept_before()
+        # In all processes: what is not held of the pool they read together.
+        latents = answers.latents(seed, after, cycle, outcome, before)
+    if not hosts.leads():
+        return
+    if latents is not None:
+        records.write_arrays(root, seed, cycle, **latents)
+    records.write(root, record)
+    records.write_views(root)
 
 
 def _ask(
@@ -263,7 +284,8 @@ def _ask(
     outcome = cycles.run(
         own.task, pool, cycle, budget, standing, on_chunk, watch.on_scoring
     )
-    saver.keep_carried(own.arm.method.learner.carry(outcome.state))
+    if budget:  # else no cycle follows
+        saver.keep_carried(own.arm.method.learner.carry(outcome.state))
     return outcome
 
 

@@ -1,5 +1,6 @@
 """The pool: which rows are labeled, since when, with what; a host record."""
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,16 @@ def label(pool: Pool, indices: np.ndarray, labels: np.ndarray, cycle: int) -> Po
     since, known = pool.since.copy(), pool.labels.copy()
     since[indices], known[indices] = cycle, labels
     return pool._replace(since=since, labels=known)
+
+
+def digest(pool: Pool) -> str:
+    """SHA-256 of what a cycle's training knows of a pool, in hexadecimal.
+
+    Equal where the same rows have been labeled since the same cycles, with the same
+    labels.
+    """
+    known = (np.ascontiguousarray(part, "<i4") for part in (pool.since, pool.labels))
+    return hashlib.sha256(b"".join(part.tobytes() for part in known)).hexdigest()
 
 
 def draw_candidates(

@@ -143,7 +143,8 @@ class Streamed:
     Attributes:
       shape: (n, ...).
       dtype: of the numbers.
-      read: int rows [m] -> host array [m, ...].
+      read: int rows [m] -> host array [m, ...]; of several processes all have to come
+        to it, in the same order and for the same rows.
     """
 
     shape: tuple[int, ...]

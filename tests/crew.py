@@ -54,6 +54,18 @@ parallel.run_chunk = run_chunk
 sys.exit(main.main())
 """
 """A process that is killed within that chunk of steps, whose sums go over all."""
+TIGHT = """
+import sys
+from gmmal_jax import bind, memory
+from gmmal_jax.cli import main
+from gmmal_jax.report import figures
+
+bind.room_of = lambda *_: memory.Room(4000, 0, together=60, bytes=10**9, narrow=4)
+figures.draw_run = lambda folder: figures.Drawn([], [])
+sys.exit(main.main())
+"""
+"""A process with room for the logits of 240 rows (3,840 bytes), not for their latents,
+as a bound on memory would leave of many more. Nobody looks at its pictures."""
 
 
 class Crew:
@@ -68,9 +80,10 @@ class Crew:
       count: processes.
       devices: of each.
       dies: (process, chunk of steps it is killed in); None: none is.
+      tight: they may not hold the pool's latents.
     """
 
-    def __init__(self, folder: Path, words, count=2, devices=1, dies=None):
+    def __init__(self, folder: Path, words, count=2, devices=1, dies=None, tight=False):
         self.folder, self.began = folder, time.monotonic()
         flags = f"{_QUICK} --xla_force_host_platform_device_count={devices}"
         environment = processes.environment(
@@ -84,7 +97,7 @@ class Crew:
             self.logs.append(log)
             place = folder / f"host-{number}" if number else folder
             place.mkdir(exist_ok=True)
-            program = ["-m", "gmmal_jax"]
+            program = ["-c", TIGHT] if tight else ["-m", "gmmal_jax"]
             if dies and dies[0] == number:
                 program = ["-c", DYING, str(dies[1])]
             with log.open("w") as file:
@@ -96,10 +109,10 @@ class Crew:
                 )
 
     @classmethod
-    def runs(cls, folder, *more, count=2, devices=1, dies=None):
+    def runs(cls, folder, *more, count=2, devices=1, dies=None, tight=False):
         """A new run."""
         words = ["run", "--dataset", f"features:{features(folder)}", "--out", "run"]
-        return cls(folder, [*words, *OPTIONS, *more], count, devices, dies)
+        return cls(folder, [*words, *OPTIONS, *more], count, devices, dies, tight)
 
     @classmethod
     def resumes(cls, folder, count=2, devices=1):

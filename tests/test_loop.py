@@ -1,6 +1,7 @@
 """The engine on real digits with a network of width 2: files, resume, equal starts."""
 
 import csv
+import shutil
 import signal
 
 import jax
@@ -260,6 +261,26 @@ def test_a_damaged_checkpoint_falls_back(whole, tmp_path):
     report = execute(folder)
     assert len(report.notes) == 1 and str(newest) in report.notes[0]
     assert views(folder) == views(whole[0])
+
+
+def test_a_seed_of_networks_that_go_on_is_begun_anew_where_it_lost_one(tmp_path):
+    """By what the messages say, from a record and from a state that are gone."""
+    folder = tmp_path / "run"
+    changes = {"train.init": "continue", "reference": "none", "cycles": 3}
+    execute(folder, tiny.config(method="random", **changes))
+    whole, seed = views(folder), folder / "records" / "seed-000"
+    assert not list((folder / "checkpoints").rglob("carried-0"))
+    (seed / "cycle-01.json").write_bytes(b"{")
+    said = "cycle-01.json.*or all of that seed where networks go on.*gmmal resume"
+    with pytest.raises(UserError, match=said):
+        execute(folder)
+    for path in [*seed.glob("cycle-01.*"), *seed.glob("cycle-02.*")]:
+        path.unlink()
+    with pytest.raises(UserError, match=f"state of.*is lost.*delete {seed}, then"):
+        execute(folder)
+    shutil.rmtree(seed)
+    execute(folder)
+    assert views(folder) == whole
 
 
 def test_equal_seeds_start_alike_whatever_the_method(whole, tmp_path):

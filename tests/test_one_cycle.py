@@ -1,11 +1,13 @@
 """A cycle from its labels alone, against the same cycle of a whole run."""
 
+import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import loop, opening
+from gmmal_jax import loop, opening, pool as pools
 from gmmal_jax.errors import Interrupted, UserError
 from gmmal_jax.storage import files, records
+from gmmal_jax.storage.saver import Saver
 
 
 def opened(folder, **changes):
@@ -50,6 +52,52 @@ def test_a_cycle_that_was_stopped_goes_on(whole, tmp_path):
         record = loop.one_cycle(run, 0, [], report)
     assert report.chunks[0][2:] == ("supervised", 4)  # of 4 steps the last 2
     assert text(record) == text(recorded[0])
+
+
+def others(run, rows):
+    """As many rows that the pool's first labels and these leave."""
+    free = {*range(400)} - {*run.splits[0].initial.tolist(), *rows}
+    return sorted(free)[: len(rows)]
+
+
+def test_a_cycle_begins_anew_where_one_of_other_labels_was_stopped(whole, tmp_path):
+    method, recorded = whole
+    rows = [row["index"] for row in recorded[0].queries]
+    with opened(tmp_path / "run", method=method) as (run, _):
+        with pytest.raises(Interrupted):
+            loop.one_cycle(run, 0, [others(run, rows)], stop=lambda: 15)
+        report = tiny.Quiet()
+        with pytest.raises(Interrupted):
+            loop.one_cycle(run, 0, [rows], report, stop=lambda: 15)
+        assert report.chunks == [(method, 1, "supervised", 2)]  # of 4: the first 2
+        assert len(report.notes) == 1 and "it is of other labels" in report.notes[0]
+        again = tiny.Quiet()
+        record = loop.one_cycle(run, 0, [rows], again)
+    assert again.chunks[0][2:] == ("supervised", 4) and not again.notes
+    assert text(record) == text(recorded[1])
+
+
+def test_what_a_first_stage_left_is_of_its_labels(tmp_path):
+    with opened(tmp_path / "run", method="random") as (run, _):
+        (arm,), split = run.arms, run.splits[0]
+        first = pools.label(pools.make(split.pool), np.arange(3), np.zeros(3, int), 0)
+        known = [
+            first,
+            pools.label(first, np.array([4]), np.array([1]), 1),
+            pools.label(first, np.array([4]), np.array([2]), 1),
+            pools.label(first, np.array([5]), np.array([1]), 1),
+        ]
+        savers = [
+            Saver(arm.places, 0, 1, arm.config.checkpoint, arm.trainer, pool)
+            for pool in known
+        ]
+    latents = {"rows": np.arange(2), "latents": np.ones((2, 3), np.float32)}
+    for own in savers:
+        own.keep_before(latents)
+        for other in savers:
+            found = other.kept_before()
+            assert (found is None) == (other is not own)
+        np.testing.assert_equal(own.kept_before(), latents)
 
 
 @pytest.mark.parametrize(

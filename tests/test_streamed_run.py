@@ -9,7 +9,9 @@ import tiny
 from gmmal_jax import bind, embed, loop, memory, opening
 from gmmal_jax.data import store
 from gmmal_jax.errors import UserError
+from gmmal_jax.parallel import hosts
 from gmmal_jax.project import pack
+from gmmal_jax.storage import layout, records
 
 VIEWS = (
     "initial.csv", "results.csv", "recall.csv", "queries.csv", "diagnostics.csv",
@@ -59,6 +61,31 @@ def test_streamed_and_held_give_the_same_bytes(packed, tmp_path, monkeypatch, mo
     for name in VIEWS:
         streamed = (tmp_path / "streamed" / name).read_bytes()
         assert streamed == (tmp_path / "held" / name).read_bytes(), name
+
+
+def gathers(run, folder, leads, monkeypatch):
+    """Shapes of what a process hands to the others in a run, in order."""
+    arms = tuple(arm._replace(places=layout.of(folder)) for arm in run.arms)
+    shapes, original = [], hosts.gathered
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            hosts, "gathered", lambda own: shapes.append(own.shape) or original(own)
+        )
+        patch.setattr(hosts, "leads", lambda: leads)
+        loop.execute(run._replace(arms=arms), tiny.Quiet())
+    return shapes
+
+
+def test_all_processes_read_a_column_that_is_not_held(packed, tmp_path, monkeypatch):
+    """Who came to a gather alone would wait for the others for ever."""
+    monkeypatch.setattr(bind, "room_of", lambda *_: TIGHT)
+    wanted = config(packed, learn="ce", query="entropy")
+    run = bind.prepare(wanted, tmp_path / "run", 1)
+    first = gathers(run, tmp_path / "first", True, monkeypatch)
+    second = gathers(run, tmp_path / "second", False, monkeypatch)
+    assert first == second and (500, 32) in first
+    kept = records.load_arrays(tmp_path / "first", 0, 0)
+    assert kept["latents"].shape == (400, 32) and not (tmp_path / "second").exists()
 
 
 def test_a_bound_changes_roundings_alone(packed, tmp_path):

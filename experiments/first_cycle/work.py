@@ -100,8 +100,9 @@ def run(
       Interrupted: `stop` asked for it.
     """
     bound = _bind(piece, data)
+    arm = bound.arm
     saver = Saver(
-        bound.arm.places, piece.seed, 0, bound.arm.config.checkpoint, bound.arm.trainer
+        arm.places, piece.seed, 0, arm.config.checkpoint, arm.trainer, bound.pool
     )
     standing, warnings = saver.resume(None)
     for line in warnings:

@@ -93,13 +93,14 @@ class Learner(NamedTuple):
     """How the networks are trained in a cycle, and what can be read of them then.
 
     Attributes:
-      gives: names of the readout's columns.
+      gives: names of the readout's columns, `logits` and `latents` among them.
       init: (key, previous) -> state; jitted by the caller. `previous` is what `carry`
         kept of the last cycle, None in the first. The task network's weights come
         from `fold_in(key, 0)` in every learner, so all methods start alike.
       phases: in order.
       readout: (state, images [b, ...] as they are stored) -> columns [b, ...],
-        evaluation mode; row i depends on image i only.
+        evaluation mode; row i depends on image i only. `logits` are [b, c], `latents`
+        [b, d].
       carry: state -> what the next cycle's `init` sees; None: nothing.
       diagnose: (state, view, held-out columns) -> host numbers of the cycle's end;
         the held-out columns are the readout of the evaluation part. None: nothing.
@@ -157,6 +158,13 @@ class Promised(NamedTuple):
     head: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct] | None
 
 
+_EVERYONES = {
+    "logits": "logits [b, c], too: accuracy is measured on them",
+    "latents": "latents [b, d], too: queries and a run's map are made of them",
+}
+"""Columns of every learner, and what for."""
+
+
 def check_learner(
     learner: Learner, image_shape: tuple[int, ...], dtype: Any = jnp.uint8
 ) -> Promised:
@@ -169,8 +177,9 @@ def check_learner(
 
     Raises:
       UserError: columns that `gives` and the readout disagree about, or that have not
-        a row for each image; no logits; a state without `model`; two phases of one
-        name; a head that does not lead from latents to logits.
+        a row for each image; no logits or latents, or not of a row of numbers each; a
+        state without `model`; two phases of one name; a head that does not lead from
+        latents to logits.
     """
     names, rows = [phase.name for phase in learner.phases], 2
     if len(set(names)) < max(len(names), 1):
@@ -184,9 +193,12 @@ def check_learner(
     if learner.gives != columns.keys():
         remedy = f"its readout returns {', '.join(sorted(columns))}: name the same"
         raise UserError("Learner.gives", sorted(learner.gives), remedy)
-    if "logits" not in columns:
-        remedy = "return logits [b, c] too: accuracy is measured on them"
-        raise UserError("Learner.readout", sorted(columns), remedy)
+    for name, use in _EVERYONES.items():
+        if name not in columns:
+            raise UserError("Learner.readout", sorted(columns), f"return {use}")
+        if len(columns[name].shape) != 2:
+            shape = columns[name].shape
+            raise UserError(f"column {name} has shape", shape, f"return {use}")
     for name, column in columns.items():
         if column.shape[:1] != (rows,):
             remedy = f"return a row for each image: {rows} here"

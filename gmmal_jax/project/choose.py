@@ -143,7 +143,7 @@ def _warm(
         seed, arm.method, arm.trainer, images, images.take(none), none, config.select,
         refit_rows=config.gmm.refit_rows, room=room,
     )  # fmt: skip
-    saver = Saver(places, seed, 0, config.checkpoint, arm.trainer)
+    saver = Saver(places, seed, 0, config.checkpoint, arm.trainer, pool)
     standing, warnings = saver.resume(None)
     for line in warnings:
         report.note(line)

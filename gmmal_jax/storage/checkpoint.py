@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,12 +106,18 @@ def save(
     return folder / name
 
 
-def restore_latest_good(folder: str | os.PathLike[str], abstract: PyTree) -> Restored:
+def restore_latest_good(
+    folder: str | os.PathLike[str],
+    abstract: PyTree,
+    wanted: Mapping[str, Any] | None = None,
+) -> Restored:
     """Read the newest checkpoint whose files are all as they were written.
 
     Args:
       folder: as for `save`; it may be missing or empty.
       abstract: a tree of the state's form whose leaves have a shape and a dtype.
+      wanted: values that its meta must have; whatever has others, or none, is passed
+        over as if it were damaged. None: it may have any.
 
     Returns:
       The state on the host, for the caller to place, with its meta and the warnings.
@@ -123,6 +129,7 @@ def restore_latest_good(folder: str | os.PathLike[str], abstract: PyTree) -> Res
     for path in _newest_first(Path(folder).absolute()):
         try:
             manifest = _verify(path)
+            _require_meta(manifest["meta"], wanted or {})
         except (OSError, ValueError) as error:
             warnings.append(f"checkpoint {path} is not used: {error}")
             continue
@@ -253,6 +260,15 @@ def _verify(path: Path) -> dict[str, Any]:
         if files.checksum(path / name) != manifest["files"][name]:
             raise ValueError(f"{name}: its checksum does not match")
     return manifest
+
+
+def _require_meta(meta: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+    """ValueError names the first value that is another one."""
+    for name, value in wanted.items():
+        if name not in meta:
+            raise ValueError(f"it does not say of which {name} it is")
+        if meta[name] != value:
+            raise ValueError(f"it is of other {name}")
 
 
 def _host(state: PyTree) -> PyTree:

@@ -1,13 +1,14 @@
 """Files that are either whole or not there: atomic writes, checksums, a lock."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -107,19 +108,13 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
         writes anything are removed again.
 
     Raises:
-      UserError: another process holds the folder, or it cannot be written to.
+      UserError: another process holds the folder, it cannot be written to, or its
+        file system has no locks.
     """
     folder = Path(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    with _open_lock(folder, made) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                "another process works in the folder",
-                str(folder),
-                "wait until it ends or stop it, or choose another folder with --out",
-            ) from None
+    with contextlib.ExitStack() as opened:
+        _take(opened, folder, made)
         try:
             yield
         except BaseException:
@@ -136,11 +131,45 @@ def remove_empty(folders: Iterable[Path]) -> None:
             path.rmdir()
 
 
-def _open_lock(folder: Path, made: list[Path]) -> Any:
+def _take(opened: contextlib.ExitStack, folder: Path, made: list[Path]) -> None:
+    """Lock a folder until its lock file is closed."""
+    try:
+        _flock(opened, folder, made)
+    except BlockingIOError:
+        raise UserError(
+            "another process works in the folder",
+            str(folder),
+            "wait until it ends or stop it, or choose another folder with --out",
+        ) from None
+    except OSError as error:
+        if made:  # by us, so nobody else waits for this file
+            (folder / LOCK_NAME).unlink(missing_ok=True)
+            remove_empty(made)
+        raise UserError(
+            f"cannot lock the file ({error.strerror})",
+            str(folder / LOCK_NAME),
+            "choose a folder on a disk that has locks with --out",
+        ) from None
+
+
+def _flock(opened: contextlib.ExitStack, folder: Path, made: list[Path]) -> None:
+    exclusive = fcntl.LOCK_EX | fcntl.LOCK_NB
+    # Not for writing: a disk that is to turn read-only must not wait for us.
+    file = opened.enter_context(_open_lock(folder, made, os.O_RDONLY))
+    try:
+        fcntl.flock(file, exclusive)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        # NFS makes it a lock of bytes, and these want a file open for writing.
+        file = opened.enter_context(_open_lock(folder, made, os.O_RDWR))
+        fcntl.flock(file, exclusive)
+
+
+def _open_lock(folder: Path, made: list[Path], access: int) -> IO[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Not for writing: a disk that is to turn read-only must not wait for us.
-        return os.fdopen(os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CREAT, 0o666))
+        return os.fdopen(os.open(folder / LOCK_NAME, access | os.O_CREAT, 0o666))
     except OSError as error:
         remove_empty(made)
         raise UserError(

@@ -171,10 +171,13 @@ def _read(path: Path, seed: int, cycle: int) -> Record:
 
 
 def _damaged(path: Path, reason: str) -> UserError:
+    # What a cycle handed on is removed once the next one is on record.
     return UserError(
         f"record is damaged ({reason})",
         str(path),
-        "delete that file and everything of that seed after it, then `gmmal resume`",
+        "delete that file and everything of that seed after it, or all of that seed "
+        "where networks go on from the cycle before (tod, --train.init continue), then "
+        "`gmmal resume`",
     )
 
 

@@ -8,17 +8,20 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmmal_jax import parallel, train
+from gmmal_jax import parallel, pool as pools, train
 from gmmal_jax.config import CheckpointConfig
 from gmmal_jax.errors import UserError
 from gmmal_jax.parallel import hosts
 from gmmal_jax.phases.base import Learner
+from gmmal_jax.pool import Pool
 from gmmal_jax.storage import arrays, checkpoint
 from gmmal_jax.storage.layout import Layout
 
 STAGE_END = 0.2
 """Share of the time between checkpoints after which a stage's end gets one too: what
 takes less to do again than a few saves is not worth one."""
+_LABELS = "labels"
+"""What a cycle's files call the digest of the labels that it trains on."""
 
 
 class Resumed(NamedTuple):
@@ -48,15 +51,17 @@ def shape_of_carried(learner: Learner) -> Any:
     )
 
 
-def _restored(folder: Path, abstract: Any) -> checkpoint.Restored:
+def _restored(
+    folder: Path, abstract: Any, wanted: dict[str, str] | None = None
+) -> checkpoint.Restored:
     """The first process's newest good checkpoint, for all."""
     if hosts.num() == 1:
-        return checkpoint.restore_latest_good(folder, abstract)
+        return checkpoint.restore_latest_good(folder, abstract, wanted)
     state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract)
 
     def read() -> list[Any]:
         nonlocal state
-        found = checkpoint.restore_latest_good(folder, abstract)
+        found = checkpoint.restore_latest_good(folder, abstract, wanted)
         state = state if found.state is None else found.state
         return [found.state is not None, found.meta, found.warnings]
 
@@ -75,6 +80,11 @@ class Saver:
       cycle: of the seed, from 0.
       config: how often to save.
       trainer: whose states they are, and on which devices.
+      pool: that the cycle trains on. What was saved with other labels is not gone on
+        with: a folder may have been left by a cycle after other queries, or its labels
+        may have been asked for anew by another version. What does not say its labels
+        is of an older version, and passed over, too: it cannot be known to be right,
+        and is worth a part of one cycle.
     """
 
     def __init__(
@@ -84,12 +94,15 @@ class Saver:
         cycle: int,
         config: CheckpointConfig,
         trainer: train.Trainer,
+        pool: Pool,
     ) -> None:
         self.cycle, self.config, self.trainer = cycle, config, trainer
         self.folder = places.checkpoints(seed, cycle)
         self.first_stage = places.before(seed, cycle)
         self.kept = places.carried(seed, cycle)
         self.before = places.carried(seed, cycle - 1)
+        self.first_record = places.record(seed, 0)
+        self.labels = pools.digest(pool)
         self.saved = self.stage_began = time.monotonic()
         self.seconds: dict[str, float] = {}
 
@@ -97,7 +110,7 @@ class Saver:
         """What the learner kept of the cycle before; None where it keeps nothing.
 
         Raises:
-          UserError: it is lost, so that the run cannot go on as it would have.
+          UserError: it is lost, so that the seed cannot go on as it would have.
         """
         if self.cycle == 0:
             return None
@@ -108,7 +121,8 @@ class Saver:
         if found.state is None:
             why = found.warnings[0] if found.warnings else f"{self.before} is missing"
             what = f"state of the last cycle is lost ({why})"
-            raise UserError(what, None, "start a new run with another --out")
+            remedy = f"delete {self.first_record.parent}, then `gmmal resume`"
+            raise UserError(what, None, f"{remedy}: the seed begins anew")
         return parallel.place_state(self.trainer.mesh, found.state)
 
     def keep_carried(self, carried: Any) -> None:
@@ -123,15 +137,23 @@ class Saver:
         on from one finds the bytes that it would have had.
         """
         if hosts.leads():
-            arrays.write(self.first_stage, latents)
+            of = np.frombuffer(bytes.fromhex(self.labels), np.uint8)
+            arrays.write(self.first_stage, latents | {_LABELS: of})
         self.lap("scoring")
 
     def kept_before(self) -> dict[str, np.ndarray] | None:
-        """What `keep_before` saved; None: nothing, or the file is damaged."""
+        """What `keep_before` saved, where it did.
+
+        None: nothing, or the file is damaged or of other labels.
+        """
+        if not hosts.leads():
+            return None
         try:
-            return arrays.read(self.first_stage)
+            found = arrays.read(self.first_stage)
         except ValueError:
             return None
+        of = found.pop(_LABELS, np.zeros(0, np.uint8))
+        return found if of.tobytes().hex() == self.labels else None
 
     def clean(self) -> None:
         """After the record: this cycle's checkpoints are of no more use."""
@@ -143,7 +165,7 @@ class Saver:
             checkpoint.clear(self.before)
 
     def resume(self, previous: Any) -> Resumed:
-        """The last good checkpoint of this cycle.
+        """The last good checkpoint of this cycle, trained with these labels.
 
         Args:
           previous: from `carried`.
@@ -151,7 +173,7 @@ class Saver:
         if not hosts.told(self.folder.is_dir):
             return Resumed(None, [])
         abstract = jax.eval_shape(self.trainer.init, jax.random.key(0), previous)
-        found = _restored(self.folder, abstract)
+        found = _restored(self.folder, abstract, {_LABELS: self.labels})
         if found.state is None:
             return Resumed(None, found.warnings)
         self.seconds = dict(found.meta["seconds"])
@@ -175,6 +197,7 @@ class Saver:
             "position": [phase, step],
             "metrics": standing.metrics,
             "seconds": self.seconds,
+            _LABELS: self.labels,
         }
         name, keep = f"phase-{phase}-step-{step:06d}", self.config.keep
         if hosts.leads():

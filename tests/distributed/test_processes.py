@@ -13,10 +13,10 @@ LIGHT = ("--method", "margin")
 """Compiles in seconds."""
 
 
-def alone(folder, *more):
+def alone(folder, *more, tight=False):
     """What one process with two devices makes, never stopped."""
     folder.mkdir()
-    crew = Crew.runs(folder, *more, count=1, devices=2)
+    crew = Crew.runs(folder, *more, count=1, devices=2, tight=tight)
     assert crew.codes() == [0], crew.said()
     return tables(folder)
 
@@ -31,6 +31,17 @@ def test_a_pair_stopped_and_taken_up_is_one_process_of_two_devices(tmp_path):
     again = Crew.resumes(tmp_path)
     assert again.codes() == [0, 0], again.said()
     assert tables(tmp_path) == whole
+
+
+def test_a_pair_that_cannot_hold_its_pool_is_one_process_of_two_devices(tmp_path):
+    crew = Crew.runs(tmp_path, *LIGHT, tight=True)
+    assert crew.codes() == [0, 0], crew.said()
+    assert tables(tmp_path) == alone(tmp_path / "alone", *LIGHT, tight=True)
+    pictures = "run/records/seed-000/cycle-00.npz"
+    own, other = (np.load(place / pictures) for place in (tmp_path, tmp_path / "alone"))
+    assert own["latents"].shape[0] == 240
+    for name in other.files:
+        assert own[name].tobytes() == other[name].tobytes(), name
 
 
 WITHIN_A_SUM = None

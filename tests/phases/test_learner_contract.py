@@ -59,6 +59,18 @@ def read(**more):
             },
             "accuracy is measured",
         ),
+        (
+            {
+                "readout": lambda state, x: {"logits": jnp.zeros((x.shape[0], 3))},
+                "gives": frozenset({"logits"}),
+            },
+            r"Learner.readout: \['logits'\]; return latents \[b, d\], too",
+        ),
+        (
+            {"readout": read(latents=lambda x: jnp.zeros((x.shape[0], 2, 2)))},
+            r"column latents has shape: \(2, 2, 2\); return latents \[b, d\]",
+        ),
+        ({"readout": read(logits=lambda x: x[:, 0, 0, 0])}, r"return logits \[b, c\]"),
         ({"phases": ()}, "Learner.phases"),
         ({"phases": base().phases * 2}, "Learner.phases"),
         ({"init": lambda key, previous: {"w": jnp.zeros(1)}}, "property model"),

@@ -112,6 +112,23 @@ def test_order_is_that_of_the_numbers(tmp_path):
         assert restored.meta == {"name": name}
 
 
+def test_what_was_saved_of_something_else_is_passed_over(two):
+    """The newest whose meta has the values that are wanted."""
+    restored = checkpoint.restore_latest_good(two, abstract(), {"step": 100})
+    assert restored.meta == {"step": 100} and len(restored.warnings) == 1
+    assert restored.warnings[0].endswith("phase-1-step-000200 is not used: "
+                                         "it is of other step")  # fmt: skip
+    assert_same(restored.state, make(100))
+    restored = checkpoint.restore_latest_good(two, abstract(), {"labels": "a digest"})
+    assert restored.state is None and len(restored.warnings) == 2
+    assert all("it does not say of which labels" in w for w in restored.warnings)
+
+
+def test_one_of_something_else_may_have_another_form(two):
+    other = {"x": np.zeros(3)}
+    assert checkpoint.restore_latest_good(two, other, {"step": 1}).state is None
+
+
 def test_a_name_needs_a_number(tmp_path):
     with pytest.raises(ValueError, match="latest"):
         checkpoint.save(tmp_path, "latest", make(1), {})

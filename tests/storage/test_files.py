@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -151,4 +152,54 @@ def test_lock_names_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file.*--out"):
         with files.lock(tmp_path / "file" / "run"):
+            pass
+
+
+def flock_that(monkeypatch, refuses):
+    """Let `fcntl.flock` fail where `refuses` has a number for the file's mode."""
+    original, modes = fcntl.flock, []
+
+    def flock(file, operation):
+        modes.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE)
+        number = refuses(modes[-1])
+        if number:
+            raise OSError(number, os.strerror(number))
+        original(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    return modes
+
+
+def test_lock_opens_for_writing_only_where_the_disk_wants_it(tmp_path, monkeypatch):
+    modes = flock_that(monkeypatch, lambda mode: 0)
+    with files.lock(tmp_path / "here"):
+        pass
+    assert modes == [os.O_RDONLY]
+
+
+def test_lock_on_nfs_is_a_lock(tmp_path, monkeypatch):
+    """There an exclusive lock wants a file that is open for writing."""
+    modes = flock_that(
+        monkeypatch, lambda mode: errno.EBADF if mode == os.O_RDONLY else 0
+    )
+    with files.lock(tmp_path / "run"):
+        assert modes == [os.O_RDONLY, os.O_RDWR]
+        with pytest.raises(UserError, match="another process works in the folder"):
+            with files.lock(tmp_path / "run"):
+                pass
+    with files.lock(tmp_path / "run"):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
+def test_lock_on_a_disk_without_locks_is_one_line(tmp_path, monkeypatch, number):
+    flock_that(monkeypatch, lambda mode: number)
+    said = f"cannot lock the file .{os.strerror(number)}.: .*run/.lock'; .*--out"
+    with pytest.raises(UserError, match=said):
+        with files.lock(tmp_path / "new" / "run"):
+            pass
+    assert not [*tmp_path.iterdir()]
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError, match=said):
+        with files.lock(tmp_path / "run"):
             pass
