@@ -264,3 +264,12 @@ def test_a_run_knows_the_groups_that_it_reads(changes, read):
     unread = {"reg", "vaal", "ta_vaal"} - read
     assert not unread & saved.keys()
     assert configs.from_dict(saved).data == preset("digits").data
+
+
+def test_a_saved_run_without_stage_2_has_any_chunks():
+    plain = methods.configure({"method": "entropy"} | {"da.refit_every": 30,
+        "da.steps": 60, "train.chunk_steps": 30})  # fmt: skip
+    saved = configs.to_dict(plain, frozenset({"train"}))
+    assert "da" not in saved and configs.from_dict(saved).train.chunk_steps == 30
+    with pytest.raises(UserError, match="refit-every"):
+        configs.from_dict(saved | {"da": {}})

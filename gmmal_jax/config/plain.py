@@ -51,10 +51,20 @@ def from_dict(values: Any, source: str = "configuration") -> Config:
       UserError: a field is unknown or holds an impossible value.
     """
     try:
-        config: Config = _build(Config, values, "")
+        config: Config = _build(Config, _without_a_clash(values), "")
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
     return config
+
+
+def _without_a_clash(values: Any) -> Any:
+    """The same; a stage 2 that nobody read is one that the chunks of steps allow."""
+    if isinstance(values, dict) and "da" not in values:
+        train = values.get("train")
+        chunk = train.get("chunk_steps") if isinstance(train, dict) else None
+        if isinstance(chunk, int) and not isinstance(chunk, bool) and chunk > 0:
+            return values | {"da": {"refit_every": chunk}}
+    return values
 
 
 def _build(cls: Any, values: Any, prefix: str) -> Any:
