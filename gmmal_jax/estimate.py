@@ -71,7 +71,7 @@ def _refreshes(phase: Phase, steps: int) -> int:
 def of_run(run: Run) -> float:
     """The work of all arms, seeds and cycles, in images of steps.
 
-    Every cycle also reads the pool once, and what is measured on.
+    Every cycle also reads once what it asks among, and what is measured on.
     """
     total = 0.0
     for arm in run.arms:
@@ -84,7 +84,9 @@ def of_run(run: Run) -> float:
                     refit_rows=arm.config.gmm.refit_rows,
                 )  # fmt: skip
                 refits = done.read * (run.room.reads if run.room else 1)
-                total += done._replace(read=refits + pool + measured).work
+                some = arm.config.select.subset_size
+                seen = pool if some is None else min(pool, labeled + some)
+                total += done._replace(read=refits + seen + measured).work
             labeled += budget
     return total
 

@@ -3,7 +3,7 @@
 import pytest
 import tiny
 
-from gmmal_jax import bind, estimate, memory
+from gmmal_jax import bind, config as configs, estimate, memory
 from gmmal_jax.phases.base import Inputs, Learner, Phase
 
 
@@ -42,6 +42,17 @@ def test_a_run_is_the_sum_of_its_cycles(tmp_path):
     arms, seeds, cycles = 2, 2, 2
     each = 4 * 10 + rows / 3  # four steps of ten images, and a look at everything
     assert estimate.of_run(run) == pytest.approx(arms * seeds * cycles * each)
+
+
+def test_a_query_among_some_rows_reads_only_these(tmp_path):
+    config = tiny.config(method="random", seeds=(0,), cycles=1, initial=20, budget=5)
+    whole = bind.prepare(config, tmp_path / "whole", 1)
+    some = configs.replace(config, **{"select.subset_size": 30})
+    run = bind.prepare(some, tmp_path / "some", 1)
+    rows, arms = len(run.splits[0].pool), len(run.arms)
+    less = arms * (rows - 50) / 3
+    assert less > 0
+    assert estimate.of_run(run) == pytest.approx(estimate.of_run(whole) - less)
 
 
 def test_a_refit_of_latents_that_are_not_held_reads_the_pool_twice(tmp_path):

@@ -126,7 +126,7 @@ class Prepared(NamedTuple):
 
     Attributes:
       order: [n], where they come from.
-      points: [n, d], centered; those that are not finite lie in the center.
+      points: [n, d], centered; those that are not finite stand where zeros do.
       squares: [n], of their lengths.
       gaps: [n], squared distance to the nearest center; inf where there is none, -1 of
         rows that are not finite.
