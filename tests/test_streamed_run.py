@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, embed, loop, memory, opening
+from gmmal_jax import bind, config as configs, embed, loop, memory, opening
 from gmmal_jax.data import store
 from gmmal_jax.errors import UserError
 from gmmal_jax.parallel import hosts
@@ -89,13 +89,16 @@ def test_all_processes_read_a_column_that_is_not_held(packed, tmp_path, monkeypa
 
 
 def test_a_bound_changes_roundings_alone(packed, tmp_path):
-    execute(tmp_path / "free", config(packed))
-    bounded = execute(tmp_path / "bounded", config(packed, memory_gb=4.0))
+    """The query reads no scores: a rounding may turn the choice of a row over, and a
+    network of other labels is another one."""
+    wanted = config(packed, query="random")
+    execute(tmp_path / "free", wanted)
+    bounded = execute(tmp_path / "bounded", configs.replace(wanted, memory_gb=4.0))
     assert bounded.room.column_bytes > 10**8
     found = [rows(tmp_path / name, "results") for name in ("free", "bounded")]
     for free, bound in zip(*found, strict=True):
-        for name in ("accuracy", "test_loss"):
-            assert float(bound[name]) == pytest.approx(float(free[name]), abs=0.02)
+        for name, off in {"accuracy": 0.01, "test_loss": 1e-4}.items():
+            assert float(bound[name]) == pytest.approx(float(free[name]), abs=off)
 
 
 def test_who_reads_all_latents_together_sees_some_rows(packed, tmp_path, monkeypatch):
