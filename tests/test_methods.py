@@ -90,7 +90,8 @@ def test_a_method_of_a_module_brings_one_part_or_both(theirs):
     [
         ({"method": "theirs:number"}, "--method theirs:number is no method: 3"),
         ({"method": "theirs:silent"}, "--method theirs:silent has no source"),
-        ({"learn": "theirs:number"}, "--learn theirs:number is no function: 3"),
+        ({"learn": "theirs:number"}, "--learn theirs:number is no such function: 3"),
+        ({"query": "builtins:dict"}, "--query builtins:dict is no such function"),
         ({"query": "theirs:silents"}, "has no attribute 'silents'"),
         ({"query": "nowhere:make"}, "No module named 'nowhere'"),
         ({"method": "margn"}, "did you mean margin?"),
