@@ -1,11 +1,37 @@
-"""Published pictures at half their side, few enough for hundreds of runs on a CPU."""
+"""Published pictures at half their side, and fewer of them, for runs on a CPU."""
 
 import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 
 from gmmal_jax.data import sources
+from gmmal_jax.storage import files
+
+
+def place(
+    path: Path, dataset: str, data_dir: str | None, kept: tuple[int, int] | None = None
+) -> str:
+    """A reduced data set's file, made where it is not there yet.
+
+    Args:
+      path: of the file.
+      dataset: what is reduced.
+      data_dir: of the prepared TFDS data sets.
+      kept: training and test pictures; None: all.
+
+    Returns:
+      What --dataset calls it.
+
+    Raises:
+      UserError: the data set is not there.
+    """
+    if not path.exists():
+        whole = sources.load(dataset, data_dir)
+        all_of_it = len(whole.train_labels), len(whole.test_labels)
+        files.write_atomic(path, reduced(whole, *(kept or all_of_it)))
+    return f"npz:{path}"
 
 
 def reduced(whole: sources.Dataset, pool: int, test: int) -> bytes:

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 from experiments import pictures
 from gmmal_jax import config as configs
 from gmmal_jax.config.presets import preset
-from gmmal_jax.data import sources
-from gmmal_jax.storage import files
 
 
 class World(NamedTuple):
@@ -89,10 +87,7 @@ def settings(name: str, folder: Path, data_dir: str | None) -> configs.Config:
     world = WORLDS[name]
     dataset = world.source
     if dataset != "digits":
-        path = folder / f"{name}.npz"
-        if not path.exists():
-            whole = sources.load(dataset, data_dir)
-            files.write_atomic(path, pictures.reduced(whole, world.pool, world.test))
-        dataset = f"npz:{path}"
+        path, kept = folder / f"{name}.npz", (world.pool, world.test)
+        dataset = pictures.place(path, dataset, data_dir, kept)
     common = {"dataset": dataset, "reference": "none", "data.placement": "resident"}
     return configs.replace(preset("digits"), **(common | _PAPER | world.changes))

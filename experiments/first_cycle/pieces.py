@@ -37,11 +37,13 @@ class Scale(NamedTuple):
       changes: of `Config`'s values, by dotted field.
       short: steps of stage 2.
       long: likewise, the paper's.
+      halved: whether pictures have half their side.
     """
 
     changes: Changes
     short: int
     long: int
+    halved: bool = False
 
 
 _POOL = 50_000
@@ -68,13 +70,18 @@ _TOY: Changes = {
     "da.hidden": (32, 32),
     "gmm.shard_size": 500,
 }
+_SHARED: Changes = {"reg.refit_every": 10}
+"""A subset of 1,000 each step would be three quarters of stage 1."""
 SCALES = {
     "gpu": Scale(_COMMON | {"width": 64}, 3000, 10_000),
-    # A subset of 1,000 each step would be three quarters of stage 1.
-    "cpu": Scale(_COMMON | {"width": 16, "reg.refit_every": 10}, 3000, 10_000),
+    "cpu": Scale(_COMMON | {"width": 16} | _SHARED, 3000, 10_000),
+    "halved": Scale(
+        _COMMON | {"width": 8, "data.pad": 2} | _SHARED, 3000, 10_000, halved=True
+    ),
     "toy": Scale(_COMMON | _TOY, 40, 80),
 }
-"""The paper's, a quarter of its channels, and one that takes seconds."""
+"""The paper's, a quarter of its channels, an eighth on pictures of half the side, and
+one that takes seconds."""
 
 RATES: dict[str, Changes] = {
     "ce, rate 0.1": {},

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments import analysis, tables
+from experiments import analysis, pictures, tables
 from experiments.costs import cost
 from experiments.first_cycle import distances
 from experiments.first_cycle.pieces import Piece
@@ -56,6 +56,12 @@ class Data(NamedTuple):
     dataset: str
     data_dir: str | None
     work: Path
+
+
+def halved(data: Data) -> Data:
+    """All pictures at half their side, kept in a file of the working folder."""
+    dataset = pictures.place(data.work / "halved.npz", data.dataset, data.data_dir)
+    return data._replace(dataset=dataset, data_dir=None)
 
 
 class Lost(Exception):

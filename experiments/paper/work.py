@@ -22,7 +22,7 @@ from gmmal_jax.config import Config
 from gmmal_jax.data import sources
 from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.estimate import in_words
-from gmmal_jax.storage import files, records, run_folder
+from gmmal_jax.storage import records, run_folder
 from gmmal_jax.storage.records import Record
 
 Say = Callable[[str], None]
@@ -185,10 +185,8 @@ def base(task: Task, data: Path | None, work: Path) -> Config:
     if form.kept is None:
         return found
     path = work / "pictures" / f"{form.source}_{'_'.join(map(str, form.kept))}.npz"
-    if not path.exists():
-        whole = sources.load(found.dataset, found.data_dir)
-        files.write_atomic(path, pictures.reduced(whole, *form.kept))
-    return configs.replace(found, dataset=f"npz:{path}", data_dir=None)
+    dataset = pictures.place(path, found.dataset, found.data_dir, form.kept)
+    return configs.replace(found, dataset=dataset, data_dir=None)
 
 
 def _time_left(left: Sequence[Task], done: Sequence[Task], store: Store) -> str:

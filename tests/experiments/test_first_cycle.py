@@ -8,6 +8,7 @@ import pytest
 
 from experiments import tables
 from experiments.first_cycle import check, cli, distances, pieces, report, run, work
+from gmmal_jax.data import sources
 from gmmal_jax.errors import Interrupted, TrainingDiverged
 
 
@@ -68,10 +69,27 @@ def test_pieces_differ_in_what_they_compare_and_parents_are_pieces_before_them()
     assert own.parent.arm == "reg, literal" and own.parent.changes["gmm.shrinkage"] == 0
 
 
-def test_scales_are_the_papers_but_for_what_they_say():
-    both = [pieces.SCALES[name].changes for name in ("cpu", "gpu")]
+@pytest.mark.parametrize(("name", "own"), [("cpu", set()), ("halved", {"data.pad"})])
+def test_scales_are_the_papers_but_for_what_they_say(name, own):
+    both = [pieces.SCALES[scale].changes for scale in (name, "gpu")]
     apart = {k for k in both[0] | both[1] if both[0].get(k) != both[1].get(k)}
-    assert apart == {"width", "reg.refit_every"}
+    assert apart == {"width", "reg.refit_every"} | own
+    steps = {(scale.short, scale.long) for scale in pieces.SCALES.values()}
+    assert steps == {(3000, 10_000), (40, 80)}  # the paper's, toy's
+    assert pieces.SCALES[name].halved == bool(own)
+
+
+def test_halved_pictures_are_all_there_and_made_once(tmp_path, monkeypatch):
+    whole = work.Data(check.images(tmp_path / "whole.npz"), None, tmp_path)
+    halved = work.halved(whole)
+    before, after = (sources.load(data.dataset, None) for data in (whole, halved))
+    for part in ("train", "test"):
+        images = [getattr(data, f"{part}_images") for data in (before, after)]
+        counts = [np.bincount(getattr(d, f"{part}_labels")) for d in (before, after)]
+        assert images[1].shape[1:] == (6, 6, 3) and images[0].shape[1:] == (12, 12, 3)
+        np.testing.assert_array_equal(*counts)
+    monkeypatch.setattr(sources, "load", None)
+    assert work.halved(whole) == halved
 
 
 def test_distances_by_hand():
