@@ -6,6 +6,7 @@ such references, so that a mistyped name is refused before anything heavy is imp
 """
 
 import importlib
+import inspect
 import operator
 from collections.abc import Iterable, Mapping
 from importlib.metadata import (
@@ -90,6 +91,23 @@ def resolve(found: Any, what: str) -> Any:
     except AttributeError as error:
         remedy = "define it there, or correct the name"
         raise UserError(f"{what}: {error}", reference, remedy) from error
+
+
+def signature(found: Any, what: str, remedy: str) -> inspect.Signature:
+    """What a function takes.
+
+    Args:
+      found: from `resolve`.
+      what: how messages begin, such as `--model mlp`.
+      remedy: what to name instead.
+
+    Raises:
+      UserError: it is no function, or one that does not say.
+    """
+    try:
+        return inspect.signature(found)
+    except (TypeError, ValueError):
+        raise UserError(f"{what} is no such function", found, remedy) from None
 
 
 def installed(group: str) -> list[tuple[str, str]]:

@@ -71,8 +71,6 @@ def _run(args: argparse.Namespace) -> int:
     data = work.Data(args.dataset, args.data_dir, args.work)
     try:
         with files.lock(args.work):
-            if pieces.SCALES[args.scale].halved:
-                data = work.halved(data)
             run.missing(
                 args.scale,
                 data,

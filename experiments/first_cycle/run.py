@@ -42,6 +42,8 @@ def missing(
     Raises:
       Interrupted: stopped within a piece, which is saved.
     """
+    if pieces.SCALES[scale].halved:
+        data = work.halved(data)
     done = 0
     while (most is None or done < most) and not stop():
         waiting = left(scale, tables.load(results))

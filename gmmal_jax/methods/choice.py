@@ -1,6 +1,5 @@
 """What names stand for: methods and their parts, ours or an installed package's."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal
@@ -153,11 +152,8 @@ def factory(kind: Literal["learner", "query"], name: str) -> tuple[str, Any]:
         if make in known:
             return make, known[make].make
         found = plugins.resolve(make, f"{option} {name}")
-    try:
-        inspect.signature(found)
-    except (TypeError, ValueError):  # no function; a function that does not say
-        remedy = f"name a function that makes one, or one of {', '.join(known)}"
-        raise UserError(f"{option} {name} is no such function", found, remedy) from None
+    remedy = f"name a function that makes one, or one of {', '.join(known)}"
+    plugins.signature(found, f"{option} {name}", remedy)
     return name, found
 
 

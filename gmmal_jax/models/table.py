@@ -1,6 +1,5 @@
 """The table of networks; it imports no JAX, so that a mistyped name fails at once."""
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,10 +75,7 @@ def load(
 def _require_parameters(name: str, make: Any) -> None:
     """Refuse what cannot be called as we do: a fault within it shows its own trace."""
     remedy = f"let it be a function of ({', '.join(_PARAMETERS)})"
-    try:
-        signature = inspect.signature(make)
-    except (TypeError, ValueError):  # no function; a function that does not say
-        raise UserError(f"{OPTION} {name} is no such function", make, remedy) from None
+    signature = plugins.signature(make, f"{OPTION} {name}", remedy)
     try:
         signature.bind(*_PARAMETERS)
     except TypeError:
