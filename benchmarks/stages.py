@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import worlds
 
-from gmmal_jax import train
+from gmmal_jax import planning, train
 from gmmal_jax.mixtures import classwise, refit as fits
 from gmmal_jax.phases import adversary, mixture_loss
 from gmmal_jax.phases.base import Inputs
@@ -71,7 +71,7 @@ def training(
       The stage without its refits, and the state.
     """
     trainer, phase = world.trainer, world.method.learner.phases[index]
-    chunk, data = trainer.chunk_steps, train.Data(world.images, pool)
+    chunk, data = trainer.chunk_steps, planning.Data(world.images, pool)
     num_steps = phase.num_steps(*data.counts(phase.inputs.candidates))
     count = min(steps or num_steps, num_steps)
     # One chunk more: the first one compiles.
@@ -188,11 +188,11 @@ def step_pieces(
     network, config = world.network, world.config
     phase, chunk = world.method.learner.phases[0], world.trainer.chunk_steps
     loss = mixture_loss.make(network, config.reg, config.gmm)
-    address, data = train._Address(0, 0, 0), train.Data(world.images, pool)
+    address, data = planning.Address(0, 0, 0), planning.Data(world.images, pool)
 
     def plan(inputs: Inputs) -> StepBatch:
         asked = phase._replace(inputs=inputs)
-        return train._Plan(world.trainer, asked, address, data, chunk)(0)
+        return planning.Plan(world.trainer.layout, asked, address, data, chunk)(0)
 
     def mapped(function: Callable, *axes: int | None) -> Callable:
         return jax.pmap(function, AXIS, in_axes=axes)

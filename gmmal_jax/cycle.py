@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmmal_jax import evaluation, keys, memory, parallel, pool as pools, train
+from gmmal_jax import evaluation, keys, memory, parallel, planning, pool as pools, train
 from gmmal_jax.assembly import Method
 from gmmal_jax.config import SelectConfig
 from gmmal_jax.data.store import Images
@@ -170,7 +170,7 @@ def learn(
       on_chunk: see `train.run`.
       on_last_refit: called before the refit that reads all rows.
     """
-    data = train.Data(task.images, pool, candidates)
+    data = planning.Data(task.images, pool, candidates)
 
     def every(state: PyTree) -> PoolView:
         return look(task, pool, candidates, state)

@@ -1,4 +1,4 @@
-"""Phases -> compiled chunks: planning, refreshes, the finite-loss check.
+"""Phases -> compiled chunks: refreshes, the finite-loss check.
 
 No files, clocks or printing: what happens between chunks is the caller's `on_chunk`.
 """
@@ -11,15 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from gmmal_jax import keys, parallel
-from gmmal_jax.data import batches
-from gmmal_jax.data.store import Images
+from gmmal_jax import parallel, planning
 from gmmal_jax.embed import Embedder
 from gmmal_jax.errors import TrainingDiverged, UserError
 from gmmal_jax.memory import Room
 from gmmal_jax.phases.base import Learner, Phase
-from gmmal_jax.pool import Pool
-from gmmal_jax.types import Batch, Clock, EmbedPool, Key, PyTree, StepBatch
+from gmmal_jax.types import EmbedPool, Key, PyTree
 
 
 class Position(NamedTuple):
@@ -73,30 +70,6 @@ class Standing(NamedTuple):
 OnChunk = Callable[[Standing], None]
 
 
-class Data(NamedTuple):
-    """What the steps of a cycle read.
-
-    Attributes:
-      images: of the pool, n rows, placed.
-      pool: what is labeled.
-      candidates: bool [n], rows that may be asked this cycle; None: all unlabeled.
-    """
-
-    images: Images
-    pool: Pool
-    candidates: np.ndarray | None = None
-
-    def unlabeled(self, candidates: bool) -> np.ndarray:
-        """Bool [n]: what is read without labels, the whole pool or the candidates."""
-        if candidates and self.candidates is not None:
-            return self.candidates
-        return ~self.pool.labeled
-
-    def counts(self, candidates: bool) -> tuple[int, int]:
-        """Labeled rows, and unlabeled ones (see `unlabeled`)."""
-        return int(self.pool.labeled.sum()), int(self.unlabeled(candidates).sum())
-
-
 class Looks(NamedTuple):
     """The pool as refreshes see it.
 
@@ -129,6 +102,11 @@ class Trainer(NamedTuple):
     embed: Embedder
     chunk_steps: int
     num_classes: int
+
+    @property
+    def layout(self) -> planning.Layout:
+        """How its chunks are cut."""
+        return planning.Layout(self.mesh, self.chunk_steps, self.num_classes)
 
 
 def make_trainer(
@@ -187,7 +165,7 @@ def run(
     trainer: Trainer,
     seed: int,
     cycle: int,
-    data: Data,
+    data: planning.Data,
     standing: Standing,
     looks: Looks,
     on_chunk: OnChunk,
@@ -211,33 +189,15 @@ def run(
       UserError: a phase whose metrics have no loss.
     """
     for index in range(standing.position.phase, len(trainer.learner.phases)):
-        address = _Address(seed, cycle, index)
+        address = planning.Address(seed, cycle, index)
         standing = _run_phase(trainer, address, data, standing, looks, on_chunk)
     return standing
 
 
-class _Address(NamedTuple):
-    seed: int
-    cycle: int
-    phase: int
-
-    def key(self, use: str, *more: int) -> Key:
-        return keys.key(self.seed, *self._stream(use), *more)
-
-    def rng(self, use: str, *more: int) -> np.random.Generator:
-        return keys.rng(self.seed, *self._stream(use), *more)
-
-    def _stream(self, use: str) -> tuple[str, *tuple[int, ...]]:
-        if self.phase == 0 and use != "refresh":
-            return (use, self.cycle)
-        kind = ("order", "augmentation", "refresh").index(use)
-        return ("stage2", self.cycle, self.phase, kind)
-
-
 def _run_phase(
     trainer: Trainer,
-    address: _Address,
-    data: Data,
+    address: planning.Address,
+    data: planning.Data,
     standing: Standing,
     looks: Looks,
     on_chunk: OnChunk,
@@ -267,7 +227,7 @@ def _run_phase(
         return standing
 
     every = 0 if phase.refresh_once else phase.refresh_every
-    plan = _Plan(trainer, phase, address, data, num_steps)
+    plan = planning.Plan(trainer.layout, phase, address, data, num_steps)
     planned = plan(first)
     for step in range(first, num_steps, chunk):
         if step == 0 or (every and step % every == 0):
@@ -298,86 +258,3 @@ def _checked(
     if len(bad):
         raise TrainingDiverged(cycle, name, step + int(bad[0]))
     return {k: float(np.mean(v, dtype=np.float64)) for k, v in host.items()}
-
-
-class _Plan:
-    """The inputs of a phase's chunks."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        phase: Phase,
-        address: _Address,
-        data: Data,
-        num_steps: int,
-    ) -> None:
-        self.trainer, self.inputs, self.address = trainer, phase.inputs, address
-        self.data, self.num_steps = data, num_steps
-        self.counts = data.counts(phase.inputs.candidates)
-        unlabeled = data.unlabeled(phase.inputs.candidates)
-        self.labeled = self._epochs(data.pool.labeled, 0)
-        self.unlabeled = self._epochs(unlabeled, 1)
-
-    def _epochs(self, mask: np.ndarray, place: int) -> batches.Epochs:
-        return batches.Epochs(
-            np.flatnonzero(mask),
-            lambda epoch: self.address.rng("order", place, epoch),
-        )
-
-    def __call__(self, first: int) -> StepBatch:
-        """Of the chunk that starts at a step: leaves [t, devices, ...]."""
-        sizes = self.inputs.labeled, self.inputs.unlabeled
-        passes = zip(self.counts, sizes, strict=True)
-        epoch_steps = [-(-count // size) for count, size in passes if size]
-        return StepBatch(
-            clock=_clock(self.trainer, first, self.num_steps, (epoch_steps or [1])[0]),
-            labeled=self._batch(self.labeled, first, sizes[0]),
-            unlabeled=self._batch(self.unlabeled, first, sizes[1]),
-            subset=self._subset(first),
-            counts=_counts(self.trainer, self.counts),
-        )
-
-    def _batch(self, epochs: batches.Epochs, first: int, size: int) -> Batch | None:
-        if not size:
-            return None
-        rows = epochs.rows(first, self.trainer.chunk_steps, size)
-        return _batch(self.trainer, self.data, rows, np.ones(rows.shape, bool))
-
-    def _subset(self, first: int) -> Batch | None:
-        if not self.inputs.subset:
-            return None
-        rows, mask = batches.balanced_rows(
-            self.data.pool.labels,
-            self.trainer.num_classes,
-            lambda step: self.address.rng("order", 2, step),
-            first,
-            self.trainer.chunk_steps,
-            self.inputs.subset,
-        )
-        return _batch(self.trainer, self.data, rows, mask)
-
-
-def _batch(
-    trainer: Trainer, data: Data, indices: np.ndarray, mask: np.ndarray
-) -> Batch:
-    rows = batches.share(indices, mask, parallel.num_shares(trainer.mesh))
-    indices, mask = (each[:, parallel.own_shares(trainer.mesh)] for each in rows)
-    labels = np.where(mask, data.pool.labels[indices], -1).astype(np.int32)
-    target = parallel.over_chunk(trainer.mesh)
-    placed = jax.device_put((labels, mask), target)
-    return Batch(data.images.place(indices), *placed)
-
-
-def _clock(trainer: Trainer, first: int, num_steps: int, epoch_steps: int) -> Clock:
-    shape = (trainer.chunk_steps, trainer.mesh.devices.size)
-    steps = np.arange(first, first + trainer.chunk_steps, dtype=np.int32)
-    columns = steps[:, None], np.int32(num_steps), np.int32(epoch_steps)
-    target = parallel.over_chunk(trainer.mesh)
-    return Clock(*(jax.device_put(np.broadcast_to(c, shape), target) for c in columns))
-
-
-def _counts(trainer: Trainer, counts: tuple[int, int]) -> jax.Array:
-    shape = (trainer.chunk_steps, trainer.mesh.devices.size, len(counts))
-    repeated = np.broadcast_to(np.asarray(counts, np.int32), shape)
-    placed: jax.Array = jax.device_put(repeated, parallel.over_chunk(trainer.mesh))
-    return placed

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from rounding import SAFETY, Rounding
 
-from gmmal_jax import bind, keys, parallel, pool, train
+from gmmal_jax import bind, keys, parallel, planning, pool
 from gmmal_jax.selection import Ask
 from gmmal_jax.storage import checkpoint
 from gmmal_jax.strategies import base
@@ -41,7 +41,7 @@ def world(num_devices):
     rows = split.initial
     arm = run.arms[-1]
     labeled = pool.label(pool.make(split.pool), rows, labels[rows], 0)
-    return arm, train.Data(run.images.take(split.pool), labeled)
+    return arm, planning.Data(run.images.take(split.pool), labeled)
 
 
 def view(trainer, data, state):
@@ -74,9 +74,9 @@ def saved(tmp_path_factory):
 
 
 def advance(trainer, data, state, phase, step, num_steps):
-    address = train._Address(0, 0, phase)
+    address = planning.Address(0, 0, phase)
     asked = trainer.learner.phases[phase]
-    batch = train._Plan(trainer, asked, address, data, num_steps)(step)
+    batch = planning.Plan(trainer.layout, asked, address, data, num_steps)(step)
     key = address.key("augmentation")
     return parallel.run_chunk(trainer.steps[phase], key, state, batch)
 

@@ -21,6 +21,7 @@ LEVELS = [
     "learners strategies memory",
     "methods embed",
     "assembly",
+    "planning",
     "train",
     "cycle",
     "storage",

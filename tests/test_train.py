@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import config as configs, cycle as cycles, train
+from gmmal_jax import config as configs, cycle as cycles, planning, train
 from gmmal_jax.phases import task as tasks
 from gmmal_jax.phases.base import Inputs, Phase
 from gmmal_jax.strategies import random
@@ -27,13 +27,13 @@ def world_of(phase):
     learner = tasks.make(tiny.network(), (), TRAIN)._replace(phases=(phase,))
     task, pool = tiny.world(learner, random.make(), num_labeled=LABELED)
     candidates = ~pool.labeled & (np.arange(90) % 10 == 8)  # 18, 28, ..., 88
-    return task, train.Data(task.images, pool, candidates)
+    return task, planning.Data(task.images, pool, candidates)
 
 
 def plan(inputs, first=0):
     task, data = world_of(phase_of(inputs))
-    phase, address = task.trainer.learner.phases[0], train._Address(0, 0, 0)
-    return task, train._Plan(task.trainer, phase, address, data, 6)(first)
+    phase, address = task.trainer.learner.phases[0], planning.Address(0, 0, 0)
+    return task, planning.Plan(task.trainer.layout, phase, address, data, 6)(first)
 
 
 def rows_of(task, batch):

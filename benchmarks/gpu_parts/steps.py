@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import worlds
 
-from gmmal_jax import keys, parallel, train
+from gmmal_jax import keys, parallel, planning
 from gpu_parts.base import Size
 from gpu_parts.limits import PRECISIONS
 
@@ -49,11 +49,10 @@ def ours(size: Size, phase: int, precision: str) -> Contender:
     world = world_of(size, precision)
     trainer, key = world.trainer, jax.random.key(0)
     pool = worlds.pool(world, size.scale.labeled)
-    inputs = trainer.learner.phases[phase].inputs
-    planned = train._Plan(
-        trainer, trainer.learner.phases[phase], train._Address(0, 0, phase),
-        train.Data(world.images, pool), 1000 * size.chunk,
-    )(0)  # fmt: skip
+    asked = trainer.learner.phases[phase]
+    address, data = planning.Address(0, 0, phase), planning.Data(world.images, pool)
+    plan = planning.Plan(trainer.layout, asked, address, data, 1000 * size.chunk)
+    inputs, planned = asked.inputs, plan(0)
     products = "highest" if precision == "float32" else "default"
     state = trainer.init(keys.key(0, "network", 0), None)
 

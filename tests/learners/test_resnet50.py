@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, keys, parallel, pool, train
+from gmmal_jax import bind, keys, parallel, planning, pool
 from gmmal_jax.config import presets, replace
 from gmmal_jax.phases import network as networks
 
@@ -33,8 +33,10 @@ def trained(run):
     dataset, trainer = run.dataset, run.arms[0].trainer
     rows, ids = np.arange(20), np.arange(len(dataset.train_labels))
     labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
-    data, address = train.Data(run.images, labeled), train._Address(0, 0, 0)
-    batch = train._Plan(trainer, trainer.learner.phases[0], address, data, 4)(0)
+    data, address = planning.Data(run.images, labeled), planning.Address(0, 0, 0)
+    batch = planning.Plan(trainer.layout, trainer.learner.phases[0], address, data, 4)(
+        0
+    )
     before = trainer.init(keys.key(0, "network", 0), None)
     old = jax.tree.map(np.array, before.model)
     key = address.key("augmentation")

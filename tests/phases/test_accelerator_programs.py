@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gmmal_jax import bind, keys, pool, selection, train
+from gmmal_jax import bind, keys, planning, pool, selection
 from gmmal_jax.embed import CPU_ROWS
 from gmmal_jax.mixtures import classwise, em, start
 from gmmal_jax.types import Mixture
@@ -40,12 +40,14 @@ def stages(precision):
     trainer, labels = run.arms[0].trainer, run.dataset.train_labels
     rows = np.arange(20)
     labeled = pool.label(pool.make(np.arange(len(labels))), rows, labels[rows], 0)
-    data = train.Data(run.images, labeled)
+    data = planning.Data(run.images, labeled)
     state = trainer.init(keys.key(0, "network", 0), None)
     found = {}
     for index, phase in enumerate(trainer.learner.phases):
-        address = train._Address(0, 0, index)
-        chunk = train._Plan(trainer, phase, address, data, trainer.chunk_steps)(0)
+        address = planning.Address(0, 0, index)
+        chunk = planning.Plan(
+            trainer.layout, phase, address, data, trainer.chunk_steps
+        )(0)
         batch = jax.tree.map(lambda leaf: leaf[0, 0], chunk)
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))

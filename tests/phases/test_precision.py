@@ -10,7 +10,7 @@ import pytest
 import tiny
 from rounding import SAFETY
 
-from gmmal_jax import bind, keys, parallel, pool, train
+from gmmal_jax import bind, keys, parallel, planning, pool
 from gmmal_jax.mixtures import classwise, gaussian
 from gmmal_jax.models import normalization
 from gmmal_jax.phases import adversary as adversaries, network as networks
@@ -174,7 +174,7 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
     rows = np.arange(20)
     ids = np.arange(len(run.dataset.train_images))
     labeled = pool.label(pool.make(ids), rows, run.dataset.train_labels[rows], 0)
-    trainer, data = arm.trainer, train.Data(run.images, labeled)
+    trainer, data = arm.trainer, planning.Data(run.images, labeled)
     state = trainer.init(keys.key(0, "network", 0), None)
     assert_float32(state)
 
@@ -185,9 +185,9 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
     for step in (0, chunk):
         if step:
             jax.monitoring.register_event_duration_secs_listener(listen)
-        address = train._Address(0, 0, 0)
+        address = planning.Address(0, 0, 0)
         phase = trainer.learner.phases[0]
-        batch = train._Plan(trainer, phase, address, data, 2 * chunk)(step)
+        batch = planning.Plan(trainer.layout, phase, address, data, 2 * chunk)(step)
         key = address.key("augmentation")
         state, metrics = parallel.run_chunk(trainer.steps[0], key, state, batch)
         assert_float32((state, metrics))

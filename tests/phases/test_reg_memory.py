@@ -11,7 +11,14 @@ import tiny
 from jax.extend.core import jaxprs_in_params
 from rounding import DRAWS, SAFETY, Rounding, distance
 
-from gmmal_jax import config as configs, cycle as cycles, keys, parallel, train
+from gmmal_jax import (
+    config as configs,
+    cycle as cycles,
+    keys,
+    parallel,
+    planning,
+    train,
+)
 from gmmal_jax.learners import reg
 from gmmal_jax.mixtures import classwise
 from gmmal_jax.phases import mixture_loss, network as networks, supervised
@@ -110,12 +117,14 @@ def by_hand(every, decay):
 def descend(every, decay, task, pool, state, rounded, steps):
     """Steps of the loop, told apart by number alone."""
     step, fit, statistics = steps
-    address, classes = train._Address(0, 0, 0), None
+    address, classes = planning.Address(0, 0, 0), None
     for number in range(STEPS):
         if number % CHUNK == 0:
             phase = task.trainer.learner.phases[0]
-            data = train.Data(task.images, pool)
-            plan = train._Plan(task.trainer, phase, address, data, STEPS)(number)
+            data = planning.Data(task.images, pool)
+            plan = planning.Plan(task.trainer.layout, phase, address, data, STEPS)(
+                number
+            )
         place = (number % CHUNK, 0)
         batch = jax.tree.map(lambda leaf, place=place: leaf[place], plan)
         key = jax.random.fold_in(address.key("augmentation"), number)
