@@ -59,6 +59,7 @@ class Outcome(NamedTuple):
       diagnostics: of training and the state.
       query: what to label next, of the whole pool; None where no budget was given.
       recalls: of every class, on the evaluation part.
+      among: see `Asked`.
     """
 
     state: PyTree
@@ -68,6 +69,7 @@ class Outcome(NamedTuple):
     diagnostics: dict[str, float]
     query: Query | None
     recalls: Sequence[evaluation.Recall] = ()
+    among: int | None = None
 
 
 def begin(
@@ -135,12 +137,12 @@ def run(
     }
     diagnostics = _diagnose(task, view, trained)
     diagnostics["calibration_error"] = measured.calibration_error
-    query = None
+    query = among = None
     if budget:
-        asked = ask(task, view, cycle, budget).query
+        asked, among = ask(task, view, cycle, budget)
         query = base.in_pool(asked, rows, len(pool.ids))
     return Outcome(
-        trained.state, view, rows, results, diagnostics, query, measured.recalls
+        trained.state, view, rows, results, diagnostics, query, measured.recalls, among
     )
 
 
@@ -215,6 +217,14 @@ class Asked(NamedTuple):
 
     query: Query
     among: int | None
+
+
+def fewer(strategy: base.Strategy, among: int) -> str:
+    """A line on what `Asked.among` means for a choice."""
+    return (
+        f"{strategy.name} reads all latents together: it chooses among {among:,} rows, "
+        "drawn at random, that fit the memory"
+    )
 
 
 def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Asked:

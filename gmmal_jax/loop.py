@@ -239,7 +239,10 @@ def _cycle(
     if recorded:
         _write(arm.places.root, pool, record, outcome, saver)
     saver.clean()
-    for line in diagnosis.doubts(record.diagnostics):
+    lines = diagnosis.doubts(record.diagnostics)
+    if outcome.among is not None:
+        lines = [cycles.fewer(arm.method.strategy, outcome.among), *lines]
+    for line in lines:
         report.note(f"cycle {cycle}, seed {seed}: {line}")
     report.row(arm.label, record)
     return record

@@ -33,9 +33,9 @@ def config(packed, **changes):
     return tiny.config(dataset=packed, cycles=2, width=4, reference="none", **changes)
 
 
-def execute(folder, wanted):
+def execute(folder, wanted, report=None):
     prepared = opening.start(wanted, folder, 1)
-    loop.execute(prepared, tiny.Quiet())
+    loop.execute(prepared, report or tiny.Quiet())
     return prepared
 
 
@@ -103,8 +103,10 @@ def test_a_bound_changes_roundings_alone(packed, tmp_path):
 
 def test_who_reads_all_latents_together_sees_some_rows(packed, tmp_path, monkeypatch):
     monkeypatch.setattr(bind, "room_of", lambda *_: TIGHT)
-    wanted = config(packed, learn="ce", query="coreset")
-    prepared = execute(tmp_path / "run", wanted)
+    wanted, told = config(packed, learn="ce", query="coreset"), tiny.Quiet()
+    prepared = execute(tmp_path / "run", wanted, told)
+    line = f"coreset reads all latents together: it chooses among {60 - wanted.initial}"
+    assert [line in note for note in told.notes if "cycle 0" in note] == [True]
     asked = [int(row["index"]) for row in rows(tmp_path / "run", "queries")]
     assert len(set(asked)) == wanted.budget
     assert not set(asked) & set(prepared.splits[0].initial.tolist())

@@ -192,10 +192,7 @@ def _begin(
 
 def _tell_among(strategy: base.Strategy, asked: cycles.Asked, report: Reporter) -> None:
     if asked.among is not None:
-        report.note(
-            f"{strategy.name} reads all latents together: it chooses among "
-            f"{asked.among:,} rows, drawn at random, that fit the memory"
-        )
+        report.note(cycles.fewer(strategy, asked.among))
 
 
 def _cold(
