@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmmal_jax.errors import reason
-from gmmal_jax.mixtures.frame import is_narrow, on_host
+from gmmal_jax.mixtures.frame import on_host
 from gmmal_jax.mixtures.moments import Covariance
+from gmmal_jax.mixtures.spread import is_narrow
 from gmmal_jax.types import Key, Mixture
 
 _PLAIN = (np.ndarray, np.memmap, np.matrix)

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gmmal_jax.mixtures import api, em, evaluate, given
+from gmmal_jax.mixtures import em, evaluate, given, problem as problems
 from gmmal_jax.mixtures.frame import on_host
 from gmmal_jax.mixtures.moments import Floor
 from gmmal_jax.switches import pinned
@@ -49,7 +49,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
       n_iter_: its iterations.
       lower_bound_: its log-likelihood, nats per row.
       lower_bounds_: [t], that of every iteration.
-      health_: how far the numbers can be trusted (`api.Health`).
+      health_: how far the numbers can be trusted (`problem.Health`).
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         own = self._own_start(num_components, X.shape[1])
         random = check_random_state(self.random_state)
         with pinned():
-            problem = api.pose(X, None, num_components, options, name="X")
+            problem = problems.pose(X, None, num_components, options, name="X")
             starts = [self._start(problem, own, random) for _ in range(num_fits)]
-            fits = [api.solve(problem, start) for start in starts]
+            fits = [problems.solve(problem, start) for start in starts]
         best = max(fits, key=lambda fit: fit.log_likelihood[-1])
         self.weights_, self.means_, variances = map(np.asarray, best.mixture)
         spherical = self.covariance_type == "spherical"
@@ -103,7 +103,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.lower_bounds_ = best.log_likelihood
         self.lower_bound_ = float(best.log_likelihood[-1])
         self.health_ = best.health
-        api.warn(best.health, options, "X", "variance_floor")
+        problems.warn(best.health, options, "X", "variance_floor")
         if not self.converged_:
             warnings.warn(
                 # scikit-learn's words: filters know them.
@@ -193,13 +193,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _start(
         self,
-        problem: api.Problem,
+        problem: problems.Problem,
         own: list[np.ndarray | None],
         random: np.random.RandomState,
     ) -> Mixture:
         """The start within the problem's frame; k-means++ for what is not given."""
         key = given.key(int(random.randint(2**31 - 1)))
-        drawn = problem.frame.outward(api.begin(problem, "kmeans++", key))
+        drawn = problem.frame.outward(problems.begin(problem, "kmeans++", key))
         parts = zip(own, drawn, strict=True)
         start = (other if mine is None else mine for mine, other in parts)
         return problem.frame.inward(on_host(start))
