@@ -219,12 +219,14 @@ class Asked(NamedTuple):
     among: int | None
 
 
-def fewer(strategy: base.Strategy, among: int) -> str:
-    """A line on what `Asked.among` means for a choice."""
-    return (
+def fewer(strategy: base.Strategy, among: int | None) -> list[str]:
+    """What `Asked.among` means for a choice: a line, or none."""
+    if among is None:
+        return []
+    return [
         f"{strategy.name} reads all latents together: it chooses among {among:,} rows, "
         "drawn at random, that fit the memory"
-    )
+    ]
 
 
 def ask(task: Task, view: PoolView, cycle: int, budget: int) -> Asked:

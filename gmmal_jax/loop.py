@@ -239,10 +239,8 @@ def _cycle(
     if recorded:
         _write(arm.places.root, pool, record, outcome, saver)
     saver.clean()
-    lines = diagnosis.doubts(record.diagnostics)
-    if outcome.among is not None:
-        lines = [cycles.fewer(arm.method.strategy, outcome.among), *lines]
-    for line in lines:
+    fewer = cycles.fewer(arm.method.strategy, outcome.among)
+    for line in (*fewer, *diagnosis.doubts(record.diagnostics)):
         report.note(f"cycle {cycle}, seed {seed}: {line}")
     report.row(arm.label, record)
     return record

@@ -166,7 +166,8 @@ def _warm(
     watch.on_scoring()
     view = cycles.look(task, pool, candidates, trained.state)
     asked = cycles.ask(task, view, 0, config.budget)
-    _tell_among(arm.method.strategy, asked, report)
+    for line in cycles.fewer(arm.method.strategy, asked.among):
+        report.note(line)
     seconds, groups = saver.timings(), arm.method.groups
     return Chosen(dataset, pool, view, *asked, arm.label, False, groups, seconds)
 
@@ -190,11 +191,6 @@ def _begin(
     run_folder.write_config(work, body)
 
 
-def _tell_among(strategy: base.Strategy, asked: cycles.Asked, report: Reporter) -> None:
-    if asked.among is not None:
-        report.note(cycles.fewer(strategy, asked.among))
-
-
 def _cold(
     config: Config,
     dataset: sources.Dataset,
@@ -212,7 +208,8 @@ def _cold(
     report.stage(*where, "choosing")
     address, wanted = (where[1], "query", 0), Ask(config.budget, 1, config.select)
     asked = cycles.ask_within(room, address, strategy, view, wanted)
-    _tell_among(strategy, asked, report)
+    for line in cycles.fewer(strategy, asked.among):
+        report.note(line)
     groups = frozenset({"select"})
     return Chosen(dataset, pool, view, *asked, strategy.name, True, groups, {})
 

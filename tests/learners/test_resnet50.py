@@ -34,9 +34,8 @@ def trained(run):
     rows, ids = np.arange(20), np.arange(len(dataset.train_labels))
     labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
     data, address = planning.Data(run.images, labeled), planning.Address(0, 0, 0)
-    batch = planning.Plan(trainer.layout, trainer.learner.phases[0], address, data, 4)(
-        0
-    )
+    phase = trainer.learner.phases[0]
+    batch = planning.Plan(trainer.layout, phase, address, data, 4)(0)
     before = trainer.init(keys.key(0, "network", 0), None)
     old = jax.tree.map(np.array, before.model)
     key = address.key("augmentation")

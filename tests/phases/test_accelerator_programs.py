@@ -45,10 +45,9 @@ def stages(precision):
     found = {}
     for index, phase in enumerate(trainer.learner.phases):
         address = planning.Address(0, 0, index)
-        chunk = planning.Plan(
-            trainer.layout, phase, address, data, trainer.chunk_steps
-        )(0)
-        batch = jax.tree.map(lambda leaf: leaf[0, 0], chunk)
+        num_steps = trainer.chunk_steps
+        plan = planning.Plan(trainer.layout, phase, address, data, num_steps)
+        batch = jax.tree.map(lambda leaf: leaf[0, 0], plan(0))
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))
     images = jnp.asarray(run.dataset.train_images[:CPU_ROWS])

@@ -121,10 +121,8 @@ def descend(every, decay, task, pool, state, rounded, steps):
     for number in range(STEPS):
         if number % CHUNK == 0:
             phase = task.trainer.learner.phases[0]
-            data = planning.Data(task.images, pool)
-            plan = planning.Plan(task.trainer.layout, phase, address, data, STEPS)(
-                number
-            )
+            data, layout = planning.Data(task.images, pool), task.trainer.layout
+            plan = planning.Plan(layout, phase, address, data, STEPS)(number)
         place = (number % CHUNK, 0)
         batch = jax.tree.map(lambda leaf, place=place: leaf[place], plan)
         key = jax.random.fold_in(address.key("augmentation"), number)
