@@ -112,7 +112,7 @@ def _require_same(job: Job, saved: dict[str, Any], begin_anew: str) -> None:
     texts = {
         "encoder": "--encoder, or how it takes pictures, is not what it was",
         "precision": "--precision is not what it was",
-        "images": "--images: files came, went or changed",
+        "images": "--images: names, sizes or times are not what they were",
         "batch": "batches are not what they were",
         "computed_by": "what computes is not what it was",
     }

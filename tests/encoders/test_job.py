@@ -291,7 +291,8 @@ def test_other_pictures_are_not_gone_on_with(begun):
     root, out = begun
     picture = root / "pictures/class1/001.png"
     anew = rf"remove {out}.part and {out}.progress to begin anew"
-    changed = f"--images: files came, went or changed when .* was begun; {anew}"
+    sizes = "--images: names, sizes or times are not what they were"
+    changed = f"{sizes} when .* was begun; {anew}"
     content, stamp = picture.read_bytes(), picture.stat().st_mtime_ns
     picture.write_bytes(content)
     refused(root, out, changed)
