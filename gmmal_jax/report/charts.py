@@ -8,7 +8,7 @@ import numpy as np
 from gmmal_jax.report.measures import Cell
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 48, 14, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 60, 14, 12, 42
 """Of the drawing and its margins, in the SVG's units."""
 _TICKS = 6
 
