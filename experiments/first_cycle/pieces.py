@@ -16,8 +16,8 @@ from gmmal_jax.data.sources import PUBLISHED_MOMENTS
 
 Changes = dict[str, Any]
 
-RECIPE, BALANCED, LONG, IMBALANCED, CONTROLS, MORE = PARTS = (
-    "recipe", "balanced", "long", "imbalanced", "controls", "more seeds",
+RECIPE, BALANCED, LONG, IMBALANCED, CONTROLS, NEEDS, MORE = PARTS = (
+    "recipe", "balanced", "long", "imbalanced", "controls", "needs", "more seeds",
 )  # fmt: skip
 """In the order in which they are run."""
 SEEDS = {
@@ -26,6 +26,7 @@ SEEDS = {
     LONG: (0,),
     IMBALANCED: tuple(range(3)),
     CONTROLS: tuple(range(3)),
+    NEEDS: (1000, 1001, 1002),
     MORE: tuple(range(5, 10)),
 }
 
@@ -117,9 +118,28 @@ ARMS_OF_CONTROLS = {
     "reg, literal": Arm("reg", _LITERAL),
     "da, literal": Arm("reg_da", _LITERAL, "reg, literal"),
 }
-
-
 _PARENTS = STAGE_1 | ARMS_OF_CONTROLS
+
+
+def arms_of_needs(steps: int) -> dict[str, Arm]:
+    """DA in other weights, lengths and rates, each beside the weight 0 of its own.
+
+    Args:
+      steps: of stage 2, elsewhere.
+    """
+    forms: dict[str, Changes] = {
+        "a quarter of the steps": {"da.steps": steps // 4},
+        "a tenth of the rate": {"da.learning_rate": 1e-3},
+    }
+    arms = {"reg": STAGE_1["reg"]}
+    arms |= {name: STAGE_2[name] for name in ("pool forward", "da")}
+    arms["da, weight 0.1"] = Arm("reg_da", {"da.beta": 0.1}, "reg")
+    for form, changes in forms.items():
+        for name in ("pool forward", "da"):
+            own = STAGE_2[name]
+            arms[f"{name}, {form}"] = own._replace(changes=own.changes | changes)
+    arms["da, weight 10"] = Arm("reg_da", {"da.beta": 10.0}, "reg")
+    return arms
 
 
 class Piece(NamedTuple):
@@ -204,7 +224,7 @@ def recipe(scale: str, rows: Sequence[tables.Row]) -> str | None:
 
 
 def reported(scale: str, rate: Changes) -> Iterator[Piece]:
-    """What is measured on test data, with a recipe's changes."""
+    """What is measured with a recipe's changes: on test data, all but what DA needs."""
     short, long = SCALES[scale].short, SCALES[scale].long
     both = STAGE_1 | STAGE_2
     yield from _pieces(scale, BALANCED, rate, both, short)
@@ -212,6 +232,8 @@ def reported(scale: str, rate: Changes) -> Iterator[Piece]:
     yield from _pieces(scale, LONG, rate, named, long)
     yield from _pieces(scale, IMBALANCED, rate, both, short, "imbalanced")
     yield from _pieces(scale, CONTROLS, rate, ARMS_OF_CONTROLS, short)
+    needs = arms_of_needs(short)
+    yield from _pieces(scale, NEEDS, rate, needs, short, eval="validation")
     yield from _pieces(scale, MORE, rate, both, short)
 
 
@@ -222,15 +244,14 @@ def _pieces(
     arms: dict[str, Arm],
     steps: int,
     setting: str = "balanced",
+    eval: str = "test",
 ) -> Iterator[Piece]:
     def piece(seed: int, name: str, arm: Arm) -> Piece:
         changes, parent = rate | arm.changes, None
         if arm.parent is not None:
             parent = piece(seed, arm.parent, _PARENTS[arm.parent])
-            changes = changes | {"da.steps": steps}
-        return Piece(
-            scale, part, setting, "test", seed, name, arm.learn, changes, parent
-        )
+            changes = {"da.steps": steps} | changes
+        return Piece(scale, part, setting, eval, seed, name, arm.learn, changes, parent)
 
     for seed in SEEDS[part]:
         for name, arm in arms.items():

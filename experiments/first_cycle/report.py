@@ -40,6 +40,27 @@ CONTRASTS = (
     Contrast("DA, critic on latents only", "da, latents only", "pool forward"),
     Contrast("all to the letter", "da, literal", "pool forward"),
 )
+NEEDS = (
+    Contrast("as it is", "da", "pool forward"),
+    Contrast("weight 0.1", "da, weight 0.1", "pool forward"),
+    Contrast("weight 10", "da, weight 10", "pool forward"),
+    *(
+        Contrast(form, f"da, {form}", f"pool forward, {form}")
+        for form in ("a quarter of the steps", "a tenth of the rate")
+    ),
+)
+"""DA in several forms, each less the weight 0 of its own."""
+
+
+def contrasts(scale: str) -> tuple[Contrast, ...]:
+    """The questions that test data answers at a scale."""
+    long = f"{pieces.SCALES[scale].long:,} steps"
+    at_length = [
+        Contrast(f"{question}, {long}", f"{arm}, {long}", f"{base}, {long}")
+        for question, arm, base in CONTRASTS
+        if {arm, base} <= pieces.STAGE_2.keys()
+    ]
+    return (*CONTRASTS, *at_length)
 
 
 def status(rows: Sequence[tables.Row], scale: str) -> str:
@@ -95,14 +116,39 @@ def contrasts_table(rows: Sequence[tables.Row], scale: str) -> str:
     """Markdown: every question's paired difference, balanced and imbalanced."""
     settings = ("balanced", "imbalanced")
     lines = [["points", *settings]]
-    for contrast in CONTRASTS:
+    for contrast in contrasts(scale):
         found = [difference(rows, scale, setting, contrast) for setting in settings]
         lines.append([contrast.question, *(show(f, "+", digits=1) for f in found)])
     return markdown.table(lines)
 
 
+def needs_table(rows: Sequence[tables.Row], scale: str) -> str:
+    """Markdown: DA in several forms on validation data, with what the critic saw."""
+    head = ["form", "seeds", "on", "off", "on - off", "gap on", "off", "AUC on", "off"]
+    lines = [head]
+    for contrast in NEEDS:
+        gain = difference(rows, scale, "balanced", contrast, "validation")
+        if gain is None:
+            continue
+        pair = [
+            list(_by_seed(rows, scale, "balanced", "validation", name).values())
+            for name in (contrast.arm, contrast.base)
+        ]
+        means = [_mean(own, "accuracy", 100.0, 1) for own in pair]
+        critic = [
+            _mean(own, *COLUMNS[name]) for name in ("gap", "held out") for own in pair
+        ]
+        shown = show(gain, "+", digits=1)
+        lines.append([contrast.question, str(gain.num_seeds), *means, shown, *critic])
+    return markdown.table(lines)
+
+
 def difference(
-    rows: Sequence[tables.Row], scale: str, setting: str, contrast: Contrast
+    rows: Sequence[tables.Row],
+    scale: str,
+    setting: str,
+    contrast: Contrast,
+    eval: str = "test",
 ) -> Estimate | None:
     """Mean difference within seeds, in points; None where no seed has both arms.
 
@@ -110,7 +156,7 @@ def difference(
     that was trained again on another machine differs in its last digits.
     """
     arm, base = (
-        _by_seed(rows, scale, setting, "test", name)
+        _by_seed(rows, scale, setting, eval, name)
         for name in (contrast.arm, contrast.base)
     )
     pairs = [(arm[seed], base[seed]) for seed in arm if seed in base]
@@ -149,6 +195,9 @@ def _parts(rows: Sequence[tables.Row], scale: str) -> list[str]:
     if is_complete(own, scale):
         title = f"**Differences within seeds, scale {scale}**"
         parts.append(f"{title}\n\n{contrasts_table(own, scale)}")
+    if any(difference(own, scale, "balanced", c, "validation") for c in NEEDS):
+        title = f"**What DA needs, scale {scale}** (validation data)"
+        parts.append(f"{title}\n\n{needs_table(own, scale)}")
     return parts
 
 

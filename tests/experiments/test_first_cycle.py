@@ -40,13 +40,15 @@ def test_the_recipe_comes_first_and_is_everybodys():
         planned = pieces.order("cpu", trials(*means))[6:]
         rates = {p.config("cifar10", None).train.learning_rate for p in planned}
         assert rates == {rate}
-        assert {piece.eval for piece in planned} == {"test"}
-        assert max(piece.seed for piece in planned) < 1000
+        for piece in planned:
+            tried = piece.part == "needs"
+            assert piece.eval == ("validation" if tried else "test")
+            assert (piece.seed >= 1000) == tried
     order = list(dict.fromkeys(piece.part for piece in planned))
     assert order == list(pieces.PARTS[1:])
     assert [p.arm for p in planned[:5]] == list(pieces.STAGE_1 | pieces.STAGE_2)
     keys = [piece.key for piece in planned]
-    assert len(set(keys)) == len(keys) == 80
+    assert len(set(keys)) == len(keys) == 107
 
 
 def test_pieces_differ_in_what_they_compare_and_parents_are_pieces_before_them():
@@ -65,6 +67,16 @@ def test_pieces_differ_in_what_they_compare_and_parents_are_pieces_before_them()
     assert "da.steps" not in by_arm["reg"].changes
     long = next(p for p in planned if p.part == "long")
     assert long.changes["da.steps"] == 10_000 and long.parent.key == by_arm["reg"].key
+    needs = {p.arm: p for p in planned if p.part == "needs" and p.seed == 1000}
+    parents = [p.parent.key for p in needs.values() if p.parent]
+    assert set(parents) == {needs["reg"].key} and len(parents) == len(needs) - 1
+    for contrast in report.NEEDS:
+        on, off = (needs[name].changes for name in (contrast.arm, contrast.base))
+        assert {name for name in on | off if on.get(name) != off.get(name)} == {
+            "da.beta"
+        }, contrast
+    shorter = needs["da, a quarter of the steps"].changes
+    assert shorter == da | {"da.steps": 750}
     own = next(p for p in planned if p.arm == "da, literal")
     assert own.parent.arm == "reg, literal" and own.parent.changes["gmm.shrinkage"] == 0
 
@@ -118,6 +130,23 @@ def test_differences_are_paired_within_seeds_and_within_networks():
     assert found.num_seeds == 2 and found.mean == pytest.approx(20)
     assert report.difference(rows, "cpu", "imbalanced", contrast) is None
     assert report.difference(rows, "gpu", "balanced", contrast) is None
+
+
+def test_what_da_needs_is_told_on_validation_data_and_length_on_test_data():
+    on, off = (
+        row(arm, accuracy, 1000, eval="validation", held_out_auc=auc)
+        for arm, accuracy, auc in (
+            ("da, weight 10", 0.5, 0.6), ("pool forward", 0.4, 0.9)
+        )
+    )  # fmt: skip
+    line = "| weight 10 | 1 | 50.0 | 40.0 | +10.0 |  |  | 0.60 | 0.90 |"
+    assert line in report.body([on, off]).splitlines()
+    assert "What DA needs" not in report.body([on])
+    planned = [p for p in pieces.reported("cpu", {}) if p.part == "balanced"]
+    rows = trials(0.5, 0.4) + [row(p.arm, 0.5, p.seed) for p in planned]
+    rows += [row(f"{arm}, 10,000 steps", a) for arm, a in (("da", 0.6), ("longer", 0))]
+    rows.append(row("pool forward, 10,000 steps", 0.5))
+    assert "| DA, 10,000 steps | +10.0 |  |" in report.body(rows).splitlines()
 
 
 def test_no_difference_is_shown_before_the_balanced_part_is_complete():
