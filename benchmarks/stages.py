@@ -192,7 +192,7 @@ def step_pieces(
 
     def plan(inputs: Inputs) -> StepBatch:
         asked = phase._replace(inputs=inputs)
-        return planning.Plan(world.trainer.layout, asked, address, data, chunk)(0)
+        return planning.Plan(world.trainer.chunk_form, asked, address, data, chunk)(0)
 
     def mapped(function: Callable, *axes: int | None) -> Callable:
         return jax.pmap(function, AXIS, in_axes=axes)

@@ -66,7 +66,7 @@ class Address(NamedTuple):
         return ("stage2", self.cycle, self.phase, kind)
 
 
-class Layout(NamedTuple):
+class ChunkForm(NamedTuple):
     """How chunks are cut, for all phases of a run.
 
     Attributes:
@@ -85,14 +85,14 @@ class Plan:
 
     def __init__(
         self,
-        layout: Layout,
+        form: ChunkForm,
         phase: Phase,
         address: Address,
         data: Data,
         num_steps: int,
     ) -> None:
         """Of a phase of so many steps; nothing is read before a chunk is asked for."""
-        self.layout, self.inputs, self.address = layout, phase.inputs, address
+        self.form, self.inputs, self.address = form, phase.inputs, address
         self.data, self.num_steps = data, num_steps
         self.counts = data.counts(phase.inputs.candidates)
         unlabeled = data.unlabeled(phase.inputs.candidates)
@@ -111,52 +111,52 @@ class Plan:
         passes = zip(self.counts, sizes, strict=True)
         epoch_steps = [-(-count // size) for count, size in passes if size]
         return StepBatch(
-            clock=_clock(self.layout, first, self.num_steps, (epoch_steps or [1])[0]),
+            clock=_clock(self.form, first, self.num_steps, (epoch_steps or [1])[0]),
             labeled=self._batch(self.labeled, first, sizes[0]),
             unlabeled=self._batch(self.unlabeled, first, sizes[1]),
             subset=self._subset(first),
-            counts=_counts(self.layout, self.counts),
+            counts=_counts(self.form, self.counts),
         )
 
     def _batch(self, epochs: batches.Epochs, first: int, size: int) -> Batch | None:
         if not size:
             return None
-        rows = epochs.rows(first, self.layout.chunk_steps, size)
-        return _batch(self.layout, self.data, rows, np.ones(rows.shape, bool))
+        rows = epochs.rows(first, self.form.chunk_steps, size)
+        return _batch(self.form, self.data, rows, np.ones(rows.shape, bool))
 
     def _subset(self, first: int) -> Batch | None:
         if not self.inputs.subset:
             return None
         rows, mask = batches.balanced_rows(
             self.data.pool.labels,
-            self.layout.num_classes,
+            self.form.num_classes,
             lambda step: self.address.rng("order", 2, step),
             first,
-            self.layout.chunk_steps,
+            self.form.chunk_steps,
             self.inputs.subset,
         )
-        return _batch(self.layout, self.data, rows, mask)
+        return _batch(self.form, self.data, rows, mask)
 
 
-def _batch(layout: Layout, data: Data, indices: np.ndarray, mask: np.ndarray) -> Batch:
-    rows = batches.share(indices, mask, parallel.num_shares(layout.mesh))
-    indices, mask = (each[:, parallel.own_shares(layout.mesh)] for each in rows)
+def _batch(form: ChunkForm, data: Data, indices: np.ndarray, mask: np.ndarray) -> Batch:
+    rows = batches.share(indices, mask, parallel.num_shares(form.mesh))
+    indices, mask = (each[:, parallel.own_shares(form.mesh)] for each in rows)
     labels = np.where(mask, data.pool.labels[indices], -1).astype(np.int32)
-    target = parallel.over_chunk(layout.mesh)
+    target = parallel.over_chunk(form.mesh)
     placed = jax.device_put((labels, mask), target)
     return Batch(data.images.place(indices), *placed)
 
 
-def _clock(layout: Layout, first: int, num_steps: int, epoch_steps: int) -> Clock:
-    shape = (layout.chunk_steps, layout.mesh.devices.size)
-    steps = np.arange(first, first + layout.chunk_steps, dtype=np.int32)
+def _clock(form: ChunkForm, first: int, num_steps: int, epoch_steps: int) -> Clock:
+    shape = (form.chunk_steps, form.mesh.devices.size)
+    steps = np.arange(first, first + form.chunk_steps, dtype=np.int32)
     columns = steps[:, None], np.int32(num_steps), np.int32(epoch_steps)
-    target = parallel.over_chunk(layout.mesh)
+    target = parallel.over_chunk(form.mesh)
     return Clock(*(jax.device_put(np.broadcast_to(c, shape), target) for c in columns))
 
 
-def _counts(layout: Layout, counts: tuple[int, int]) -> jax.Array:
-    shape = (layout.chunk_steps, layout.mesh.devices.size, len(counts))
+def _counts(form: ChunkForm, counts: tuple[int, int]) -> jax.Array:
+    shape = (form.chunk_steps, form.mesh.devices.size, len(counts))
     repeated = np.broadcast_to(np.asarray(counts, np.int32), shape)
-    placed: jax.Array = jax.device_put(repeated, parallel.over_chunk(layout.mesh))
+    placed: jax.Array = jax.device_put(repeated, parallel.over_chunk(form.mesh))
     return placed

@@ -104,9 +104,9 @@ class Trainer(NamedTuple):
     num_classes: int
 
     @property
-    def layout(self) -> planning.Layout:
+    def chunk_form(self) -> planning.ChunkForm:
         """How its chunks are cut."""
-        return planning.Layout(self.mesh, self.chunk_steps, self.num_classes)
+        return planning.ChunkForm(self.mesh, self.chunk_steps, self.num_classes)
 
 
 def make_trainer(
@@ -227,7 +227,7 @@ def _run_phase(
         return standing
 
     every = 0 if phase.refresh_once else phase.refresh_every
-    plan = planning.Plan(trainer.layout, phase, address, data, num_steps)
+    plan = planning.Plan(trainer.chunk_form, phase, address, data, num_steps)
     planned = plan(first)
     for step in range(first, num_steps, chunk):
         if step == 0 or (every and step % every == 0):

@@ -76,7 +76,7 @@ def saved(tmp_path_factory):
 def advance(trainer, data, state, phase, step, num_steps):
     address = planning.Address(0, 0, phase)
     asked = trainer.learner.phases[phase]
-    batch = planning.Plan(trainer.layout, asked, address, data, num_steps)(step)
+    batch = planning.Plan(trainer.chunk_form, asked, address, data, num_steps)(step)
     key = address.key("augmentation")
     return parallel.run_chunk(trainer.steps[phase], key, state, batch)
 

@@ -33,7 +33,7 @@ def world_of(phase):
 def plan(inputs, first=0):
     task, data = world_of(phase_of(inputs))
     phase, address = task.trainer.learner.phases[0], planning.Address(0, 0, 0)
-    return task, planning.Plan(task.trainer.layout, phase, address, data, 6)(first)
+    return task, planning.Plan(task.trainer.chunk_form, phase, address, data, 6)(first)
 
 
 def rows_of(task, batch):

@@ -51,7 +51,7 @@ def ours(size: Size, phase: int, precision: str) -> Contender:
     pool = worlds.pool(world, size.scale.labeled)
     asked = trainer.learner.phases[phase]
     address, data = planning.Address(0, 0, phase), planning.Data(world.images, pool)
-    plan = planning.Plan(trainer.layout, asked, address, data, 1000 * size.chunk)
+    plan = planning.Plan(trainer.chunk_form, asked, address, data, 1000 * size.chunk)
     inputs, planned = asked.inputs, plan(0)
     products = "highest" if precision == "float32" else "default"
     state = trainer.init(keys.key(0, "network", 0), None)

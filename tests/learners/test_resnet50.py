@@ -35,7 +35,7 @@ def trained(run):
     labeled = pool.label(pool.make(ids), rows, dataset.train_labels[rows], 0)
     data, address = planning.Data(run.images, labeled), planning.Address(0, 0, 0)
     phase = trainer.learner.phases[0]
-    batch = planning.Plan(trainer.layout, phase, address, data, 4)(0)
+    batch = planning.Plan(trainer.chunk_form, phase, address, data, 4)(0)
     before = trainer.init(keys.key(0, "network", 0), None)
     old = jax.tree.map(np.array, before.model)
     key = address.key("augmentation")

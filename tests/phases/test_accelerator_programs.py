@@ -46,7 +46,7 @@ def stages(precision):
     for index, phase in enumerate(trainer.learner.phases):
         address = planning.Address(0, 0, index)
         num_steps = trainer.chunk_steps
-        plan = planning.Plan(trainer.layout, phase, address, data, num_steps)
+        plan = planning.Plan(trainer.chunk_form, phase, address, data, num_steps)
         batch = jax.tree.map(lambda leaf: leaf[0, 0], plan(0))
         step = tiny.on_one_device(phase.step)
         found[phase.name] = (step, (address.key("augmentation"), state, batch))

@@ -187,7 +187,7 @@ def test_training_compiles_once_and_its_state_stays_strong_float32():
             jax.monitoring.register_event_duration_secs_listener(listen)
         address = planning.Address(0, 0, 0)
         phase = trainer.learner.phases[0]
-        batch = planning.Plan(trainer.layout, phase, address, data, 2 * chunk)(step)
+        batch = planning.Plan(trainer.chunk_form, phase, address, data, 2 * chunk)(step)
         key = address.key("augmentation")
         state, metrics = parallel.run_chunk(trainer.steps[0], key, state, batch)
         assert_float32((state, metrics))
