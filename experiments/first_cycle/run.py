@@ -64,24 +64,22 @@ def one(
     A network that is not at hand (another machine, an emptied folder) is trained again
     first; its own row stays as it was, and `begins_with` tells which one it was.
     """
-    before = None
-    if piece.parent is not None:
-        rows = {key(row): row for row in tables.load(results)}
-        before = rows[piece.parent.key]
 
     def record(row: tables.Row) -> None:
         tables.save(results, [*tables.load(results), row])
         say(f"accuracy {100 * float(row['accuracy']):.2f} %, {row['seconds']} s")
 
-    if before is not None and before["note"]:
-        return record(work.without_result(piece, f"its stage 1: {before['note']}"))
+    if piece.parent is not None:
+        rows = {key(row): row for row in tables.load(results)}
+        note = rows[piece.parent.key]["note"]
+        if note:
+            return record(work.without_result(piece, f"its stage 1: {note}"))
     try:
-        work.run(piece, data, before, record, say, stop)
+        work.run(piece, data, record, say, stop)
     except TrainingDiverged as error:
         record(work.without_result(piece, str(error).partition(";")[0]))
     except work.Lost as lost:
         assert piece.parent is not None
         say(f"{lost} is gone: trained again")
-        again: list[tables.Row] = []
-        work.run(piece.parent, data, None, again.append, say, stop)
-        work.run(piece, data, again[0], record, say, stop)
+        work.run(piece.parent, data, lambda row: None, say, stop)
+        work.run(piece, data, record, say, stop)

@@ -1,6 +1,7 @@
 """One piece: trained or gone on with; its row, and its network for those after it."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from gmmal_jax import bind, cycle as cycles, train
 from gmmal_jax.cli import doctor
 from gmmal_jax.errors import Interrupted
 from gmmal_jax.pool import Pool
-from gmmal_jax.storage import checkpoint, run_folder
+from gmmal_jax.storage import checkpoint, files, run_folder
 from gmmal_jax.storage.saver import Saver
 from gmmal_jax.types import ModelState, PyTree
 
@@ -37,6 +38,8 @@ COLUMNS = (
     "images_forwarded", "seconds", "device", "jax", "begins_with", "network", "note",
 )  # fmt: skip
 """Of a row, in order."""
+MADE, BEGAN = "row.json", "began_with.json"
+"""Beside a network of stage 1, and in the folder of what branched from it: its row."""
 SAYS_EVERY = 500
 """Steps between two lines of progress."""
 
@@ -86,7 +89,6 @@ def folder(piece: Piece, work: Path) -> Path:
 def run(
     piece: Piece,
     data: Data,
-    before: tables.Row | None,
     record: Callable[[tables.Row], None],
     say: Say = print,
     stop: Stop = lambda: False,
@@ -96,7 +98,6 @@ def run(
     Args:
       piece: to run.
       data: see `Data`.
-      before: the row of the arm that it branches from, where it does.
       record: keeps the row; when it returns, the piece is done.
       say: takes lines of progress.
       stop: asked after every chunk; true saves and ends.
@@ -113,9 +114,14 @@ def run(
     standing, warnings = saver.resume(None)
     for line in warnings:
         say(line)
-    first = 0 if piece.parent is None else 1
+    first, before, network = 0, None, None
+    if piece.parent is not None:
+        first, before = 1, _kept(folder(piece, data.work) / BEGAN)
+        if before is None or standing is None:
+            saver.clean()  # a checkpoint that began with nobody knows what
+            standing, (network, before) = None, _parents(piece, data, bound)
+            _keep(folder(piece, data.work) / BEGAN, before)
     if standing is None:
-        network = None if piece.parent is None else _parents(piece, data, bound)
         standing = cycles.begin(bound.task, 0, None, network, first)
 
     def on_chunk(now: train.Standing) -> None:
@@ -134,10 +140,12 @@ def run(
     outcome = cycles.run(
         bound.task, bound.pool, 0, 0, standing, on_chunk, lambda: saver.lap("scoring")
     )
-    network = jax.device_get(outcome.state.model)
+    row = _row(piece, bound, outcome, saver.timings(), before, first)
     if piece.parent is None:
-        checkpoint.save(folder(piece, data.work) / "network", "network-0", network, {})
-    record(_row(piece, bound, outcome, saver.timings(), before, first))
+        network, own = jax.device_get(outcome.state.model), folder(piece, data.work)
+        checkpoint.save(own / "network", "network-0", network, {})
+        _keep(own / MADE, row)
+    record(row)
     saver.clean()
 
 
@@ -149,21 +157,37 @@ def _bind(piece: Piece, data: Data) -> _Bound:
     return _Bound(arm, bind.task(run, arm, piece.seed), pool, truth)
 
 
-def _parents(piece: Piece, data: Data, bound: _Bound) -> ModelState:
-    """The network of the arm that a piece branches from, host arrays.
+def _parents(piece: Piece, data: Data, bound: _Bound) -> tuple[ModelState, tables.Row]:
+    """The network of the arm that a piece branches from, host arrays, and its row.
+
+    The row is that of this very network: one that was trained again, on another
+    machine, differs from what is on record.
 
     Raises:
       Lost: there is none, or only a damaged one.
     """
     assert piece.parent is not None
-    where = folder(piece.parent, data.work) / "network"
+    own = folder(piece.parent, data.work)
+    where, row = own / "network", _kept(own / MADE)
     init = bound.arm.trainer.init
     abstract = jax.eval_shape(lambda: init(jax.random.key(0), None).model)
     found = checkpoint.restore_latest_good(where, abstract)
-    if found.state is None:
+    if found.state is None or row is None:
         raise Lost(str(where))
     network: ModelState = found.state
-    return network
+    return network, row
+
+
+def _keep(path: Path, row: tables.Row) -> None:
+    files.write_atomic(path, json.dumps(row, indent=2) + "\n")
+
+
+def _kept(path: Path) -> tables.Row | None:
+    """None where no row was kept."""
+    if not path.exists():
+        return None
+    row: tables.Row = json.loads(path.read_text())
+    return row
 
 
 def fingerprint(tree: PyTree) -> str:

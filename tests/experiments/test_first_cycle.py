@@ -209,13 +209,21 @@ def test_a_piece_goes_on_where_it_was_stopped_and_a_lost_network_is_trained_agai
     run.one(reg, data, results, said.append, lambda: False)
     assert not list(work.folder(reg, data.work).rglob("phase-*"))
 
+    first = tables.load(results)[0]
     shutil.rmtree(work.folder(reg, data.work))
-    run.one(da, data, results, said.append, lambda: False)
+    # As if another machine had trained it: its row is not of the network that is used.
+    tables.save(results, [first | {"network": "another", "distance": "9"}])
+    stops = iter([False, False])  # both chunks of the network, then the branch's first
+    with pytest.raises(Interrupted):
+        run.one(da, data, results, said.append, lambda: next(stops, True))
     assert any("is gone: trained again" in line for line in said)
-    first, second = tables.load(results)
+    assert list(work.folder(da, data.work).rglob("phase-*"))
+    run.one(da, data, results, said.append, lambda: False)
+    elsewhere, second = tables.load(results)
     # Resumed once and straight once: the same bits, or the branch would show it.
     assert second["begins_with"] == first["network"] != second["network"]
     assert second["distance_before"] == first["distance"]
+    assert elsewhere["network"] == "another"
     assert (second["network_steps"], second["critic_steps"]) == ("20", "20")
     assert tuple(first) == work.COLUMNS
     assert run.left("toy", tables.load(results))[0].part == "recipe"
