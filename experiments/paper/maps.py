@@ -22,6 +22,14 @@ from gmmal_jax.storage import files
 SIDE = 3.2
 """Inches of a panel."""
 GROUPS = ("labeled", "unlabeled", "chosen")
+WORDS = {
+    "group": "labeled and unlabeled",
+    "log_likelihood_labeled": "log likelihood, labeled mixture",
+    "log_likelihood_unlabeled": "log likelihood, unlabeled mixture",
+    "likelihood_ratio": "likelihood ratio",
+    "total": "all scores, fused",
+}
+"""Titles of panels, where they are not what is shown."""
 Arrays = dict[str, np.ndarray]
 
 
@@ -127,6 +135,25 @@ class Panel(NamedTuple):
     shown: str
 
 
+def told(panels: Sequence[Panel]) -> str:
+    """What the marks and colors of maps mean."""
+    shown = {panel.shown for panel in panels}
+    marks = ["triangles: labeled", "dots: unlabeled"]
+    if "chosen" in shown:
+        marks.append("squares: chosen")
+    parts = [
+        "A point is a row of the pool when the first cycle ends, placed by t-SNE of "
+        f"the latents; {', '.join(marks)}."
+    ]
+    if shown & {"class", "chosen"}:
+        parts.append("Colors are true classes.")
+    if shown - {"class", "chosen", "group"}:
+        parts.append(
+            "Dark is low, bright is high, from the 2nd to the 98th percentile."
+        )
+    return " ".join(parts)
+
+
 def draw(panels: Sequence[Panel], stem: Path) -> list[Path]:
     """Maps side by side, as PNG and SVG.
 
@@ -170,6 +197,6 @@ def _draw(axes: Any, panel: Panel) -> None:
             *points[own].T, c=values[own], marker=mark, s=size, edgecolors=edge,
             linewidths=0.8, cmap=colors, vmin=low, vmax=high,
         )  # fmt: skip
-    axes.set_title(panel.title.replace("_", " "), fontsize="small")
+    axes.set_title(panel.title, fontsize="small")
     axes.set_xticks([])
     axes.set_yticks([])

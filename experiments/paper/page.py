@@ -114,13 +114,19 @@ def _map(
 ) -> str:
     """A picture of first cycles."""
     panels = [
-        Panel(name if len(tasks) > 1 else shown, maps.read(task, store), shown)
+        Panel(
+            name if len(tasks) > 1 else maps.WORDS.get(shown, shown),
+            maps.read(task, store),
+            shown,
+        )
         for name, task in zip(experiment.seen, tasks, strict=True)
         for shown in experiment.panels
     ]
     picture, _ = maps.draw(panels, stem)
-    title = ", ".join(panel.title for panel in panels)
-    return f"![{tasks[0].form.title}: {title}]({picture.name})"
+    title = "; ".join(panel.title for panel in panels)
+    image = f"![{tasks[0].form.title}: {title}]({picture.name})"
+    about = f"**{tasks[0].form.title}**: {title}, one seed, {tasks[0].form.network}"
+    return "\n\n".join([about, image, maps.told(panels)])
 
 
 def _part(

@@ -54,6 +54,7 @@ def test_a_first_cycle_is_drawn_as_maps(tmp_path, monkeypatch):
     assert look.path(task, kept).read_bytes() == first
     text = page.write(MAPS, "figure_11", "cpu", tmp_path).read_text()
     assert "](digits_balanced_map_11.png)" in text
+    assert "squares: chosen. Colors are true classes. Dark is low" in text
     assert status.state(MAPS, tmp_path).startswith("substitute (scikit-learn's")
     assert made.settings(task) == look.about(task, kept)["settings"]
     # What is there is not trained again, but what was changed is.
