@@ -6,7 +6,7 @@ Gain over random choice where the first labels lack three classes of ten (A.4). 
 baselines are drawn is not said: those of Figure 9.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.9 billion pictures, 11 h of a GPU or
-4.4 years of a CPU core; cpu, 14 min of a core on digits, 82 min where pictures are at
+4.4 years of a CPU core; cpu, 14 min of a core on digits, 2 h where pictures are at
 hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

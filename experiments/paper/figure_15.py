@@ -7,7 +7,7 @@ section 4.1, which CIFAR-100's tail of some 19,600 pictures bears up to 18,000. 
 trains by the common recipe.
 
 Cost by arithmetic (`cost`), five seeds: full, 2.1 billion pictures, 6 h of a GPU or 2.3
-years of a CPU core; cpu, 6 min of a core on digits, 43 min where pictures are at hand.
+years of a CPU core; cpu, 6 min of a core on digits, 60 min where pictures are at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`
 and the pages in experiments/results.

@@ -6,7 +6,7 @@ Agreement-discrepancy-selection and the paper's method (A.6). ADS has a schedule
 own.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.4 billion pictures, 9 h of a GPU or 3.7
-years of a CPU core; cpu, 6 min of a core on digits, 47 min where pictures are at hand.
+years of a CPU core; cpu, 6 min of a core on digits, 65 min where pictures are at hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`
 and the pages in experiments/results.

@@ -7,7 +7,7 @@ sets nor baselines are named: CIFAR-10 and CIFAR-100, and those of Figure 9. At 
 scale the schedule is all that is left of it.
 
 Cost by arithmetic (`cost`), five seeds: full, 9.1 billion pictures, 25 h of a GPU or
-10.1 years of a CPU core; cpu, 14 min of a core on digits, 82 min where pictures are at
+10.1 years of a CPU core; cpu, 14 min of a core on digits, 2 h where pictures are at
 hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

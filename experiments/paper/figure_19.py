@@ -7,7 +7,7 @@ are not given: 4,000 to 40,000, as many a class as for CIFAR-100. Baselines are 
 Figure 9.
 
 Cost by arithmetic (`cost`), five seeds: full, 19.0 billion pictures, 2 days of a GPU or
-21.1 years of a CPU core; cpu, 14 min of a core on digits, 49 min where pictures are at
+21.1 years of a CPU core; cpu, 14 min of a core on digits, 74 min where pictures are at
 hand.
 
 The paper's numbers: none are printed, only drawn. Ours: `python -m experiments status`

@@ -6,7 +6,7 @@ Balanced CIFAR-100, ten baselines and the paper's method, all with the paper's r
 Labels go from 2,000 to 20,000.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.3 billion pictures, 9 h of a GPU or 3.6
-years of a CPU core; cpu, 19 min of a core on digits, 59 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 88 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 6. Ours: `python -m experiments status` and
 the pages in experiments/results.

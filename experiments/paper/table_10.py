@@ -7,7 +7,7 @@ Half of the classes, those of even number, keep one picture of ten. Labels go fr
 to 20,000, of a pool of 27,500.
 
 Cost by arithmetic (`cost`), five seeds: full, 3.3 billion pictures, 9 h of a GPU or 3.6
-years of a CPU core; cpu, 19 min of a core on digits, 58 min where pictures are at hand.
+years of a CPU core; cpu, 19 min of a core on digits, 86 min where pictures are at hand.
 
 The paper's numbers: `values.curve` of table 10. Ours: `python -m experiments status`
 and the pages in experiments/results.
