@@ -119,6 +119,8 @@ ARMS_OF_CONTROLS = {
     "da, literal": Arm("reg_da", _LITERAL, "reg, literal"),
 }
 _PARENTS = STAGE_1 | ARMS_OF_CONTROLS
+SHORTER, SLOWER = FORMS = ("a quarter of the steps", "a tenth of the rate")
+"""Of stage 2, with a weight 0 of their own to be compared with."""
 
 
 def arms_of_needs(steps: int) -> dict[str, Arm]:
@@ -128,8 +130,8 @@ def arms_of_needs(steps: int) -> dict[str, Arm]:
       steps: of stage 2, elsewhere.
     """
     forms: dict[str, Changes] = {
-        "a quarter of the steps": {"da.steps": steps // 4},
-        "a tenth of the rate": {"da.learning_rate": 1e-3},
+        SHORTER: {"da.steps": steps // 4},
+        SLOWER: {"da.learning_rate": 1e-3},
     }
     arms = {"reg": STAGE_1["reg"]}
     arms |= {name: STAGE_2[name] for name in ("pool forward", "da")}

@@ -44,10 +44,7 @@ NEEDS = (
     Contrast("as it is", "da", "pool forward"),
     Contrast("weight 0.1", "da, weight 0.1", "pool forward"),
     Contrast("weight 10", "da, weight 10", "pool forward"),
-    *(
-        Contrast(form, f"da, {form}", f"pool forward, {form}")
-        for form in ("a quarter of the steps", "a tenth of the rate")
-    ),
+    *(Contrast(form, f"da, {form}", f"pool forward, {form}") for form in pieces.FORMS),
 )
 """DA in several forms, each less the weight 0 of its own."""
 

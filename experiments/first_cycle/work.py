@@ -1,7 +1,6 @@
 """One piece: trained or gone on with; its row, and its network for those after it."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from gmmal_jax import bind, cycle as cycles, train
 from gmmal_jax.cli import doctor
 from gmmal_jax.errors import Interrupted
 from gmmal_jax.pool import Pool
-from gmmal_jax.storage import checkpoint, files, run_folder
+from gmmal_jax.storage import checkpoint, run_folder
 from gmmal_jax.storage.saver import Saver
 from gmmal_jax.types import ModelState, PyTree
 
@@ -38,7 +37,7 @@ COLUMNS = (
     "images_forwarded", "seconds", "device", "jax", "begins_with", "network", "note",
 )  # fmt: skip
 """Of a row, in order."""
-MADE, BEGAN = "row.json", "began_with.json"
+MADE, BEGAN = "row.csv", "began_with.csv"
 """Beside a network of stage 1, and in the folder of what branched from it: its row."""
 SAYS_EVERY = 500
 """Steps between two lines of progress."""
@@ -116,11 +115,14 @@ def run(
         say(line)
     first, before, network = 0, None, None
     if piece.parent is not None:
-        first, before = 1, _kept(folder(piece, data.work) / BEGAN)
-        if before is None or standing is None:
+        first, began = 1, folder(piece, data.work) / BEGAN
+        kept = tables.load(began)
+        if standing is None or not kept:
             saver.clean()  # a checkpoint that began with nobody knows what
             standing, (network, before) = None, _parents(piece, data, bound)
-            _keep(folder(piece, data.work) / BEGAN, before)
+            tables.save(began, [before])
+        else:
+            before = kept[0]
     if standing is None:
         standing = cycles.begin(bound.task, 0, None, network, first)
 
@@ -144,7 +146,7 @@ def run(
     if piece.parent is None:
         network, own = jax.device_get(outcome.state.model), folder(piece, data.work)
         checkpoint.save(own / "network", "network-0", network, {})
-        _keep(own / MADE, row)
+        tables.save(own / MADE, [row])
     record(row)
     saver.clean()
 
@@ -168,26 +170,14 @@ def _parents(piece: Piece, data: Data, bound: _Bound) -> tuple[ModelState, table
     """
     assert piece.parent is not None
     own = folder(piece.parent, data.work)
-    where, row = own / "network", _kept(own / MADE)
+    where, made = own / "network", tables.load(own / MADE)
     init = bound.arm.trainer.init
     abstract = jax.eval_shape(lambda: init(jax.random.key(0), None).model)
     found = checkpoint.restore_latest_good(where, abstract)
-    if found.state is None or row is None:
+    if found.state is None or not made:
         raise Lost(str(where))
     network: ModelState = found.state
-    return network, row
-
-
-def _keep(path: Path, row: tables.Row) -> None:
-    files.write_atomic(path, json.dumps(row, indent=2) + "\n")
-
-
-def _kept(path: Path) -> tables.Row | None:
-    """None where no row was kept."""
-    if not path.exists():
-        return None
-    row: tables.Row = json.loads(path.read_text())
-    return row
+    return network, made[0]
 
 
 def fingerprint(tree: PyTree) -> str:

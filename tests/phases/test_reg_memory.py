@@ -121,8 +121,8 @@ def descend(every, decay, task, pool, state, rounded, steps):
     for number in range(STEPS):
         if number % CHUNK == 0:
             phase = task.trainer.learner.phases[0]
-            data, layout = planning.Data(task.images, pool), task.trainer.chunk_form
-            plan = planning.Plan(layout, phase, address, data, STEPS)(number)
+            data, form = planning.Data(task.images, pool), task.trainer.chunk_form
+            plan = planning.Plan(form, phase, address, data, STEPS)(number)
         place = (number % CHUNK, 0)
         batch = jax.tree.map(lambda leaf, place=place: leaf[place], plan)
         key = jax.random.fold_in(address.key("augmentation"), number)
