@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments.tables import Row
 from gmmal_jax.report import canvas, estimate
 
@@ -11,9 +13,9 @@ FACTOR = {"accuracy": 100.0}
 """From rows to what is shown; 1 for others."""
 Curves = dict[str, list[float]]
 """Seed -> a value a cycle."""
-_COLORS = ("#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, gray first: the first arm is random choice most often."""
-_MARKS = "os^Dv"
+_APART = 0.3
+"""Of the way to the next number of labels: so wide stand the arms of one, or their
+intervals would lie on each other."""
 
 
 def of(rows: Sequence[Row], arm: str, shown: str) -> Curves:
@@ -63,24 +65,31 @@ def draw(
 
         whole = Figure(figsize=(6.4, 4.3), layout="constrained")
         axes = whole.add_subplot()
+        aside = _APART * min(np.diff(sizes), default=0.0) / max(len(found) - 1, 1)
         for place, (name, own) in enumerate(found.items()):
             cells = [estimate(list(size)) for size in zip(*own.values(), strict=True)]
             known = [cell for cell in cells if cell is not None]
-            color = _COLORS[place % len(_COLORS)]
             axes.errorbar(
-                sizes,
+                np.array(sizes) + aside * (place - (len(found) - 1) / 2),
                 [cell.mean for cell in known],
                 [cell.half_width or 0.0 for cell in known],
                 label=name,
-                color=color,
-                marker=_MARKS[place % len(_MARKS)],
                 markersize=4,
                 capsize=2,
                 linewidth=1.2,
+                **_look(place),
             )
+        axes.set_xticks(sizes)
         axes.set_xlabel("labels")
         axes.set_ylabel(word)
         axes.legend(fontsize="small", frameon=False)
         return whole
 
     return canvas.save(figure, stem)
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Gray is the first arm's: it is random choice most often."""
+    if place == 0:
+        return {"color": canvas.REFERENCE, "marker": "o"}
+    return canvas.look(place - 1)

@@ -17,6 +17,20 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",
 }
 
+REFERENCE = "#555555"
+"""The color of what others are compared with."""
+# Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = "osD^vPX"
+_LINES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+
+
+def look(place: int) -> dict[str, Any]:
+    """Color, marker and line of one curve of several; the 29th is as the first."""
+    own = place % len(_COLORS)
+    line = _LINES[place // len(_COLORS) % len(_LINES)]
+    return {"color": _COLORS[own], "marker": _MARKERS[own], "linestyle": line}
+
 
 def save(draw: Callable[[], Any], path_stem: str | os.PathLike[str]) -> list[Path]:
     """Draw once and write PNG and SVG; equal drawings give equal bytes.

@@ -17,10 +17,6 @@ GROUP_NAMES = ("labeled", "unlabeled", "chosen")
 """What the numbers mean that a run keeps beside its latents."""
 MAX_LATENTS = 3000
 _LONGEST_NAME = 24
-# Okabe and Ito's colors, told apart by most color-blind readers; dark ones first.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "osD^vPX"
-_REFERENCE = "#555555"
 _UNKNOWN = "#b8b8b8"
 # Drawing order: what the reader looks for lies on top.
 _GROUPS: dict[str, dict[str, Any]] = {
@@ -168,21 +164,20 @@ def _draw_curve(axes: Any, row: Row, place: int, *, is_reference: bool) -> None:
     sizes = [size for size, _ in reached]
     means = np.array([cell.mean for _, cell in reached])
     halves = np.array([cell.half_width or 0.0 for _, cell in reached])
-    color = _REFERENCE if is_reference else _COLORS[place % len(_COLORS)]
+    look = canvases.look(place)
+    if is_reference:
+        look |= {"color": canvases.REFERENCE, "linestyle": "--"}
     axes.plot(
-        sizes,
-        means,
-        color=color,
-        marker=_MARKERS[place % len(_MARKERS)],
-        markersize=5,
-        linewidth=1.8,
-        linestyle="--" if is_reference else "-",
-        label=row.label,
-        zorder=3,
+        sizes, means, markersize=5, linewidth=1.8, label=row.label, zorder=3, **look
     )
     if halves.any():
         axes.fill_between(
-            sizes, means - halves, means + halves, color=color, alpha=0.16, linewidth=0
+            sizes,
+            means - halves,
+            means + halves,
+            color=look["color"],
+            alpha=0.16,
+            linewidth=0,
         )
 
 
@@ -294,13 +289,15 @@ def _add_legends(
 
     styles = [(name, _GROUPS[name]) for name in groups]
     handles = [
-        mark(name, style["marker"], _REFERENCE, style["s"] ** 0.5 + 1)
+        mark(name, style["marker"], canvases.REFERENCE, style["s"] ** 0.5 + 1)
         for name, style in styles
     ]
     if len(classes) <= 20:  # more names than that are no help
         handles += [mark(name, "o", color) for name, color in classes]
     if guesses:
-        handles.append(mark("pale: predicted class", "o", _shade(_REFERENCE, False)))
+        handles.append(
+            mark("pale: predicted class", "o", _shade(canvases.REFERENCE, False))
+        )
     axes.legend(
         handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5)
     )

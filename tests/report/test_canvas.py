@@ -73,3 +73,9 @@ def test_settings_made_in_the_process_are_left_and_given_back(tmp_path):
         again = [path.read_bytes() for path in canvas.save(draw, tmp_path / "again")]
         assert matplotlib.rcParams["font.size"] == 40
     assert again == before
+
+
+def test_no_two_of_28_curves_look_alike():
+    looks = [tuple(canvas.look(place).items()) for place in range(28)]
+    assert len(set(looks)) == 28
+    assert canvas.REFERENCE not in {color for (_, color), *_ in looks}

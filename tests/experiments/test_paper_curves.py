@@ -1,0 +1,45 @@
+"""Arms of one number of labels can be told apart in a picture."""
+
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from experiments.paper import curves
+from gmmal_jax.report import canvas
+
+SIZES = [200, 400, 600]
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    kept = []
+
+    def keep(draw, stem):
+        kept.append(draw())
+        return [stem]
+
+    monkeypatch.setattr(canvas, "save", keep)
+    arms = {f"arm {i}": {"0": [1.0, 2.0, 3.0], "1": [2.0, 3.0, 4.0]} for i in range(8)}
+    curves.draw(arms, SIZES, "accuracy", tmp_path / "picture")
+    (axes,) = kept[0].axes
+    return axes
+
+
+def test_no_two_arms_have_the_same_look(drawn):
+    lines = [
+        each[0] for each in drawn.containers if isinstance(each, ErrorbarContainer)
+    ]
+    looks = {
+        (line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines
+    }
+    assert len(lines) == len(looks) == 8
+
+
+def test_intervals_stand_side_by_side_nearest_to_their_own_labels(drawn):
+    lines = [
+        each[0] for each in drawn.containers if isinstance(each, ErrorbarContainer)
+    ]
+    at = sorted(x for line in lines for x in line.get_xdata())
+    assert len(set(at)) == 8 * 3
+    nearest = [min(SIZES, key=lambda size: abs(size - x)) for x in at]
+    assert nearest == [size for size in SIZES for _ in range(8)]
+    assert drawn.get_xticks().tolist() == SIZES
