@@ -65,12 +65,12 @@ def draw(
 
         whole = Figure(figsize=(6.4, 4.3), layout="constrained")
         axes = whole.add_subplot()
-        aside = _APART * min(np.diff(sizes), default=0.0) / max(len(found) - 1, 1)
+        aside = _aside(found, sizes)
         for place, (name, own) in enumerate(found.items()):
             cells = [estimate(list(size)) for size in zip(*own.values(), strict=True)]
             known = [cell for cell in cells if cell is not None]
             axes.errorbar(
-                np.array(sizes) + aside * (place - (len(found) - 1) / 2),
+                np.array(sizes) + aside[place],
                 [cell.mean for cell in known],
                 [cell.half_width or 0.0 for cell in known],
                 label=name,
@@ -86,6 +86,14 @@ def draw(
         return whole
 
     return canvas.save(figure, stem)
+
+
+def _aside(found: Mapping[str, Curves], sizes: Sequence[int]) -> np.ndarray:
+    """How far from its labels each curve stands; nowhere else without intervals."""
+    if all(len(own) == 1 for own in found.values()):
+        return np.zeros(len(found))
+    half = _APART / 2 * min(np.diff(sizes), default=0.0)
+    return np.linspace(-half, half, len(found))
 
 
 def _look(place: int) -> dict[str, Any]:
