@@ -89,8 +89,7 @@ def draw(
 
 
 def _aside(found: Mapping[str, Curves], sizes: Sequence[int]) -> np.ndarray:
-    """How far from its labels each curve stands; at them where
-    nothing can lie on its interval."""
+    """How far from its labels each stands: nowhere without another's interval."""
     if len(found) == 1 or all(len(own) == 1 for own in found.values()):
         return np.zeros(len(found))
     half = _APART / 2 * min(np.diff(sizes), default=0.0)
