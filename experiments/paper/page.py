@@ -1,6 +1,6 @@
 """Results as Markdown: ours beside the paper's at full scale, alone otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments import beyond
@@ -12,7 +12,7 @@ from experiments.paper.experiment import COUNTED, SEEDS, Experiment
 from experiments.paper.maps import Panel
 from experiments.paper.plan import Task, of_forms, seen
 from experiments.paper.status import device
-from experiments.paper.store import Store, piece_name
+from experiments.paper.store import Body, Store, piece_name
 from experiments.paper.worlds import DATA, Form, Scale, World
 from gmmal_jax.report import Estimate, estimate, markdown, show
 from gmmal_jax.storage import files
@@ -38,6 +38,10 @@ _LEGEND = (
 )
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
 _ALONE = "The paper has no numbers of this."
+_SEVERAL = (
+    "{} kinds of processor ran these rows ([which]({}.json)): arms that train alike may "
+    "differ in their first cycle where they ran on different ones."
+)
 _STANDS_IN = (
     "What `{}` asks, of other pictures, a smaller network, fewer labels and steps, and "
     "DA without a gradient through the mixtures: nothing here is comparable with a "
@@ -146,7 +150,8 @@ def _part(
     lines += _differences(experiment, found)
     parts = [f"**{form.title}**: {WORDS[shown]}, {form.network}"]
     parts += _drawn(experiment, form, shown, found, store)
-    return "\n\n".join([*parts, markdown.table(_even(lines))])
+    parts += [markdown.table(_even(lines)), *_processors(store, form, arms.values())]
+    return "\n\n".join(parts)
 
 
 def _arms(
@@ -266,8 +271,19 @@ def _differences(experiment: Experiment, found: dict[str, Curves]) -> list[list[
 
 
 def _devices(store: Store, form: Form, arm: str) -> str:
+    return ", ".join(dict.fromkeys(map(device, _pieces(store, form, arm))))
+
+
+def _processors(store: Store, form: Form, arms: Iterable[str]) -> list[str]:
+    """A word on rows of several kinds of processor; none on those of one."""
+    own = [piece for arm in arms for piece in _pieces(store, form, arm)]
+    kinds = {piece.get("versions", {}).get("processor") for piece in own} - {None}
+    return [_SEVERAL.format(len(kinds), form.key)] if len(kinds) > 1 else []
+
+
+def _pieces(store: Store, form: Form, arm: str) -> list[Body]:
+    """What the seeds of an arm came by."""
     about = store.about(form.key)["pieces"]
     rows = store.current(form, store.rows(form.key))
     seeds = dict.fromkeys(row["seed"] for row in rows if row["arm"] == arm)
-    own = [about[piece_name(arm, seed)] for seed in seeds]
-    return ", ".join(dict.fromkeys(map(device, own)))
+    return [about[piece_name(arm, seed)] for seed in seeds]

@@ -68,6 +68,22 @@ def test_states_go_from_not_run_by_partial_to_full(tmp_path, partial, whole):
     assert cli.main(["status", "--strict", "--out", str(whole.root)]) == 0
 
 
+def test_a_page_says_where_several_kinds_of_processor_ran_its_rows(partial, copied):
+    kept = copied(partial)
+    path = kept.path(
+        plan.tasks([ALL["table_05"]], "full", 1, True)[0].form.key, ".json"
+    )
+    about = json.loads(path.read_text())
+    for kinds, told in ((["one", "one"], False), (["one", "other"], True)):
+        for piece, kind in zip(about["pieces"].values(), kinds, strict=False):
+            piece["versions"]["processor"] = kind
+        path.write_text(json.dumps(about))
+        text = page.write(ALL["table_05"], "table_05", "full", kept.root).read_text()
+        assert (
+            f"2 kinds of processor ran these rows ([which]({path.name}))" in text
+        ) is told
+
+
 def test_full_results_stand_beside_the_papers(whole, copied):
     out = copied(whole).root
     text = page.write(ALL["table_05"], "table_05", "full", out).read_text()
