@@ -39,8 +39,8 @@ _LEGEND = (
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
 _ALONE = "The paper has no numbers of this."
 _SEVERAL = (
-    "{} kinds of processor ran these rows ([which]({}.json)): arms that train alike may "
-    "differ in their first cycle where they ran on different ones."
+    "{} kinds of processor ran these rows ([which]({}.json)): arms that train alike "
+    "may differ in their first cycle where they ran on different ones."
 )
 _STANDS_IN = (
     "What `{}` asks, of other pictures, a smaller network, fewer labels and steps, and "
