@@ -36,6 +36,8 @@ BASELINES = {
     "Proposed": "gmm",
 }
 """Of Tables 5 to 12."""
+AGAINST = tuple(("Proposed", name) for name in BASELINES if name != "Proposed")
+"""Differences below these tables."""
 DRAWN = {
     name: arm
     for name, arm in BASELINES.items()

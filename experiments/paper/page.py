@@ -32,9 +32,10 @@ BESIDE = {
 }
 """More columns of a table."""
 _LEGEND = (
-    "±: half of a 95 % t-interval over seeds; differences are within seeds. Steps: of "
-    "the network's optimizer. Images: those that training reads; a subset of Reg "
-    "counts in every step, also where several steps share it. Both are of all cycles."
+    "±: half of a 95 % t-interval over seeds; differences are within seeds, and "
+    "nothing is adjusted for how many there are. Steps: of the network's optimizer. "
+    "Images: those that training reads; a subset of Reg counts in every step, also "
+    "where several steps share it. Both are of all cycles."
 )
 _BESIDE = "The lines `paper` are what the paper prints: nothing of them was run here."
 _ALONE = "The paper has no numbers of this."

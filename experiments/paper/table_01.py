@@ -31,5 +31,11 @@ EXPERIMENT = Experiment(
         "Reg + DA (+ TA-VAAL)": "ta_vaal / reg_da",
         "Proposed": "gmm",
     },
+    pairs=(
+        ("Reg (+ ALFA-Mix)", "ALFA-Mix"),
+        ("Reg + DA (+ ALFA-Mix)", "ALFA-Mix"),
+        ("Reg (+ TA-VAAL)", "TA-VAAL"),
+        ("Reg + DA (+ TA-VAAL)", "TA-VAAL"),
+    ),
     tables=(1,),
 )

@@ -20,5 +20,6 @@ EXPERIMENT = Experiment(
     caption="all methods on balanced CIFAR-10",
     worlds=(World("cifar10"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(5,),
 )

@@ -21,5 +21,6 @@ EXPERIMENT = Experiment(
     caption="all methods on balanced CIFAR-100",
     worlds=(World("cifar100"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(6,),
 )

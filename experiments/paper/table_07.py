@@ -21,5 +21,6 @@ EXPERIMENT = Experiment(
     caption="all methods on balanced SVHN",
     worlds=(World("svhn_cropped"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(7,),
 )

@@ -21,5 +21,6 @@ EXPERIMENT = Experiment(
     caption="all methods on balanced FashionMNIST",
     worlds=(World("fashion_mnist"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(8,),
 )

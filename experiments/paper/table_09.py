@@ -21,5 +21,6 @@ EXPERIMENT = Experiment(
     caption="all methods on imbalanced CIFAR-10",
     worlds=(World("cifar10", "imbalanced"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(9,),
 )

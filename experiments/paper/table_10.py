@@ -22,5 +22,6 @@ EXPERIMENT = Experiment(
     caption="all methods on imbalanced CIFAR-100",
     worlds=(World("cifar100", "imbalanced"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(10,),
 )

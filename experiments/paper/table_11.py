@@ -22,5 +22,6 @@ EXPERIMENT = Experiment(
     caption="all methods on imbalanced SVHN",
     worlds=(World("svhn_cropped", "imbalanced"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(11,),
 )

@@ -23,5 +23,6 @@ EXPERIMENT = Experiment(
     caption="all methods on imbalanced FashionMNIST",
     worlds=(World("fashion_mnist", "imbalanced"),),
     arms=arms.BASELINES,
+    pairs=arms.AGAINST,
     tables=(12,),
 )
