@@ -82,7 +82,10 @@ def draw(
         axes.set_xticks(sizes)
         axes.set_xlabel("labels")
         axes.set_ylabel(word)
-        axes.legend(fontsize="small", frameon=False)
+        # Beside the axes: among them no place is free of intervals.
+        whole.legend(
+            loc="outside lower center", ncols=3, fontsize="small", frameon=False
+        )
         return whole
 
     return canvas.save(figure, stem)

@@ -216,7 +216,8 @@ def _drawn(
         return []
     word, sizes = WORDS[shown], _sizes(form, shown)
     if experiment.less:
-        found, word = curves.less(found, experiment.less), f"gain in {word}"
+        found = curves.less(found, experiment.less)
+        word = f"gain in {word}".replace("(%)", "(points)")
     number = experiment.title.rpartition(" ")[2]
     stem = store.path(f"{form.key}_{shown}_{number}", "")
     picture, _ = curves.draw({k: v for k, v in found.items() if v}, sizes, word, stem)
