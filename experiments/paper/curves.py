@@ -84,7 +84,11 @@ def draw(
         axes.set_ylabel(word)
         # Beside the axes: among them no place is free of intervals.
         whole.legend(
-            loc="outside lower center", ncols=3, fontsize="small", frameon=False
+            loc="outside lower center",
+            ncols=3,
+            fontsize="small",
+            frameon=False,
+            handlelength=3,
         )
         return whole
 
