@@ -1,6 +1,6 @@
 """Results as Markdown: ours beside the paper's at full scale, alone otherwise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import beyond
@@ -142,16 +142,18 @@ def _part(
     sizes, found = _sizes(form, shown), _found(arms, form, shown, store)
     beside = BESIDE.get(shown, ())
     heads = ["method", "whose", "seeds", *(f"{n:,}" for n in sizes), "mean", *beside]
-    lines = [[*heads, "device"]]
+    lines, pieces = [[*heads, "device"]], list[Body]()
     for name, arm in arms.items():
         cells = [*_ours(found[name]), *_beside(store, form, arm, shown)]
-        lines.append([name, "ours", *cells, _devices(store, form, arm)])
+        own = _pieces(store, form, arm)
+        lines.append([name, "ours", *cells, ", ".join(dict.fromkeys(map(device, own)))])
+        pieces += own
         if form.full and shown == "accuracy":
             lines += _paper(experiment, world, name, sizes)
     lines += _differences(experiment, found)
     parts = [f"**{form.title}**: {WORDS[shown]}, {form.network}"]
     parts += _drawn(experiment, form, shown, found, store)
-    parts += [markdown.table(_even(lines)), *_processors(store, form, arms.values())]
+    parts += [markdown.table(_even(lines)), *_processors(pieces, form)]
     return "\n\n".join(parts)
 
 
@@ -272,14 +274,9 @@ def _differences(experiment: Experiment, found: dict[str, Curves]) -> list[list[
     return lines
 
 
-def _devices(store: Store, form: Form, arm: str) -> str:
-    return ", ".join(dict.fromkeys(map(device, _pieces(store, form, arm))))
-
-
-def _processors(store: Store, form: Form, arms: Iterable[str]) -> list[str]:
+def _processors(pieces: Sequence[Body], form: Form) -> list[str]:
     """A word on rows of several kinds of processor; none on those of one."""
-    own = [piece for arm in arms for piece in _pieces(store, form, arm)]
-    kinds = {piece.get("versions", {}).get("processor") for piece in own} - {None}
+    kinds = {piece.get("versions", {}).get("processor") for piece in pieces} - {None}
     return [_SEVERAL.format(len(kinds), form.key)] if len(kinds) > 1 else []
 
 

@@ -1,7 +1,6 @@
 """Arms of one number of labels can be told apart in a picture."""
 
 import pytest
-from matplotlib.container import ErrorbarContainer
 
 from experiments.paper import curves
 from gmmal_jax.report import canvas
@@ -30,9 +29,7 @@ def drawn(monkeypatch, tmp_path):
 
 
 def test_no_two_arms_have_the_same_look(drawn):
-    lines = [
-        each[0] for each in drawn.containers if isinstance(each, ErrorbarContainer)
-    ]
+    lines = [each[0] for each in drawn.containers]
     looks = {
         (line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines
     }
@@ -40,9 +37,7 @@ def test_no_two_arms_have_the_same_look(drawn):
 
 
 def test_intervals_stand_side_by_side_nearest_to_their_own_labels(drawn):
-    lines = [
-        each[0] for each in drawn.containers if isinstance(each, ErrorbarContainer)
-    ]
+    lines = [each[0] for each in drawn.containers]
     at = sorted(x for line in lines for x in line.get_xdata())
     assert len(set(at)) == 8 * 3
     nearest = [min(SIZES, key=lambda size: abs(size - x)) for x in at]
